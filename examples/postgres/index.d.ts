@@ -1,0 +1,33 @@
+import type { Writable } from 'node:stream';
+
+export interface PostgresOptions {
+  /** Database to create: lower-case letters, digits, underscores. Default `postgres`, which always exists. */
+  database?: string;
+  /** The server's `max_connections`; all of them can be used, none is reserved. Default 100. */
+  maxConnections?: number;
+  /** Where to copy the server's log, for example `process.stderr`. Default: nowhere. */
+  logTo?: Writable;
+}
+
+/** A PostgreSQL server of our own on 127.0.0.1. It ends with this process, however this process ends. */
+export interface LocalPostgres extends AsyncDisposable {
+  /** Connection string of the superuser, who needs no password. The same after `stop()` and `start()`. */
+  readonly url: string;
+  readonly port: number;
+  /** False after `stop()`, and also when the server ended by itself. */
+  readonly running: boolean;
+  /** Ends all sessions (57P01) and shuts down. When it resolves the server is gone; its data stay. */
+  stop(): Promise<void>;
+  /** Starts again after `stop()` or a crash: same port, same data. Nothing happens when it runs already. */
+  start(): Promise<void>;
+  /** Stops the server and removes its data. */
+  close(): Promise<void>;
+}
+
+/**
+ * Creates a database cluster in a temporary directory and starts a server on it; takes about a second.
+ * On Windows `sh` has to be in the PATH (Git for Windows brings one).
+ *
+ * @throws when there is no PostgreSQL for this system, and, with the end of its log, when it does not start.
+ */
+export function startPostgres(options?: PostgresOptions): Promise<LocalPostgres>;

@@ -1,0 +1,19 @@
+// Looks at the package as npm would publish it: are the files there, do all imports and types resolve?
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const directory = mkdtempSync(join(tmpdir(), 'nestjs-pool-package-'));
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+
+run('npm', 'run', '--silent', 'build');
+run('npm', 'pack', '--silent', '--pack-destination', directory);
+const [tarball] = readdirSync(directory);
+run('npm', 'exec', '--no', '--', 'publint', '--strict', join(directory, tarball));
+run('npm', 'exec', '--no', '--', 'attw', '--profile', 'esm-only', join(directory, tarball));
+
+function run(command, ...args) {
+  const { status } = spawnSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });
+  if (status !== 0) process.exit(1);
+}
