@@ -1,0 +1,127 @@
+import { neutrally } from './neutral.js';
+
+/** Why a resource was destroyed. */
+export type DestroyReason =
+  /** Idle for longer than `idleTimeout`, and more than `min` alive. */
+  | 'idle'
+  /** Older than `maxLifetime`. */
+  | 'lifetime'
+  /** Lent `maxUses` times. */
+  | 'uses'
+  /** `validate` refused it, failed or took too long, or somebody called `invalidate`. */
+  | 'invalid'
+  /** `reset` refused it, failed or took too long. */
+  | 'reset-failed'
+  /** A borrower reported an error that `isFatal` recognises. */
+  | 'fatal'
+  /** The pool was closed. */
+  | 'closed'
+  /** Its create settled after `createTimeout`. */
+  | 'late'
+  /** The borrower asked for it: `lease.destroy()`. */
+  | 'caller';
+
+/** What a create is given. */
+export interface CreateContext {
+  /** Aborted when nobody wants the result any more: past `createTimeout`, or the pool is closing. */
+  readonly signal: AbortSignal;
+  /**
+   * Tells the pool that the resource has become unusable, at any time of its life; it will be destroyed instead of
+   * being lent again. Fits as an event listener: `client.on('error', invalidate)`.
+   */
+  readonly invalidate: (cause?: unknown) => void;
+}
+
+/** `false` and other falsy answers mean no; nothing at all (`undefined`) means yes. */
+export type Verdict = boolean | undefined | void | object;
+
+/** How the pool makes, checks, cleans and destroys resources. Every member may be synchronous or return a promise. */
+export interface ResourceFactory<T> {
+  /** Makes one resource. The only required member. */
+  create(context: CreateContext): T | PromiseLike<T>;
+  /** Is it still usable? A falsy answer other than `undefined`, a throw or a rejection means no. */
+  validate?(resource: T): Verdict | PromiseLike<Verdict>;
+  /** Cleans it for the next borrower. A falsy answer other than `undefined`, a throw or a rejection destroys it. */
+  reset?(resource: T): Verdict | PromiseLike<Verdict>;
+  /** Ends it. Its place in the pool is free only when this has settled, or past `destroyTimeout`. */
+  destroy?(resource: T, reason: DestroyReason): unknown;
+  /**
+   * Does this error, seen by a borrower, mean that the resource is broken? Synchronous; only `true` counts, but a
+   * throw or a promise counts as true, since unknown is unsafe.
+   */
+  isFatal?(error: unknown): boolean;
+  /** Is it worth trying again after this create error? Synchronous; only `false` means no. */
+  isRetryable?(error: unknown): boolean;
+}
+
+/** How a call into user code ended. */
+export type Outcome<R> =
+  { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: unknown };
+
+/**
+ * Calls user code in the neutral context and tells its outcome exactly once, whatever it does: throw, reject, return
+ * no promise or a broken one.
+ *
+ * @returns whether the outcome is still open; synchronous code is answered before this returns
+ */
+export function guarded<R>(call: () => R | PromiseLike<R>, settled: (outcome: Outcome<R>) => void): boolean {
+  return neutrally(() => {
+    let outcome: Outcome<R>;
+    try {
+      const result = call();
+      if (isThenable(result)) {
+        Promise.resolve(result).then(
+          value => settled({ ok: true, value }),
+          (error: unknown) => settled({ ok: false, error }),
+        );
+        return true;
+      }
+      outcome = { ok: true, value: result };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    settled(outcome);
+    return false;
+  });
+}
+
+/** Did user code say yes? */
+export function approves(outcome: Outcome<Verdict>): boolean {
+  return outcome.ok && (outcome.value === undefined || Boolean(outcome.value));
+}
+
+/** Asks `isFatal`: a throw or a promise counts as true. */
+export function isFatal<T>(factory: ResourceFactory<T>, error: unknown): boolean {
+  try {
+    const answer: unknown = factory.isFatal?.(error);
+    if (!isThenable(answer)) return answer === true;
+    swallow(answer);
+    return true;
+  } catch {
+    return true;
+  }
+}
+
+/** Asks `isRetryable`: anything but a plain `false` is a yes. */
+export function isRetryable<T>(factory: ResourceFactory<T>, error: unknown): boolean {
+  try {
+    const answer: unknown = factory.isRetryable?.(error);
+    if (isThenable(answer)) swallow(answer);
+    return answer !== false;
+  } catch {
+    return true;
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+/** Lets a promise that nobody awaits reject without an unhandled rejection. */
+export function swallow(promise: PromiseLike<unknown>): void {
+  Promise.resolve(promise).catch(() => undefined);
+}

@@ -1,0 +1,206 @@
+import { Deadline } from './deadlines.js';
+import { guarded, isRetryable, type Outcome } from './factory.js';
+import type { Interior } from './interior.js';
+import { Slot } from './slot.js';
+
+/** What growth tells its pool. */
+export interface GrowthEvents<T> {
+  /** A new resource, fit for its first borrower; the slot is in state `idle`, in no list. */
+  arrived(slot: Slot<T>): void;
+  /** A new resource that was invalidated before its create had settled; likewise `idle`, in no list. */
+  stillborn(slot: Slot<T>): void;
+  /** A create that was given up has made a resource after all; the slot is in state `abandoned`. */
+  late(slot: Slot<T>): void;
+  /** User code says that the resource has become unusable. */
+  invalidated(slot: Slot<T>, cause: unknown): void;
+  /** Supply or back-off have changed: look again at who waits. */
+  changed(): void;
+  /** The user code of a slot has been running for too long. */
+  overdue(slot: Slot<T>): void;
+}
+
+/**
+ * When to create, and how many at once.
+ *
+ * Creates belong to the pool, not to whoever waits: their results go to the first waiter, and their failures back off
+ * once for all. The creates that are started together are one attempt; after a failed attempt the next one is a single
+ * probe, until one succeeds. So an outage costs the backend one connect per back-off step, and its end no stampede.
+ */
+export class Growth<T> {
+  /** Failed attempts in a row. */
+  failures = 0;
+  lastError: unknown = undefined;
+  /** When the next attempt may begin; undefined when it may begin now. */
+  private retryAt: number | undefined = undefined;
+  /** The last error said that trying again is no use. */
+  private hopeless = false;
+  private attempt = 0;
+  private stopped = false;
+  private nextId = 1;
+  private readonly backoff: Deadline;
+
+  constructor(
+    private readonly pool: Interior<T>,
+    private readonly events: GrowthEvents<T>,
+  ) {
+    this.backoff = new Deadline(() => {
+      this.retryAt = undefined;
+      events.changed();
+    });
+  }
+
+  /** Nothing live, and creates keep failing: whoever waits would wait in vain. */
+  get failing(): boolean {
+    const { census, settings } = this.pool;
+    return (
+      census.live === 0 && this.failures > 0 && (this.hopeless || this.failures >= settings.unavailableAfter)
+    );
+  }
+
+  /** Milliseconds until the next attempt may begin. */
+  get retryInMs(): number {
+    return this.retryAt === undefined ? 0 : Math.max(0, this.retryAt - this.pool.clock.now());
+  }
+
+  /**
+   * Starts as many creates as are wanted and allowed.
+   *
+   * @param keep how many shall be alive, whether anybody waits or not
+   */
+  grow(keep: number): void {
+    const { census, settings, waiters } = this.pool;
+    const attempt = this.attempt;
+    while (!this.stopped) {
+      // Counted anew each time: a synchronous create serves its waiter before it returns here.
+      const wanted = Math.max(keep - census.alive, waiters.length - census.coming, this.failing ? 1 : 0);
+      const room = Math.min(settings.max - census.places, settings.createConcurrency - census.creating);
+      if (wanted <= 0 || room <= 0 || this.attempt !== attempt) return;
+      if (this.failures > 0 && (this.retryAt !== undefined || census.creating > 0)) return;
+      this.create();
+    }
+  }
+
+  /** The create of a slot did not settle in time, or the pool gives up on it: what it still makes is destroyed. */
+  giveUp(slot: Slot<T>, why: Error): void {
+    const { watch, settings, clock, deadlines } = this.pool;
+    deadlines.cancel(slot.limit);
+    // Given up before it is told so: what listens to the signal may come back into the pool.
+    slot.abandon();
+    slot.abort?.abort(why);
+    watch.onAbandon?.({
+      pool: settings.name,
+      at: clock.now(),
+      slot: slot.id,
+      stage: 'create',
+      limitMs: settings.createTimeout,
+    });
+    this.failed(slot, why);
+  }
+
+  /** For good: what is being created is told that nobody wants it, and its failures are nobody's concern. */
+  stop(reason: Error): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.clearBackoff();
+    for (const slot of this.pool.slots) slot.abort?.abort(reason);
+  }
+
+  private clearBackoff(): void {
+    this.pool.deadlines.cancel(this.backoff);
+    this.retryAt = undefined;
+  }
+
+  private create(): void {
+    const { census, settings, slots, deadlines, clock, factory } = this.pool;
+    const slot = new Slot<T>(this.nextId++, this.attempt, census, late => this.events.overdue(late));
+    const began = clock.now();
+    const abort = (slot.abort = new AbortController());
+    slots.add(slot);
+    deadlines.set(slot.limit, began, settings.createTimeout);
+    guarded<T>(
+      () =>
+        factory.create({
+          signal: abort.signal,
+          invalidate: cause => {
+            this.events.invalidated(slot, cause);
+          },
+        }),
+      outcome => {
+        if (slot.state === 'abandoned') this.settledLate(slot, outcome);
+        else this.settled(slot, outcome, began);
+      },
+    );
+  }
+
+  private settled(slot: Slot<T>, outcome: Outcome<T>, began: number): void {
+    const { deadlines, slots, totals, watch, settings, clock } = this.pool;
+    deadlines.cancel(slot.limit);
+    if (!outcome.ok) {
+      slot.miscarry();
+      slots.delete(slot);
+      this.failed(slot, outcome.error);
+      return;
+    }
+    const now = clock.now();
+    slot.arrive(outcome.value);
+    totals.created++;
+    watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs: now - began });
+    if (slot.doom) {
+      // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
+      this.noteFailure(slot, slot.doomCause);
+      this.events.stillborn(slot);
+    } else {
+      this.noteSuccess();
+      this.events.arrived(slot);
+    }
+    this.events.changed();
+  }
+
+  private settledLate(slot: Slot<T>, outcome: Outcome<T>): void {
+    if (outcome.ok) {
+      slot.resource = outcome.value;
+      this.pool.totals.created++;
+      this.events.late(slot);
+    } else {
+      slot.vanish();
+      this.pool.slots.delete(slot);
+    }
+  }
+
+  private failed(slot: Slot<T>, error: unknown): void {
+    this.noteFailure(slot, error);
+    this.events.changed();
+  }
+
+  private noteSuccess(): void {
+    this.failures = 0;
+    this.hopeless = false;
+    this.lastError = undefined;
+    this.clearBackoff();
+  }
+
+  private noteFailure(slot: Slot<T>, error: unknown): void {
+    if (this.stopped) return;
+    const { settings, totals, watch, clock, deadlines, factory } = this.pool;
+    const now = clock.now();
+    totals.createFailed++;
+    this.lastError = error;
+    this.hopeless = !isRetryable(factory, error);
+    if (slot.attempt === this.attempt) {
+      this.attempt++;
+      this.failures++;
+      const { initial, max, factor } = settings.createBackoff;
+      const delay = Math.random() * Math.min(max, initial * factor ** (this.failures - 1));
+      this.retryAt = now + delay;
+      deadlines.set(this.backoff, now, delay);
+    }
+    watch.onCreateFailed?.({
+      pool: settings.name,
+      at: now,
+      slot: slot.id,
+      error,
+      attempt: this.failures,
+      retryInMs: this.retryInMs,
+    });
+  }
+}

@@ -1,0 +1,14 @@
+import { IntrusiveList } from './intrusive-list.js';
+import type { Slot } from './slot.js';
+
+/** The idle slots, the one that has been idle longest first; every operation O(1). */
+export class IdleSlots<T> extends IntrusiveList<Slot<T>> {
+  constructor(private readonly order: 'lifo' | 'fifo') {
+    super();
+  }
+
+  /** The one whose turn it is to be borrowed; it stays in the list. */
+  peek(): Slot<T> | undefined {
+    return this.order === 'lifo' ? this.last : this.first;
+  }
+}

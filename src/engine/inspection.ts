@@ -1,0 +1,79 @@
+import { approves, guarded, type Outcome, type Verdict } from './factory.js';
+import type { Interior } from './interior.js';
+import type { Slot } from './slot.js';
+
+/** What becomes of a slot after an inspection. */
+export interface Verdicts<T> {
+  /** Fit for the next borrower; the slot is in state `idle`, in no list. */
+  fit(slot: Slot<T>): void;
+  /** To be destroyed; the slot is still in the state it was inspected in. */
+  unfit(slot: Slot<T>, cause: unknown): void;
+}
+
+/** Is a resource fit for its next borrower? Validation before it is lent, reset after it was. */
+export class Inspection<T> {
+  constructor(
+    private readonly pool: Interior<T>,
+    private readonly verdicts: Verdicts<T>,
+  ) {}
+
+  /** Must it be validated before it is lent now? */
+  isDue(slot: Slot<T>, now: number): boolean {
+    const { factory, settings } = this.pool;
+    return (
+      factory.validate !== undefined &&
+      settings.validateAfterIdle !== Infinity &&
+      now - slot.idleSince >= settings.validateAfterIdle
+    );
+  }
+
+  /** Validates an idle slot that was taken out of the idle list. */
+  validate(slot: Slot<T>): void {
+    slot.validate();
+    this.inspect(slot, this.pool.settings.validateTimeout, resource =>
+      this.pool.factory.validate?.(resource),
+    );
+  }
+
+  /** Resets a leased slot that was given back. */
+  reset(slot: Slot<T>): void {
+    if (!this.pool.factory.reset) {
+      slot.rest();
+      this.verdicts.fit(slot);
+      return;
+    }
+    slot.reset();
+    this.inspect(slot, this.pool.settings.resetTimeout, resource => this.pool.factory.reset?.(resource));
+  }
+
+  /** The call did not settle within its limit. */
+  overdue(slot: Slot<T>): void {
+    this.verdicts.unfit(slot, new Error(`${slot.state} did not settle in time`));
+  }
+
+  private inspect(slot: Slot<T>, limit: number, call: (resource: T) => Verdict | PromiseLike<Verdict>): void {
+    const { deadlines, clock } = this.pool;
+    const state = slot.state;
+    const pending = guarded<Verdict>(
+      () => call(slot.resource),
+      outcome => {
+        // The pool did not wait for it: past its limit, or closed meanwhile.
+        if (slot.state !== state) return;
+        deadlines.cancel(slot.limit);
+        this.judge(slot, outcome);
+      },
+    );
+    if (pending && slot.state === state) deadlines.set(slot.limit, clock.now(), limit);
+  }
+
+  private judge(slot: Slot<T>, outcome: Outcome<Verdict>): void {
+    if (!approves(outcome)) {
+      this.verdicts.unfit(slot, outcome.ok ? undefined : outcome.error);
+    } else if (slot.doom) {
+      this.verdicts.unfit(slot, slot.doomCause);
+    } else {
+      slot.rest();
+      this.verdicts.fit(slot);
+    }
+  }
+}

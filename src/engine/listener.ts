@@ -1,0 +1,74 @@
+import type { DestroyReason } from './factory.js';
+import type { PoolState } from './stats.js';
+
+/** What every event has: the pool's name, the moment on the pool's clock, and the resource's number in its pool. */
+export interface PoolEvent {
+  readonly pool: string;
+  readonly at: number;
+}
+export interface SlotEvent extends PoolEvent {
+  readonly slot: number;
+}
+export interface AcquireEvent extends SlotEvent {
+  /** Milliseconds in the queue. */
+  readonly waitedMs: number;
+}
+export interface ReleaseEvent extends SlotEvent {
+  /** The error the borrower reported, if any. */
+  readonly error: unknown;
+}
+export interface CreateEvent extends SlotEvent {
+  readonly tookMs: number;
+}
+export interface CreateFailedEvent extends SlotEvent {
+  readonly error: unknown;
+  /** How many attempts in a row have failed. */
+  readonly attempt: number;
+  /** Milliseconds until the next attempt may begin. */
+  readonly retryInMs: number;
+}
+export interface DestroyEvent extends SlotEvent {
+  readonly reason: DestroyReason;
+  /** What led to it, e.g. the error event of the resource. */
+  readonly cause: unknown;
+  /** What `destroy` itself failed with, if it did. */
+  readonly error: unknown;
+}
+export interface AbandonEvent extends SlotEvent {
+  readonly stage: 'create' | 'destroy';
+  /** The limit it exceeded, in milliseconds. */
+  readonly limitMs: number;
+}
+export interface TimeoutEvent extends PoolEvent {
+  readonly waitedMs: number;
+}
+export interface LeakEvent extends SlotEvent {
+  readonly heldMs: number;
+  /** Where it was acquired. */
+  readonly stack: string;
+  /** false when the threshold passes, true when the lease does come back after all. */
+  readonly returned: boolean;
+}
+export interface StateEvent extends PoolEvent {
+  readonly from: PoolState;
+  readonly to: PoolState;
+  /** For `unavailable`: the last create error. */
+  readonly cause: unknown;
+}
+
+/**
+ * Somebody who watches a pool: metrics, logs. Every method is optional and synchronous; what it throws or rejects is
+ * dropped.
+ */
+export interface PoolListener {
+  onAcquire?(event: AcquireEvent): void;
+  onRelease?(event: ReleaseEvent): void;
+  onCreate?(event: CreateEvent): void;
+  onCreateFailed?(event: CreateFailedEvent): void;
+  onDestroy?(event: DestroyEvent): void;
+  /** User code did not settle in time; its slot was given up, and the cap no longer counts it. */
+  onAbandon?(event: AbandonEvent): void;
+  onTimeout?(event: TimeoutEvent): void;
+  onLeak?(event: LeakEvent): void;
+  onStateChange?(event: StateEvent): void;
+}

@@ -1,0 +1,97 @@
+import {
+  PoolClosedError,
+  PoolQueueFullError,
+  PoolTimeoutError,
+  PoolUnavailableError,
+  describeStats,
+  messageOf,
+} from './errors.js';
+import type { Growth } from './growth.js';
+import type { PoolStats } from './stats.js';
+import { Refusal } from './waiter-queue.js';
+
+/** What those who get nothing are told: what happened, the counts at that moment, and what to change. */
+export class Refusals<T> {
+  constructor(
+    private readonly pool: string,
+    private readonly growth: Growth<T>,
+    private readonly stats: () => PoolStats,
+  ) {}
+
+  /** Nothing was idle, and the borrower does not wait. */
+  notIdle(): PoolTimeoutError {
+    const stats = this.stats();
+    const remedy = this.remedy(stats, 'Give the acquire a timeout, or keep some ready with min.');
+    return new PoolTimeoutError(
+      this.pool,
+      `Pool "${this.pool}": nothing was idle (${describeStats(stats)}). ${remedy}`,
+      stats,
+      this.cause(),
+    );
+  }
+
+  timedOut(timeout: number): Refusal {
+    const stats = this.stats();
+    const remedy = this.remedy(
+      stats,
+      'Creating, validating or resetting takes too long: raise acquireTimeout, or keep some ready with min.',
+    );
+    const message = `Pool "${this.pool}": no resource within ${timeout} ms (${describeStats(stats)}). ${remedy}`;
+    const cause = this.cause();
+    return new Refusal(() => new PoolTimeoutError(this.pool, message, stats, cause));
+  }
+
+  startTimedOut(timeout: number): Refusal {
+    const stats = this.stats();
+    const remedy = this.remedy(stats, 'Creating takes too long: give start a longer timeout.');
+    const message =
+      `Pool "${this.pool}": fewer than min (${stats.min}) resources within ${timeout} ms of its start ` +
+      `(${describeStats(stats)}). ${remedy}`;
+    const cause = this.cause();
+    return new Refusal(() => new PoolTimeoutError(this.pool, message, stats, cause));
+  }
+
+  queueFull(): PoolQueueFullError {
+    const stats = this.stats();
+    return new PoolQueueFullError(
+      this.pool,
+      `Pool "${this.pool}": ${stats.waiting} acquires are waiting already, which is maxWaiting ` +
+        `(${describeStats(stats)}). Shed load before it reaches the pool, or raise max or maxWaiting.`,
+      stats,
+    );
+  }
+
+  /** The facts are those of now; by the time the error is thrown, a create may have succeeded. */
+  unavailable(): () => PoolUnavailableError {
+    const { failures, lastError, retryInMs } = this.growth;
+    const stats = this.stats();
+    const message =
+      `Pool "${this.pool}" is unavailable: nothing is live, and ${failures} attempt(s) in a row to create failed. ` +
+      `It tries again by itself, in ${Math.ceil(retryInMs)} ms. Last create error: ${messageOf(lastError)}`;
+    const cause = this.cause();
+    return () => new PoolUnavailableError(this.pool, message, stats, retryInMs, cause);
+  }
+
+  closed(): PoolClosedError {
+    return new PoolClosedError(
+      this.pool,
+      `Pool "${this.pool}" is closed: it lends nothing any more. Borrow before close(), or make a new pool.`,
+      this.stats(),
+    );
+  }
+
+  private remedy(stats: PoolStats, otherwise: string): string {
+    const { lastError } = this.growth;
+    if (lastError !== undefined) return `Creates are failing: ${messageOf(lastError)}`;
+    if (stats.leased < stats.max) return otherwise;
+    return (
+      'Every resource is leased: look for leases that are not released (leakThreshold), hold them for less time, ' +
+      'or raise max.'
+    );
+  }
+
+  private cause(): ErrorOptions {
+    const { lastError } = this.growth;
+    return lastError === undefined ? {} : { cause: lastError };
+  }
+}

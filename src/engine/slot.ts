@@ -1,0 +1,165 @@
+import { Deadline } from './deadlines.js';
+import type { Links } from './intrusive-list.js';
+import type { Lease } from './lease.js';
+import type { DestroyReason } from './factory.js';
+
+/**
+ * Where a resource is in its life.
+ *
+ * | state | fills a place of the cap | is coming supply |
+ * |---|---|---|
+ * | creating | yes | yes |
+ * | idle | yes | is supply |
+ * | validating | yes | yes |
+ * | leased | yes | no |
+ * | resetting | yes | yes |
+ * | closing | yes, until its destroy has settled | no |
+ * | abandoned | no: user code did not settle in time, nobody waits for it any more | no |
+ * | gone | no | no |
+ */
+export type SlotState =
+  'creating' | 'idle' | 'validating' | 'leased' | 'resetting' | 'closing' | 'abandoned' | 'gone';
+
+/** How many slots are in each state: the pool's one account. Written by {@link Slot} only. */
+export class Census {
+  creating = 0;
+  idle = 0;
+  validating = 0;
+  leased = 0;
+  resetting = 0;
+  closing = 0;
+  abandoned = 0;
+  gone = 0;
+
+  /** Resources that exist and may serve. */
+  get live(): number {
+    return this.idle + this.validating + this.leased + this.resetting;
+  }
+
+  /** Live ones and those on their way: what `min` is about. */
+  get alive(): number {
+    return this.live + this.creating;
+  }
+
+  /** Places of the cap that are filled. Closing ones count: the server still sees them. */
+  get places(): number {
+    return this.alive + this.closing;
+  }
+
+  /** Will be free for a borrower without anything being asked for. */
+  get coming(): number {
+    return this.creating + this.validating + this.resetting;
+  }
+}
+
+/** What each state may turn into; everything else is a defect of the pool and throws. */
+const LEGAL: Readonly<Record<SlotState, readonly SlotState[]>> = {
+  creating: ['idle', 'gone', 'abandoned'],
+  idle: ['leased', 'validating', 'closing'],
+  validating: ['idle', 'closing'],
+  leased: ['idle', 'resetting', 'closing'],
+  resetting: ['idle', 'closing'],
+  closing: ['gone', 'abandoned'],
+  abandoned: ['gone'],
+  gone: [],
+};
+
+/** The pool's record of one resource. */
+export class Slot<T> implements Links<Slot<T>> {
+  /** Neighbours in the list of idle slots: colder before, hotter after. */
+  prev: Slot<T> | undefined = undefined;
+  next: Slot<T> | undefined = undefined;
+  /** The time limit of the user code that is running on the resource; there is never more than one such call. */
+  readonly limit: Deadline;
+  state: SlotState = 'creating';
+  /** Set when the create has settled well. */
+  resource!: T;
+  /** The lease that may use the resource now; a lease that is not this one has been returned. */
+  lease: Lease<T> | undefined = undefined;
+  /** Why it will be destroyed as soon as its present state ends; undefined while it is good. */
+  doom: DestroyReason | undefined = undefined;
+  doomCause: unknown = undefined;
+  uses = 0;
+  idleSince = 0;
+  /** Retired when found idle or given back after this moment. */
+  expiresAt = Infinity;
+  /** Tells a running create that nobody wants its result any more. */
+  abort: AbortController | undefined = undefined;
+
+  constructor(
+    readonly id: number,
+    /** The attempt its create belongs to; see Growth. */
+    readonly attempt: number,
+    private readonly census: Census,
+    overdue: (slot: Slot<T>) => void,
+  ) {
+    this.limit = new Deadline(() => {
+      overdue(this);
+    });
+    census.creating++;
+  }
+
+  /** creating → idle: the create has settled well. */
+  arrive(resource: T): void {
+    this.resource = resource;
+    this.abort = undefined;
+    this.become('idle');
+  }
+
+  /** creating → gone: the create failed, there is nothing to destroy. */
+  miscarry(): void {
+    this.abort = undefined;
+    this.become('gone');
+  }
+
+  /** idle → leased */
+  lend(lease: Lease<T>): void {
+    this.become('leased');
+    this.lease = lease;
+    this.uses++;
+  }
+
+  /** idle → validating */
+  validate(): void {
+    this.become('validating');
+  }
+
+  /** leased → resetting */
+  reset(): void {
+    this.lease = undefined;
+    this.become('resetting');
+  }
+
+  /** leased, validating or resetting → idle: fit for the next borrower. */
+  rest(): void {
+    this.lease = undefined;
+    this.become('idle');
+  }
+
+  /** any state with a resource → closing */
+  close(): void {
+    this.lease = undefined;
+    this.become('closing');
+  }
+
+  /** creating or closing → abandoned: user code did not settle in time. */
+  abandon(): void {
+    this.become('abandoned');
+  }
+
+  /** closing or abandoned → gone: its destroy has settled, or there turned out to be nothing to destroy. */
+  vanish(): void {
+    this.become('gone');
+  }
+
+  private become(state: SlotState): void {
+    if (!LEGAL[this.state].includes(state)) {
+      throw new Error(
+        `nestjs-pool: slot ${this.id} cannot go from ${this.state} to ${state}; this is a defect of the pool, please report it`,
+      );
+    }
+    this.census[this.state]--;
+    this.census[state]++;
+    this.state = state;
+  }
+}
