@@ -1,0 +1,32 @@
+/**
+ * Pools of expensive resources for NestJS: borrow, use, return.
+ *
+ * @packageDocumentation
+ */
+export * from './engine/index.js';
+// With `export *`, so that applications can augment the Pools interface through `declare module 'nestjs-pool'`.
+export * from './module/pools.js';
+export { PoolModule, type PoolModuleAsyncOptions } from './module/pool.module.js';
+export type { PoolModuleOptions, PoolModuleRootOptions } from './module/options.js';
+export {
+  definePool,
+  type KnownPoolDefinition,
+  type FactoryResult,
+  type ModuleSettings,
+  type PoolDefinition,
+  type StartMode,
+} from './module/definition.js';
+export { Borrow } from './module/borrow.decorator.js';
+export { InjectBorrowed, InjectPool } from './module/inject.decorators.js';
+export { BorrowScopes } from './module/borrow-scopes.js';
+export { PoolRegistry } from './module/registry.js';
+export { getBorrowedToken, getPoolToken } from './module/tokens.js';
+export { toHttpException } from './module/http-errors.js';
+export { DuplicatePoolError, PoolStartError, UnknownPoolError } from './module/errors.js';
+export {
+  BorrowScopeEndedError,
+  Borrowed,
+  NoBorrowScopeError,
+  RequestAbortedError,
+  type BorrowOptions,
+} from './scope/index.js';

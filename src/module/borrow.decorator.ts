@@ -1,0 +1,47 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { NoBorrowScopeError, anyScope, type BorrowOptions } from '../scope/index.js';
+import { scopeOfRequest } from '../transports/index.js';
+import type { PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
+import { PoolRegistry } from './registry.js';
+
+const BORROWS = Symbol('nestjs-pool.borrows');
+
+interface Order {
+  readonly name: PoolName;
+  readonly options: BorrowOptions;
+}
+
+/**
+ * Borrows a resource for a handler's parameter: `find(@Param('id') id: string, @Borrow('orders-db') db: Client)`. It is
+ * borrowed when the parameters are resolved, after the guards, and goes back when the request is done with it. Several
+ * pools are borrowed one after the other, in the order of their names, so that two handlers never wait for each other.
+ *
+ * @param options `fresh: true` for a resource that nobody else in the request shares; `timeout` in milliseconds
+ */
+export function Borrow<N extends PoolName>(
+  name: N,
+  options: BorrowOptions = {},
+): TypedParameterDecorator<ResourceOf<N>> {
+  const decorate = borrowParameter({ name, options });
+  return ((target: object, key: string | symbol, index: number) => {
+    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), name].sort(), target, key);
+    decorate(target, key, index);
+  }) as TypedParameterDecorator<ResourceOf<N>>;
+}
+
+/** The names of the pools that a handler borrows from, sorted. */
+export function borrowsOf(target: object, key: string | symbol): string[] {
+  return (Reflect.getMetadata(BORROWS, target, key) as string[] | undefined) ?? [];
+}
+
+const borrowParameter = createParamDecorator(async ({ name, options }: Order, context: ExecutionContext) => {
+  const scope = scopeOfRequest(context.switchToHttp().getRequest()) ?? anyScope();
+  const registry = scope?.host;
+  if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
+  const prototype = context.getClass().prototype as object;
+  for (const earlier of borrowsOf(prototype, context.getHandler().name)) {
+    if (earlier >= name) break;
+    await scope.borrow(registry.get(earlier));
+  }
+  return (await scope.borrow(registry.get(name), options)).resource;
+});

@@ -1,0 +1,21 @@
+import { Inject } from '@nestjs/common';
+import type { Pool } from '../engine/index.js';
+import type { Borrowed } from '../scope/index.js';
+import type { PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
+import { getBorrowedToken, getPoolToken } from './tokens.js';
+
+/** Injects a pool: `constructor(@InjectPool('renderer') private readonly renderers: Pool<Browser>) {}`. */
+export function InjectPool<N extends PoolName>(name: N): TypedParameterDecorator<Pool<ResourceOf<N>>> {
+  return Inject(getPoolToken(name));
+}
+
+/**
+ * Injects access to the resource of the current request:
+ * `constructor(@InjectBorrowed('orders-db') private readonly db: Borrowed<Client>) {}`. The provider stays a singleton;
+ * `await this.db.get()` gives the request's own connection, the same one everywhere in the request.
+ */
+export function InjectBorrowed<N extends PoolName>(
+  name: N,
+): TypedParameterDecorator<Borrowed<ResourceOf<N>>> {
+  return Inject(getBorrowedToken(name));
+}

@@ -1,0 +1,107 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+} from '@nestjs/common';
+import { messageOf } from '../engine/index.js';
+import { PoolStartError } from './errors.js';
+import { PoolRegistry, type RegisteredPool } from './registry.js';
+
+/**
+ * Starts the pools with the application, and ends them with it.
+ *
+ * Shutdown, in Nest's order: readiness goes down (`onModuleDestroy`); the grace time of Terminus and of others passes;
+ * subscriptions are completed and the deadline starts (`beforeApplicationShutdown`; this module is the last to be
+ * asked); the server stops accepting and waits for its requests; the pools drain (`onApplicationShutdown`). A handler
+ * that hangs keeps the server from closing, and then the last step never comes: the deadline does it instead.
+ */
+@Injectable()
+export class PoolLifecycle
+  implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  private readonly logger = new Logger('PoolModule');
+  private deadline = Infinity;
+  private timer: NodeJS.Timeout | undefined;
+  private closed: Promise<void> | undefined;
+  private stopListening: () => void = () => undefined;
+
+  constructor(private readonly registry: PoolRegistry) {}
+
+  /** @throws PoolStartError when a required pool has no resource; by then all pools are closed */
+  async onApplicationBootstrap(): Promise<void> {
+    const failures: string[] = [];
+    await Promise.all(
+      this.registry.entries().map(async entry => {
+        try {
+          await start(entry);
+        } catch (error) {
+          if (entry.start === 'required') failures.push(messageOf(error));
+          else
+            this.logger.warn(
+              `${messageOf(error)} The application goes on without it, and the pool goes on trying.`,
+            );
+        }
+      }),
+    );
+    if (failures.length > 0) {
+      await this.closeAll(0);
+      throw new PoolStartError(`The application cannot start: ${failures.join(' ')}`);
+    }
+    if (process.listenerCount('SIGTERM') === 0 && this.registry.entries().length > 0) {
+      this.logger.warn(
+        'Nothing listens for SIGTERM: without app.enableShutdownHooks() the pools are not closed when the process is ' +
+          'told to stop.',
+      );
+    }
+  }
+
+  onModuleDestroy(): void {
+    this.registry.shuttingDown = true;
+  }
+
+  beforeApplicationShutdown(signal?: string): void {
+    this.registry.endSubscriptions();
+    const timeout = this.registry.shutdownTimeout;
+    this.deadline = performance.now() + timeout;
+    this.timer = setTimeout(() => void this.closeAll(0), timeout);
+    this.timer.unref();
+    if (signal) this.hastenOn(signal);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.closeAll(Math.max(0, this.deadline - performance.now()));
+    clearTimeout(this.timer);
+    this.stopListening();
+  }
+
+  /** Nest takes no notice of a second signal; who sends one does not want to wait any longer. */
+  private hastenOn(signal: string): void {
+    const hasten = (): void => {
+      this.logger.warn(`${signal} again: taking all resources away now`);
+      void this.closeAll(0);
+    };
+    process.once(signal, hasten);
+    this.stopListening = () => process.removeListener(signal, hasten);
+  }
+
+  /** In reverse order of registration; one that cannot close does not keep the others from it. */
+  private closeAll(timeout: number): Promise<void> {
+    const pools = this.registry.list().reverse();
+    const closing = pools.map(pool => pool.close({ timeout }));
+    // Closing already: the call has brought the deadline forward.
+    this.closed ??= Promise.allSettled(closing).then(() => undefined);
+    return this.closed;
+  }
+}
+
+/** @throws what the pool could not be started for */
+async function start({ pool, start: mode, startTimeout }: RegisteredPool): Promise<void> {
+  if (mode === 'lazy') return;
+  const { min } = pool.stats();
+  await pool.start({ timeout: startTimeout });
+  // Required means at least one, also where none is kept.
+  if (mode === 'required' && min === 0) await pool.use(() => undefined, { timeout: startTimeout });
+}

@@ -1,0 +1,30 @@
+import type { KnownPoolDefinition, ModuleSettings } from './definition.js';
+import { checkMilliseconds, checkStart } from './definition.js';
+
+/** What applies to every pool of the application. */
+export interface PoolModuleOptions {
+  /** Settings for every pool that does not set them itself. */
+  defaults?: ModuleSettings;
+  /**
+   * Milliseconds that a shutdown gives to requests in flight, from the end of the grace time on; then pools take their
+   * resources away. Default 10 000.
+   */
+  shutdownTimeout?: number;
+  /** Say through Nest's Logger what an operator must know. Default true. */
+  log?: boolean;
+}
+
+export interface PoolModuleRootOptions extends PoolModuleOptions {
+  pools?: readonly KnownPoolDefinition[];
+  /** Can every module inject the pools, without importing this one? Default true. */
+  isGlobal?: boolean;
+}
+
+/** @throws TypeError naming what is wrong */
+export function checkModuleOptions(options: PoolModuleOptions): void {
+  checkMilliseconds('shutdownTimeout is', options.shutdownTimeout);
+  if (options.defaults) checkStart('defaults', options.defaults);
+  if (options.defaults && 'name' in options.defaults) {
+    throw new TypeError('PoolModule: defaults cannot have a name; every pool has its own.');
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * The pools of the application and what they lend. Augment it, and names and types are checked by the compiler:
+ *
+ * ```ts
+ * declare module 'nestjs-pool' {
+ *   interface Pools { 'orders-db': Client; renderer: Browser }
+ * }
+ * ```
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- empty until the application fills it
+export interface Pools {}
+
+/** The name of a pool: one of {@link Pools}, or any string while that is empty. */
+export type PoolName = [keyof Pools] extends [never] ? string : Extract<keyof Pools, string>;
+
+/** What a pool lends; `unknown` for names that {@link Pools} does not list. */
+export type ResourceOf<N extends string> = N extends keyof Pools ? Pools[N] : unknown;
+
+/** The type of the parameter a decorator stands on. */
+type ParameterAt<Target, Key, Index extends number> = Key extends keyof Target
+  ? Target[Key] extends (...parameters: infer P) => unknown
+    ? P[Index]
+    : never
+  : Target extends abstract new (...parameters: infer P) => unknown
+    ? P[Index]
+    : never;
+
+/**
+ * A parameter decorator that only fits parameters which take a `V`. Where it does not, the compiler says that the
+ * index is not assignable to `never`.
+ */
+export type TypedParameterDecorator<V> = <Target extends object, Key, Index extends number>(
+  target: Target,
+  key: Key,
+  index: Index & (V extends ParameterAt<Target, Key, Index> ? Index : never),
+) => void;

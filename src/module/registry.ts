@@ -1,0 +1,167 @@
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
+import { Pool, type PoolOptions, type PoolSettings } from '../engine/index.js';
+import type { ScopeHost } from '../scope/index.js';
+import { MODULE_KEYS, checkDefinition, type ModuleSettings, type PoolDefinition } from './definition.js';
+import { DuplicatePoolError, UnknownPoolError } from './errors.js';
+import { logListener } from './log-listener.js';
+import { checkModuleOptions, type PoolModuleOptions } from './options.js';
+import type { PoolName, ResourceOf } from './pools.js';
+import { DEFINITIONS, ROOT_OPTIONS, getPoolToken, type Definitions } from './tokens.js';
+
+/** A pool as the application knows it. */
+export interface RegisteredPool {
+  readonly pool: Pool<unknown>;
+  readonly definition: PoolDefinition;
+  readonly start: NonNullable<ModuleSettings['start']>;
+  readonly startTimeout: number;
+}
+
+/**
+ * The pools of one application: lists them and finds them by name. It belongs to the application, never to the
+ * process, so two applications in one process do not meet.
+ */
+@Injectable()
+export class PoolRegistry implements ScopeHost {
+  private readonly registered = new Map<string, RegisteredPool>();
+  private readonly resolved = new Map<string, Pool<unknown>>();
+  private readonly stop = new AbortController();
+  /** Set when the application begins to shut down: readiness is down from then on. */
+  shuttingDown = false;
+
+  /** @throws TypeError for a wrong definition, DuplicatePoolError for a name that is used twice */
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly moduleRef: ModuleRef,
+    @Optional() @Inject(ROOT_OPTIONS) private readonly options: PoolModuleOptions = {},
+  ) {
+    checkModuleOptions(options);
+    this.refuseDuplicates();
+  }
+
+  /** @internal */
+  get shutdownTimeout(): number {
+    return this.options.shutdownTimeout ?? 10_000;
+  }
+
+  /** Aborted when subscriptions that would keep the application from stopping have to end. */
+  get stopping(): AbortSignal {
+    return this.stop.signal;
+  }
+
+  /** The names of all pools that were registered, in that order. */
+  names(): string[] {
+    return this.list().map(pool => pool.name);
+  }
+
+  /** All pools, in the order of their registration. */
+  list(): Pool<unknown>[] {
+    return this.entries().map(entry => entry.pool);
+  }
+
+  has(name: string): boolean {
+    return this.find(name) !== undefined;
+  }
+
+  /**
+   * The pool of this name, as injection sees it: with a test's `overrideProvider`, the overriding one.
+   *
+   * @throws UnknownPoolError
+   */
+  get<N extends PoolName>(name: N): Pool<ResourceOf<N>> {
+    const pool = this.find(name);
+    if (!pool) throw new UnknownPoolError(name, this.knownNames());
+    return pool as Pool<ResourceOf<N>>;
+  }
+
+  /** @internal */
+  entries(): RegisteredPool[] {
+    return [...this.registered.values()];
+  }
+
+  /** @internal Every name that a module of this application provides a pool for. */
+  knownNames(): string[] {
+    const prefix = getPoolToken('');
+    const names = new Set<string>();
+    for (const module of this.modules.values()) {
+      for (const token of module.providers.keys()) {
+        if (typeof token === 'string' && token.startsWith(prefix)) names.add(token.slice(prefix.length));
+      }
+    }
+    return [...names];
+  }
+
+  /**
+   * @internal Makes the pool of a definition, once: the same definition reached through two imports is one pool.
+   *
+   * @param made what the definition's own way of making resources has given
+   */
+  register(definition: PoolDefinition, made: Partial<PoolOptions<unknown>>): Pool<unknown> {
+    const known = this.registered.get(definition.name);
+    if (known) return known.pool;
+    const { defaults = {}, log = true } = this.options;
+    const own = withoutModuleKeys(definition);
+    const all: PoolSettings = { ...withoutModuleKeys(defaults), ...made, ...own, name: definition.name };
+    const watching = [...(defaults.listeners ?? []), ...(made.listeners ?? []), ...(own.listeners ?? [])];
+    const listeners = log ? [logListener(new Logger('PoolModule')), ...watching] : watching;
+    const pool = new Pool<unknown>({ ...all, listeners } as unknown as PoolOptions<unknown>);
+    this.registered.set(definition.name, {
+      pool,
+      definition,
+      start: definition.start ?? defaults.start ?? 'lazy',
+      startTimeout: definition.startTimeout ?? defaults.startTimeout ?? 10_000,
+    });
+    return pool;
+  }
+
+  /** @internal */
+  endSubscriptions(): void {
+    this.stop.abort();
+  }
+
+  private find(name: string): Pool<unknown> | undefined {
+    const known = this.resolved.get(name);
+    if (known) return known;
+    let pool: Pool<unknown>;
+    try {
+      pool = this.moduleRef.get<Pool<unknown>>(getPoolToken(name), { strict: false });
+    } catch {
+      return undefined;
+    }
+    this.resolved.set(name, pool);
+    return pool;
+  }
+
+  /** All definitions are known before the first pool is made, so nothing has to be undone. */
+  private refuseDuplicates(): void {
+    const roots = [...this.modules.values()].filter(module => module.providers.has(ROOT_OPTIONS));
+    if (roots.length > 1) {
+      throw new Error(
+        'PoolModule.forRoot() is imported more than once. Import it in the root module, and PoolModule.forFeature([…]) ' +
+          'where else pools are defined.',
+      );
+    }
+    const owners = new Map<string, { definition: PoolDefinition; modules: string[] }>();
+    for (const module of this.modules.values()) {
+      const definitions = (module.providers.get(DEFINITIONS)?.instance ?? []) as unknown as Definitions;
+      for (const definition of definitions) {
+        checkDefinition(definition);
+        const importers = [...this.modules.values()].filter(other => other.imports.has(module));
+        const modules = importers.map(importer => importer.metatype.name);
+        const owner = owners.get(definition.name);
+        if (!owner) owners.set(definition.name, { definition, modules });
+        else if (owner.definition !== definition) {
+          throw new DuplicatePoolError(definition.name, [...owner.modules, ...modules]);
+        }
+      }
+    }
+  }
+}
+
+function withoutModuleKeys(settings: ModuleSettings | PoolDefinition): PoolSettings {
+  return Object.fromEntries(
+    Object.entries(settings).filter(
+      ([key, value]) => value !== undefined && !(MODULE_KEYS as readonly string[]).includes(key),
+    ),
+  );
+}

@@ -1,0 +1,94 @@
+import { isObservable } from 'rxjs';
+import { anyScope, type BorrowScope } from '../scope/index.js';
+import { HttpScope } from './http.js';
+import { holdWhileSubscribed, holdWhileStreaming } from './results.js';
+
+/** What Nest keeps about a handler; the names are the same in NestJS 11 and 12. */
+const PATH = 'path';
+const SSE = '__sse__';
+const ROUTE_ARGUMENTS = '__routeArguments__';
+const PASSTHROUGH = '__responsePassthrough__';
+/** The kinds of route arguments that make a handler answer by itself: `@Res()` and `@Next()`. */
+const ANSWERING = ['1', '2'];
+
+const wrapped = new WeakSet();
+
+/**
+ * Wraps every HTTP handler of a controller class, so that its scope knows when the handler has really settled: an
+ * interceptor cannot know, as unsubscribing does not stop a running handler, and a handler that borrows nothing itself
+ * may reach a `Borrowed` through its services. Prototypes belong to the process, so each handler is wrapped once, and
+ * finds its application through the scope it runs in.
+ */
+export function wrapHandlers(controller: abstract new (...args: never[]) => unknown): void {
+  for (
+    let prototype = controller.prototype as object | null;
+    prototype && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype) as object | null
+  ) {
+    for (const key of Reflect.ownKeys(prototype)) {
+      const descriptor = Reflect.getOwnPropertyDescriptor(prototype, key);
+      const handler: unknown = descriptor?.value;
+      if (typeof handler !== 'function' || wrapped.has(handler) || !Reflect.hasMetadata(PATH, handler))
+        continue;
+      if (key === 'constructor') continue;
+      const tracked = track(
+        handler as Handler,
+        answersByHand(controller, key),
+        Reflect.hasMetadata(SSE, handler),
+      );
+      wrapped.add(tracked);
+      Object.defineProperty(prototype, key, { ...descriptor, value: tracked });
+    }
+  }
+}
+
+type Handler = (this: unknown, ...args: unknown[]) => unknown;
+
+function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
+  const tracked: Handler = function (...args) {
+    const scope = anyScope();
+    if (!scope) return handler.apply(this, args);
+    if (byHand && scope instanceof HttpScope) scope.answers('by hand');
+    return holdWhileRunning(scope, () => handler.apply(this, args), endless);
+  };
+  Object.defineProperty(tracked, 'name', { value: handler.name, configurable: true });
+  Object.defineProperty(tracked, 'length', { value: handler.length, configurable: true });
+  for (const key of Reflect.getMetadataKeys(handler) as unknown[]) {
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), tracked);
+  }
+  return tracked;
+}
+
+/** Runs a handler and holds the scope until it has settled, and until what it returned is over. */
+export function holdWhileRunning(scope: BorrowScope, call: () => unknown, endless = false): unknown {
+  const drop = scope.hold();
+  const settled = (value: unknown): unknown => {
+    // First the hold on the result, then the handler's own: the scope must not end between the two.
+    const result = isObservable(value) ? holdWhileSubscribed(scope, value, endless) : value;
+    if (holdWhileStreaming(scope, value) && scope instanceof HttpScope) scope.answers('stream');
+    drop();
+    return result;
+  };
+  const failed = (error: unknown): never => {
+    scope.fail(error);
+    drop();
+    throw error;
+  };
+  let result: unknown;
+  try {
+    result = call();
+  } catch (error) {
+    return failed(error);
+  }
+  return isThenable(result) ? result.then(settled, failed) : settled(result);
+}
+
+function answersByHand(controller: object, key: string | symbol): boolean {
+  if (Reflect.getMetadata(PASSTHROUGH, controller, key) === true) return false;
+  const routeArguments = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, key) ?? {}) as object;
+  return Object.keys(routeArguments).some(argument => ANSWERING.includes(argument.split(':')[0] ?? ''));
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}

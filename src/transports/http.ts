@@ -1,0 +1,110 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BorrowScope, RequestAbortedError, inScope, type ScopeHost } from '../scope/index.js';
+
+const SCOPE = Symbol('nestjs-pool.scope');
+
+interface ScopedRequest extends IncomingMessage {
+  [SCOPE]?: HttpScope;
+}
+
+/** The parts of Nest's HTTP adapters that are needed; the same in NestJS 11 and 12. */
+export interface HttpAdapterLike {
+  getType(): string;
+  getInstance(): unknown;
+  use(handler: (request: IncomingMessage, response: ServerResponse, next: () => void) => void): unknown;
+}
+
+interface FastifyLike {
+  addHook(
+    name: 'onRequest' | 'preValidation',
+    hook: (request: { raw: IncomingMessage }, reply: { raw: ServerResponse }, done: () => void) => void,
+  ): unknown;
+}
+
+/**
+ * The unit of work of one HTTP request. Its response is a hold, dropped at the earliest moment at which nothing of the
+ * application can need the resources any more:
+ *
+ * - a value: when the reply is handed to the platform (`res.end` is called). Not later, as a slow reader must not hold a
+ *   database connection; and not earlier when the client leaves, as guards, interceptors and filters still run.
+ * - a stream: likewise, or when the connection closes under it. The stream itself is a hold of its own.
+ * - by hand, with `@Res()`: when the response has finished, or the connection has closed.
+ */
+export class HttpScope extends BorrowScope {
+  private answer: 'value' | 'stream' | 'by hand' = 'value';
+  private clientLeft = false;
+  private responseOver: (() => void) | undefined = undefined;
+
+  constructor(
+    host: ScopeHost,
+    private readonly request: IncomingMessage,
+    private readonly response: ServerResponse,
+  ) {
+    super(host);
+  }
+
+  /** Tells how the handler answers, as soon as that is known. */
+  answers(answer: 'stream' | 'by hand'): void {
+    this.answer = answer;
+    if (this.clientLeft) this.responseOver?.();
+  }
+
+  protected override open(): void {
+    const { response } = this;
+    if (response.writableEnded || (response.destroyed && response.headersSent)) return;
+
+    const socket = this.request.socket as IncomingMessage['socket'] | undefined;
+    const drop = this.hold();
+    const over = (this.responseOver = (): void => {
+      socket?.off('close', left);
+      drop();
+    });
+    const left = (): void => {
+      if (!response.writableEnded) {
+        // Its waiting acquires leave the queue at once. What it has borrowed stays until its handler is done with it.
+        this.clientLeft = true;
+        this.abandon(new RequestAbortedError());
+        if (this.answer === 'value' && !response.headersSent) return;
+      }
+      over();
+    };
+    response.once('finish', over);
+    response.once('close', left);
+    // The response of a pipelined request whose turn has not come gets no 'close' of its own.
+    socket?.once('close', left);
+
+    const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+    response.end = ((...args: unknown[]) => {
+      const result = end(...args);
+      if (this.answer !== 'by hand') over();
+      return result;
+    }) as ServerResponse['end'];
+  }
+}
+
+/**
+ * Lets every request of an application run in a scope of its own, entered before any middleware of the application.
+ * On Fastify it is entered again after the body was read, as reading a body loses the async context there.
+ */
+export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void {
+  const enter = (request: ScopedRequest, response: ServerResponse, next: () => void): void => {
+    let scope = request[SCOPE];
+    if (scope?.host !== host) scope = request[SCOPE] = new HttpScope(host, request, response);
+    inScope(scope, next);
+  };
+  adapter.use(enter);
+  if (adapter.getType() === 'fastify') {
+    const fastify = adapter.getInstance() as FastifyLike;
+    for (const hook of ['onRequest', 'preValidation'] as const) {
+      fastify.addHook(hook, (request, reply, done) => {
+        enter(request.raw, reply.raw, done);
+      });
+    }
+  }
+}
+
+/** The scope of a request, as a handler's parameter decorator sees it: Node's own, or Fastify's around it. */
+export function scopeOfRequest(request: unknown): HttpScope | undefined {
+  const wrapped = request as (ScopedRequest & { raw?: ScopedRequest }) | null | undefined;
+  return wrapped?.[SCOPE] ?? wrapped?.raw?.[SCOPE];
+}

@@ -1,0 +1,2 @@
+export { holdWhileRunning, wrapHandlers } from './handlers.js';
+export { HttpScope, enterHttpScopes, scopeOfRequest, type HttpAdapterLike } from './http.js';
