@@ -1,0 +1,2 @@
+export { PoolHealthIndicator } from './pool-health.indicator.js';
+export type { ReadinessOptions } from './readiness.js';

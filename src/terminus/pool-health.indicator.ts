@@ -1,0 +1,134 @@
+import { Injectable } from '@nestjs/common';
+import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import type { Pool, PoolStats } from '../engine/index.js';
+import type { PoolName } from '../module/pools.js';
+import { PoolRegistry } from '../module/registry.js';
+import { UP, judge, type Readiness, type ReadinessOptions } from './readiness.js';
+
+const DEFAULTS: Required<ReadinessOptions> = {
+  maxWait: 1_000,
+  starvedFor: 5_000,
+  whenUnavailable: 'down',
+  cacheFor: 1_000,
+  probeTimeout: 1_000,
+};
+
+/** What is remembered of a pool between checks. */
+interface Memory {
+  /** Since when its oldest waiter has been too old. */
+  stuckSince: number | undefined;
+  probe: Promise<Readiness> | undefined;
+  probedAt: number;
+}
+
+/**
+ * The health of pools, for Terminus:
+ *
+ * ```ts
+ * @Get('ready') @HealthCheck() ready() { return this.health.check([() => this.pools.readiness('orders-db')]); }
+ * @Get('live') live() { return this.pools.liveness(); }
+ * ```
+ *
+ * Put it among the `providers` of the module of your health controller, which imports `TerminusModule`.
+ */
+@Injectable()
+export class PoolHealthIndicator {
+  private readonly memories = new WeakMap<Pool<unknown>, Memory>();
+
+  constructor(
+    private readonly health: HealthIndicatorService,
+    private readonly registry: PoolRegistry,
+  ) {}
+
+  /**
+   * Can requests that need this pool be served here? Down while the application shuts down, and while the pool is
+   * starting, closing, unavailable or starved; degraded (still 200) while it is saturated but serving. Never throws, and
+   * its details have counts and a reason, but no error text, host or credential.
+   */
+  async readiness(name: PoolName, options: ReadinessOptions = {}): Promise<HealthIndicatorResult> {
+    if (!this.registry.has(name))
+      return this.answer(name, { status: 'down', reason: 'not registered' }, undefined);
+    const pool: Pool<unknown> = this.registry.get(name);
+    const stats = pool.stats();
+    const chosen = { ...DEFAULTS, ...options };
+    let readiness: Readiness = this.registry.shuttingDown
+      ? { status: 'down', reason: 'the application is shutting down' }
+      : judge(stats, this.isStarved(pool, stats, chosen), chosen);
+    if (readiness.status === 'up' && isIdle(stats)) readiness = await this.probe(pool, chosen);
+    return this.answer(name, readiness, stats);
+  }
+
+  /**
+   * Does this process answer? Says nothing of any backend, as a database outage must never restart the pods. Return it
+   * from the controller as it is: through HealthCheckService it would turn 503 during a shutdown.
+   */
+  liveness(): HealthIndicatorResult {
+    return { process: { status: 'up' } };
+  }
+
+  private isStarved(
+    pool: Pool<unknown>,
+    stats: PoolStats,
+    { maxWait, starvedFor }: Required<ReadinessOptions>,
+  ): boolean {
+    const memory = this.memoryOf(pool);
+    if (stats.oldestWaitMs <= maxWait) {
+      memory.stuckSince = undefined;
+      return false;
+    }
+    // The oldest waiter has been too old since before this check looked.
+    const since = performance.now() - (stats.oldestWaitMs - maxWait);
+    memory.stuckSince ??= since;
+    return performance.now() - memory.stuckSince > starvedFor;
+  }
+
+  /** Lends one idle resource to itself, which validates it, so that an idle pool notices a dead backend. */
+  private probe(
+    pool: Pool<unknown>,
+    { cacheFor, probeTimeout }: Required<ReadinessOptions>,
+  ): Promise<Readiness> {
+    const memory = this.memoryOf(pool);
+    const now = performance.now();
+    if (!memory.probe || now - memory.probedAt > cacheFor) {
+      memory.probedAt = now;
+      memory.probe = pool
+        .use(() => UP, { timeout: probeTimeout })
+        .catch((error: unknown) => ({
+          status: 'down',
+          reason: `the probe of an idle resource failed: ${error instanceof Error ? error.name : 'unknown error'}`,
+        }));
+    }
+    return memory.probe;
+  }
+
+  private memoryOf(pool: Pool<unknown>): Memory {
+    let memory = this.memories.get(pool);
+    if (!memory) {
+      memory = { stuckSince: undefined, probe: undefined, probedAt: 0 };
+      this.memories.set(pool, memory);
+    }
+    return memory;
+  }
+
+  private answer(name: string, readiness: Readiness, stats: PoolStats | undefined): HealthIndicatorResult {
+    const counts = stats && {
+      state: stats.state,
+      leased: stats.leased,
+      idle: stats.idle,
+      max: stats.max,
+      waiting: stats.waiting,
+      oldestWaitMs: Math.round(stats.oldestWaitMs),
+    };
+    const session = this.health.check(name);
+    if (readiness.status === 'up') return session.up({ ...counts });
+    const data = { reason: readiness.reason, ...counts };
+    if (readiness.status === 'down') return session.down(data);
+    // Terminus 11 knows no "degraded": up, and the details say so.
+    const knowsDegraded = typeof (session as Partial<typeof session>).degraded === 'function';
+    return knowsDegraded ? session.degraded(data) : session.up({ degraded: true, ...data });
+  }
+}
+
+function isIdle(stats: PoolStats): boolean {
+  return stats.leased === 0 && stats.waiting === 0 && stats.idle > 0;
+}
