@@ -21,12 +21,12 @@ interface Order {
 export function Borrow<N extends PoolName>(
   name: N,
   options: BorrowOptions = {},
-): TypedParameterDecorator<ResourceOf<N>> {
+): TypedParameterDecorator<N, ResourceOf<N>> {
   const decorate = borrowParameter({ name, options });
   return ((target: object, key: string | symbol, index: number) => {
     Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), name].sort(), target, key);
     decorate(target, key, index);
-  }) as TypedParameterDecorator<ResourceOf<N>>;
+  }) as TypedParameterDecorator<N, ResourceOf<N>>;
 }
 
 /** The names of the pools that a handler borrows from, sorted. */
@@ -41,7 +41,7 @@ const borrowParameter = createParamDecorator(async ({ name, options }: Order, co
   const prototype = context.getClass().prototype as object;
   for (const earlier of borrowsOf(prototype, context.getHandler().name)) {
     if (earlier >= name) break;
-    await scope.borrow(registry.get(earlier));
+    await scope.borrow(registry.require(earlier));
   }
-  return (await scope.borrow(registry.get(name), options)).resource;
+  return (await scope.borrow(registry.require(name), options)).resource;
 });

@@ -5,7 +5,7 @@ import type { PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { getBorrowedToken, getPoolToken } from './tokens.js';
 
 /** Injects a pool: `constructor(@InjectPool('renderer') private readonly renderers: Pool<Browser>) {}`. */
-export function InjectPool<N extends PoolName>(name: N): TypedParameterDecorator<Pool<ResourceOf<N>>> {
+export function InjectPool<N extends PoolName>(name: N): TypedParameterDecorator<N, Pool<ResourceOf<N>>> {
   return Inject(getPoolToken(name));
 }
 
@@ -16,6 +16,6 @@ export function InjectPool<N extends PoolName>(name: N): TypedParameterDecorator
  */
 export function InjectBorrowed<N extends PoolName>(
   name: N,
-): TypedParameterDecorator<Borrowed<ResourceOf<N>>> {
+): TypedParameterDecorator<N, Borrowed<ResourceOf<N>>> {
   return Inject(getBorrowedToken(name));
 }

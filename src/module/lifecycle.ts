@@ -11,6 +11,12 @@ import { PoolStartError } from './errors.js';
 import { PoolRegistry, type RegisteredPool } from './registry.js';
 
 /**
+ * Milliseconds within which a repeated signal is no second one: a Ctrl-C goes to all processes at the terminal, and npm
+ * passes it on to those that have got it already.
+ */
+const SAME_SIGNAL = 500;
+
+/**
  * Starts the pools with the application, and ends them with it.
  *
  * Shutdown, in Nest's order: readiness goes down (`onModuleDestroy`); the grace time of Terminus and of others passes;
@@ -79,11 +85,14 @@ export class PoolLifecycle
 
   /** Nest takes no notice of a second signal; who sends one does not want to wait any longer. */
   private hastenOn(signal: string): void {
+    const since = performance.now();
     const hasten = (): void => {
+      if (performance.now() - since < SAME_SIGNAL) return;
       this.logger.warn(`${signal} again: taking all resources away now`);
+      this.stopListening();
       void this.closeAll(0);
     };
-    process.once(signal, hasten);
+    process.on(signal, hasten);
     this.stopListening = () => process.removeListener(signal, hasten);
   }
 

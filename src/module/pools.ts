@@ -26,11 +26,13 @@ type ParameterAt<Target, Key, Index extends number> = Key extends keyof Target
     : never;
 
 /**
- * A parameter decorator that only fits parameters which take a `V`. Where it does not, the compiler says that the
- * index is not assignable to `never`.
+ * A parameter decorator that only fits parameters which take a `V`, if `N` is one of {@link Pools}. Where it does not
+ * fit, the compiler says that the index is not assignable to `never`.
  */
-export type TypedParameterDecorator<V> = <Target extends object, Key, Index extends number>(
-  target: Target,
-  key: Key,
-  index: Index & (V extends ParameterAt<Target, Key, Index> ? Index : never),
-) => void;
+export type TypedParameterDecorator<N extends string, V> = N extends keyof Pools
+  ? <Target extends object, Key, Index extends number>(
+      target: Target,
+      key: Key,
+      index: Index & (V extends ParameterAt<Target, Key, Index> ? Index : never),
+    ) => void
+  : ParameterDecorator;

@@ -59,19 +59,34 @@ export class PoolRegistry implements ScopeHost {
     return this.entries().map(entry => entry.pool);
   }
 
-  has(name: string): boolean {
-    return this.find(name) !== undefined;
-  }
-
   /**
    * The pool of this name, as injection sees it: with a test's `overrideProvider`, the overriding one.
    *
    * @throws UnknownPoolError
    */
   get<N extends PoolName>(name: N): Pool<ResourceOf<N>> {
+    return this.require(name) as Pool<ResourceOf<N>>;
+  }
+
+  /** As {@link get}, for a name that is only known at run time; `undefined` when there is no such pool. */
+  find(name: string): Pool<unknown> | undefined {
+    const known = this.resolved.get(name);
+    if (known) return known;
+    let pool: Pool<unknown>;
+    try {
+      pool = this.moduleRef.get<Pool<unknown>>(getPoolToken(name), { strict: false });
+    } catch {
+      return undefined;
+    }
+    this.resolved.set(name, pool);
+    return pool;
+  }
+
+  /** @internal As {@link get}, without the types. */
+  require(name: string): Pool<unknown> {
     const pool = this.find(name);
     if (!pool) throw new UnknownPoolError(name, this.knownNames());
-    return pool as Pool<ResourceOf<N>>;
+    return pool;
   }
 
   /** @internal */
@@ -117,19 +132,6 @@ export class PoolRegistry implements ScopeHost {
   /** @internal */
   endSubscriptions(): void {
     this.stop.abort();
-  }
-
-  private find(name: string): Pool<unknown> | undefined {
-    const known = this.resolved.get(name);
-    if (known) return known;
-    let pool: Pool<unknown>;
-    try {
-      pool = this.moduleRef.get<Pool<unknown>>(getPoolToken(name), { strict: false });
-    } catch {
-      return undefined;
-    }
-    this.resolved.set(name, pool);
-    return pool;
   }
 
   /** All definitions are known before the first pool is made, so nothing has to be undone. */

@@ -19,6 +19,8 @@ interface Memory {
   stuckSince: number | undefined;
   probe: Promise<Readiness> | undefined;
   probedAt: number;
+  /** While a probe has borrowed a resource, which is no reason to call the pool busy. */
+  probing: boolean;
 }
 
 /**
@@ -46,15 +48,16 @@ export class PoolHealthIndicator {
    * its details have counts and a reason, but no error text, host or credential.
    */
   async readiness(name: PoolName, options: ReadinessOptions = {}): Promise<HealthIndicatorResult> {
-    if (!this.registry.has(name))
-      return this.answer(name, { status: 'down', reason: 'not registered' }, undefined);
-    const pool: Pool<unknown> = this.registry.get(name);
+    const pool = this.registry.find(name);
+    if (!pool) return this.answer(name, { status: 'down', reason: 'not registered' }, undefined);
+    const memory = this.memoryOf(pool);
+    if (memory.probing) await memory.probe;
     const stats = pool.stats();
     const chosen = { ...DEFAULTS, ...options };
     let readiness: Readiness = this.registry.shuttingDown
       ? { status: 'down', reason: 'the application is shutting down' }
       : judge(stats, this.isStarved(pool, stats, chosen), chosen);
-    if (readiness.status === 'up' && isIdle(stats)) readiness = await this.probe(pool, chosen);
+    if (readiness.status === 'up' && isIdle(stats)) readiness = await this.probed(pool, chosen);
     return this.answer(name, readiness, stats);
   }
 
@@ -82,8 +85,8 @@ export class PoolHealthIndicator {
     return performance.now() - memory.stuckSince > starvedFor;
   }
 
-  /** Lends one idle resource to itself, which validates it, so that an idle pool notices a dead backend. */
-  private probe(
+  /** The answer of one idle resource, so that an idle pool notices a dead backend; the same for all who ask meanwhile. */
+  private probed(
     pool: Pool<unknown>,
     { cacheFor, probeTimeout }: Required<ReadinessOptions>,
   ): Promise<Readiness> {
@@ -91,12 +94,10 @@ export class PoolHealthIndicator {
     const now = performance.now();
     if (!memory.probe || now - memory.probedAt > cacheFor) {
       memory.probedAt = now;
-      memory.probe = pool
-        .use(() => UP, { timeout: probeTimeout })
-        .catch((error: unknown) => ({
-          status: 'down',
-          reason: `the probe of an idle resource failed: ${error instanceof Error ? error.name : 'unknown error'}`,
-        }));
+      memory.probing = true;
+      memory.probe = probe(pool, probeTimeout).finally(() => {
+        memory.probing = false;
+      });
     }
     return memory.probe;
   }
@@ -104,7 +105,7 @@ export class PoolHealthIndicator {
   private memoryOf(pool: Pool<unknown>): Memory {
     let memory = this.memories.get(pool);
     if (!memory) {
-      memory = { stuckSince: undefined, probe: undefined, probedAt: 0 };
+      memory = { stuckSince: undefined, probe: undefined, probedAt: 0, probing: false };
       this.memories.set(pool, memory);
     }
     return memory;
@@ -126,6 +127,17 @@ export class PoolHealthIndicator {
     // Terminus 11 knows no "degraded": up, and the details say so.
     const knowsDegraded = typeof (session as Partial<typeof session>).degraded === 'function';
     return knowsDegraded ? session.degraded(data) : session.up({ degraded: true, ...data });
+  }
+}
+
+/** Borrows one resource, which validates it, and gives it back. */
+async function probe(pool: Pool<unknown>, timeout: number): Promise<Readiness> {
+  try {
+    await pool.use(() => undefined, { timeout });
+    return UP;
+  } catch (error) {
+    const kind = error instanceof Error ? error.name : 'unknown error';
+    return { status: 'down', reason: `the probe of an idle resource failed: ${kind}` };
   }
 }
 

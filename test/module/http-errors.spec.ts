@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Catch, Controller, Get, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import { Borrow, PoolModule, PoolRegistry, PoolTimeoutError, toHttpException } from '../../src/index.js';
+import { Call, get } from '../support/http-client.js';
+import { PLATFORMS, forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
+import { Stage } from '../support/stage.js';
+
+const SECRET = 'postgres://admin:hunter2@db.internal';
+
+@Controller()
+class Items {
+  constructor(private readonly stage: Stage) {}
+
+  @Get('hold')
+  async hold(@Borrow('items') _item: object): Promise<object> {
+    await this.stage.pass('holding');
+    return {};
+  }
+
+  @Get('broken')
+  broken(@Borrow('broken') _item: object): object {
+    return {};
+  }
+}
+
+describe.each(PLATFORMS)('pool errors over HTTP on %s', platform => {
+  let running: RunningApp;
+  const stage = new Stage();
+
+  const start = async (prepare?: Parameters<typeof serve>[2]): Promise<RunningApp> => {
+    running = await serve(
+      platform,
+      {
+        imports: [
+          PoolModule.forRoot({
+            pools: [
+              { name: 'items', create: () => ({}), max: 1, acquireTimeout: 0 },
+              {
+                name: 'broken',
+                create: () => {
+                  throw new Error(`cannot connect to ${SECRET}`);
+                },
+                unavailableAfter: 1,
+                createBackoff: { initial: 600_000, max: 600_000 },
+              },
+            ],
+          }),
+        ],
+        controllers: [Items],
+        providers: [{ provide: Stage, useValue: stage }],
+      },
+      prepare,
+    );
+    return running;
+  };
+
+  afterEach(async () => {
+    stage.openAll();
+    await running.app.close();
+    forgetLoggers();
+  });
+
+  it('are 503 with Retry-After when the pool is exhausted', async () => {
+    const { url, app } = await start();
+    app.get(PoolRegistry).get('items').tryAcquire();
+    const lease = app.get(PoolRegistry).get('items').tryAcquire();
+    const answer = await get(`${url}/hold`);
+    expect(answer.status).toBe(503);
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(JSON.parse(answer.body)).toEqual({
+      statusCode: 503,
+      error: 'Service Unavailable',
+      message: 'The service is busy, try again later',
+    });
+    lease?.release();
+  });
+
+  it('tell nothing of the backend when it is unavailable, and when to come back', async () => {
+    const { url } = await start();
+    const answer = await get(`${url}/broken`);
+    expect(answer.status).toBe(503);
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+    expect(JSON.stringify(answer)).not.toMatch(/hunter2|db\.internal|cannot connect|broken"/);
+  });
+
+  it('can be answered by a catch-all filter of the application with toHttpException()', async () => {
+    @Catch()
+    class Everything implements ExceptionFilter {
+      catch(error: unknown, host: ArgumentsHost): void {
+        const known = toHttpException(error);
+        const response = host.switchToHttp().getResponse<ServerResponse & { raw?: ServerResponse }>();
+        const raw = response.raw ?? response;
+        raw.statusCode = known?.exception.getStatus() ?? 500;
+        if (known) raw.setHeader('Retry-After', known.retryAfter);
+        raw.end('mine');
+      }
+    }
+    const { url } = await start(app => app.useGlobalFilters(new Everything()));
+    const answer = await get(`${url}/broken`);
+    expect(answer).toMatchObject({ status: 503, body: 'mine' });
+    expect(answer.headers['retry-after']).toMatch(/^\d+$/);
+  });
+
+  it('leave everything else alone', async () => {
+    const { url } = await start();
+    expect((await get(`${url}/nowhere`)).status).toBe(404);
+    expect(toHttpException(new Error('mine'))).toBeUndefined();
+    expect(toHttpException(new PoolTimeoutError('x', 'late'))?.retryAfter).toBe(1);
+    stage.open('holding');
+    expect((await new Call(`${url}/hold`).answer()).status).toBe(503);
+  });
+});

@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage, type RequestOptions } from 'node:http';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** A client of real sockets that a test can let leave at any moment. */
+export class Call {
+  private readonly outgoing;
+  /** The head of the answer. */
+  readonly response: Promise<IncomingMessage>;
+
+  constructor(url: string, { body, ...options }: RequestOptions & { body?: unknown } = {}) {
+    this.outgoing = request(url, { agent: false, ...options });
+    this.response = once(this.outgoing, 'response').then(([response]) => response as IncomingMessage);
+    this.response.catch(() => undefined);
+    this.outgoing.on('error', () => undefined);
+    if (body !== undefined) this.outgoing.setHeader('content-type', 'application/json');
+    this.outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  }
+
+  /** The whole answer. */
+  async answer(): Promise<Answer> {
+    const response = await this.response;
+    let body = '';
+    response.setEncoding('utf8');
+    for await (const chunk of response) body += chunk as string;
+    return { status: response.statusCode ?? 0, headers: response.headers, body };
+  }
+
+  /** The head and the first bytes of the body; the rest stays unread. */
+  async firstBytes(): Promise<string> {
+    const response = await this.response;
+    const [chunk] = (await once(response, 'data')) as [Buffer];
+    response.pause();
+    return chunk.toString();
+  }
+
+  leave(): void {
+    this.outgoing.destroy();
+  }
+}
+
+export function get(url: string): Promise<Answer> {
+  return new Call(url).answer();
+}

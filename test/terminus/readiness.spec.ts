@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { TerminusModule } from '@nestjs/terminus';
+import { Test, type TestingModule } from '@nestjs/testing';
+import type { Pool } from '../../src/index.js';
+import { PoolModule, PoolRegistry, type PoolDefinition } from '../../src/index.js';
+import { PoolHealthIndicator } from '../../src/terminus/index.js';
+import { until } from '../support/until.js';
+
+describe('PoolHealthIndicator', () => {
+  let testing: TestingModule | undefined;
+  let pool: Pool<unknown>;
+  let health: PoolHealthIndicator;
+
+  const boot = async (definition: Partial<PoolDefinition> = {}): Promise<void> => {
+    testing = await Test.createTestingModule({
+      imports: [
+        TerminusModule,
+        PoolModule.forRoot({
+          log: false,
+          pools: [{ name: 'db', create: () => ({}), max: 1, ...definition } as PoolDefinition],
+        }),
+      ],
+      providers: [PoolHealthIndicator],
+    }).compile();
+    await testing.init();
+    pool = testing.get(PoolRegistry).get('db');
+    health = testing.get(PoolHealthIndicator);
+  };
+  const readiness = async (options = {}): Promise<Record<string, unknown>> =>
+    (await health.readiness('db', options)).db as never;
+
+  beforeEach(() => {
+    testing = undefined;
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await testing?.close();
+  });
+
+  it('is up, with the counts, and borrows nothing from a pool nobody has used', async () => {
+    await boot();
+    expect(await readiness()).toEqual({
+      status: 'up',
+      state: 'ready',
+      leased: 0,
+      idle: 0,
+      max: 1,
+      waiting: 0,
+      oldestWaitMs: 0,
+    });
+    expect(pool.stats().totals).toMatchObject({ acquired: 0, created: 0 });
+  });
+
+  it('is degraded while the pool is saturated but serving, and does not borrow', async () => {
+    await boot();
+    const lease = await pool.acquire();
+    expect(await readiness()).toMatchObject({
+      status: 'degraded',
+      reason: expect.stringMatching(/saturated/),
+      leased: 1,
+    });
+    expect(pool.stats().totals.acquired).toBe(1);
+    lease.release();
+  });
+
+  it('is down when the oldest waiter has been too old for long enough, however many probers ask', async () => {
+    await boot();
+    let now = performance.now();
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const lease = await pool.acquire();
+    const waiting = pool.acquire({ timeout: Infinity });
+    const options = { maxWait: 1_000, starvedFor: 5_000 };
+    const look = async (ms: number): Promise<unknown> => {
+      now += ms;
+      return [(await readiness(options)).status, (await readiness(options)).status];
+    };
+    expect(await look(900)).toEqual(['degraded', 'degraded']);
+    expect(await look(1_000)).toEqual(['degraded', 'degraded']);
+    expect(await look(4_000)).toEqual(['degraded', 'degraded']);
+    expect(await look(200)).toEqual(['down', 'down']);
+    expect(await readiness(options)).toMatchObject({ reason: expect.stringMatching(/starved/), waiting: 1 });
+    lease.release();
+    (await waiting).release();
+    expect(await look(0)).toEqual(['up', 'up']);
+  });
+
+  it.each(['down', 'degraded'] as const)(
+    'is %s while the backend is unavailable, as chosen, and tells no secret',
+    async whenUnavailable => {
+      await boot({
+        create: () => Promise.reject(new Error('postgres://admin:hunter2@db.internal refused')),
+        createBackoff: { initial: 600_000, max: 600_000 },
+        unavailableAfter: 1,
+      });
+      await pool.acquire().catch(() => undefined);
+      const answer = await readiness({ whenUnavailable });
+      expect(answer).toMatchObject({ status: whenUnavailable, state: 'unavailable' });
+      expect(JSON.stringify(answer)).not.toMatch(/hunter2|internal|refused/);
+    },
+  );
+
+  it('is down while the pool is starting, and while it is closing', async () => {
+    let finish!: (resource: object) => void;
+    await boot({ min: 1, create: () => new Promise<object>(resolve => (finish = resolve)) });
+    const starting = pool.start();
+    expect(await readiness()).toMatchObject({ status: 'down', reason: expect.stringMatching(/starting/) });
+    finish({});
+    await starting;
+    expect(await readiness()).toMatchObject({ status: 'up' });
+    const lease = await pool.acquire();
+    const closing = pool.close();
+    expect(await readiness()).toMatchObject({ status: 'down', reason: 'closing', state: 'draining' });
+    lease.release();
+    await closing;
+    expect(await readiness()).toMatchObject({ status: 'down', reason: 'closing', state: 'closed' });
+  });
+
+  it('is down as soon as the application shuts down, while the pools still serve', async () => {
+    await boot();
+    const registry = testing!.get(PoolRegistry);
+    registry.shuttingDown = true;
+    expect(await readiness()).toMatchObject({
+      status: 'down',
+      reason: expect.stringMatching(/shutting down/),
+    });
+    await pool.use(() => undefined);
+  });
+
+  it('validates one resource of an idle pool, once for all who ask within cacheFor, and is down when it fails', async () => {
+    let alive = true;
+    let validations = 0;
+    await boot({
+      create: () => (alive ? {} : new Promise(() => undefined)),
+      validateAfterIdle: 0,
+      validate: () => (validations++, alive),
+    });
+    await pool.use(() => undefined);
+    const options = { cacheFor: 60_000, probeTimeout: 50 };
+    expect(await Promise.all([readiness(options), readiness(options)])).toMatchObject([
+      { status: 'up' },
+      { status: 'up' },
+    ]);
+    expect(validations).toBe(1);
+    alive = false;
+    expect(await readiness(options)).toMatchObject({ status: 'up' });
+    expect(await readiness({ ...options, cacheFor: 0 })).toMatchObject({
+      status: 'down',
+      reason: expect.stringMatching(/probe.*PoolTimeoutError/),
+    });
+    await pool.close({ timeout: 0 });
+  });
+
+  it('is down, and does not throw, for a pool nobody registered', async () => {
+    await boot();
+    expect(await health.readiness('nope')).toEqual({ nope: { status: 'down', reason: 'not registered' } });
+  });
+
+  it('says that the process lives, whatever becomes of the pools', async () => {
+    await boot();
+    await pool.close();
+    await until(
+      () => pool.stats().state,
+      state => state === 'closed',
+    );
+    expect(health.liveness()).toEqual({ process: { status: 'up' } });
+  });
+});
