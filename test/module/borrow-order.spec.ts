@@ -36,7 +36,8 @@ it('borrows from several pools in one order, however a handler lists them, so th
     Array.from({ length: 40 }, (_, i) => get(`${url}/${i % 2 ? 'alpha' : 'beta'}-first`)),
   );
   expect(answers.map(answer => answer.status)).toEqual(answers.map(() => 200));
-  for (const name of ['alpha', 'beta']) expect(app.get(PoolRegistry).get(name).stats()).toMatchObject({ leased: 0 });
+  for (const name of ['alpha', 'beta'])
+    expect(app.get(PoolRegistry).get(name).stats()).toMatchObject({ leased: 0 });
   await app.close();
   forgetLoggers();
 });

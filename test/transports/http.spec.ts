@@ -15,13 +15,17 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
 
   beforeEach(async () => {
     Thing.reported.length = 0;
+    Thing.lentTwice = Thing.usedTooLate = 0;
     rig = await borrowingApp(platform);
   });
 
   afterEach(async () => {
     rig.stage.openAll();
     await allBack();
-    expect(Thing.lentTwice).toBe(0);
+    expect({ lentTwice: Thing.lentTwice, usedTooLate: Thing.usedTooLate }).toEqual({
+      lentTwice: 0,
+      usedTooLate: 0,
+    });
     expect(rig.pool.stats()).toMatchObject({ leased: 0, waiting: 0, abandoned: 0 });
     await rig.app.close();
     forgetLoggers();
