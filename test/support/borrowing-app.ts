@@ -240,6 +240,12 @@ class DeepController {
     });
   }
 
+  @Get('big-by-hand')
+  async bigByHand(@Res() response: Response & { raw?: ServerResponse }, given?: Thing): Promise<void> {
+    await this.thing(given);
+    (response.raw ?? response).end('x'.repeat(20_000_000));
+  }
+
   @Get('timeout')
   @UseInterceptors({ intercept: (_: ExecutionContext, next: CallHandler) => next.handle().pipe(timeout(20)) })
   async timeout(given?: Thing): Promise<number> {
@@ -332,6 +338,10 @@ class ParameterController extends DeepController {
   }
   @Get('by-hand') override byHand(@Res() response: Response, @Borrow('things') thing: Thing) {
     return super.byHand(response, thing);
+  }
+  @Get('big-by-hand')
+  override bigByHand(@Res() response: Response, @Borrow('things') thing: Thing) {
+    return super.bigByHand(response, thing);
   }
   @Get('timeout')
   @UseInterceptors({ intercept: (_: ExecutionContext, next: CallHandler) => next.handle().pipe(timeout(20)) })

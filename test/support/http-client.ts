@@ -13,13 +13,23 @@ export class Call {
   /** The head of the answer. */
   readonly response: Promise<IncomingMessage>;
 
-  constructor(url: string, { body, ...options }: RequestOptions & { body?: unknown } = {}) {
+  /** @param bodyAfter the body is sent when this has come about, the head at once */
+  constructor(
+    url: string,
+    { body, bodyAfter, ...options }: RequestOptions & { body?: unknown; bodyAfter?: Promise<unknown> } = {},
+  ) {
     this.outgoing = request(url, { agent: false, ...options });
     this.response = once(this.outgoing, 'response').then(([response]) => response as IncomingMessage);
     this.response.catch(() => undefined);
     this.outgoing.on('error', () => undefined);
     if (body !== undefined) this.outgoing.setHeader('content-type', 'application/json');
-    this.outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    const send = (): void => void this.outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    if (bodyAfter) {
+      this.outgoing.flushHeaders();
+      void bodyAfter.then(send);
+    } else {
+      send();
+    }
   }
 
   /** The whole answer. */

@@ -160,6 +160,14 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       await allBack();
     });
 
+    it('is held while a slow reader has not read all of an answer by hand', async () => {
+      const call = new Call(url('big-by-hand'));
+      await call.firstBytes();
+      expect(leased()).toBe(1);
+      call.leave();
+      await allBack();
+    });
+
     it('comes back from an answer by hand whose client has left', async () => {
       const call = new Call(url('by-hand'));
       await call.firstBytes();
@@ -211,6 +219,14 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       const answer = await new Call(url('post'), { method: 'POST', body: { n: 7 } }).answer();
       expect(answer).toMatchObject({ status: 201, body: '{"n":7,"id":1}' });
       expect(await get(url('twice'))).toMatchObject({ body: '{"same":true}' });
+    });
+
+    it('is shared also when the body arrives long after the head', async () => {
+      const arrived = once(rig.app.getHttpServer() as Server, 'request').then(
+        () => new Promise(resolve => setImmediate(resolve)),
+      );
+      const call = new Call(url('post'), { method: 'POST', body: { n: 7 }, bodyAfter: arrived });
+      expect(await call.answer()).toMatchObject({ status: 201, body: '{"n":7,"id":1}' });
     });
 
     it('is shared with middleware', async () => {
