@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Pool } from '../../src/engine/index.js';
+import {
+  BorrowScope,
+  BorrowScopeEndedError,
+  Borrowed,
+  NoBorrowScopeError,
+  RequestAbortedError,
+  inScope,
+  type ScopeHost,
+} from '../../src/scope/index.js';
+import { failureOf, follow } from '../support/follow.js';
+import { turn } from '../support/manual-clock.js';
+
+describe('BorrowScope', () => {
+  const host: ScopeHost = { stopping: new AbortController().signal };
+  let pool: Pool<{ id: number }>;
+  let scope: BorrowScope;
+  let drop: () => void;
+
+  beforeEach(() => {
+    let made = 0;
+    pool = new Pool({ name: 'things', create: () => ({ id: ++made }), max: 1 });
+    scope = new BorrowScope(host);
+    drop = scope.hold();
+  });
+  afterEach(async () => {
+    drop();
+    await pool.close({ timeout: 0 });
+  });
+
+  it('gives everybody in it the same lease, and gives it back when its last hold drops', async () => {
+    const dropOther = scope.hold();
+    const [a, b] = await Promise.all([scope.borrow(pool), scope.borrow(pool)]);
+    expect(a).toBe(b);
+    drop();
+    expect(pool.stats().leased).toBe(1);
+    dropOther();
+    expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 });
+  });
+
+  it('takes a hold that is dropped twice as dropped once', async () => {
+    const dropOther = scope.hold();
+    await scope.borrow(pool);
+    dropOther();
+    dropOther();
+    expect(pool.stats().leased).toBe(1);
+  });
+
+  it('does not even queue for a borrow after its end', async () => {
+    await scope.borrow(pool);
+    drop();
+    const other = await pool.acquire();
+    expect(await failureOf(scope.borrow(pool))).toBeInstanceOf(BorrowScopeEndedError);
+    expect(pool.stats().totals.waited).toBe(1);
+    other.release();
+  });
+
+  it('frees the place in the queue of a borrow that is still waiting when it ends', async () => {
+    const other = await pool.acquire();
+    const pending = follow(scope.borrow(pool));
+    drop();
+    await turn();
+    expect(pending.error).toBeInstanceOf(BorrowScopeEndedError);
+    expect((pending.error as Error).message).toMatch(/"things"/);
+    expect(pool.stats().waiting).toBe(0);
+    other.release();
+    expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 });
+  });
+
+  it('gives a resource straight back that arrives after its end', async () => {
+    const other = await pool.acquire();
+    const pending = follow(scope.borrow(pool));
+    // The resource is handed over, and the scope ends before the borrower has come round to it.
+    other.release();
+    drop();
+    await turn();
+    expect(pending.error).toBeInstanceOf(BorrowScopeEndedError);
+    expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 });
+  });
+
+  it('aborts what is queueing when its client has left, and nothing that is borrowed later', async () => {
+    const other = await pool.acquire();
+    const pending = follow(scope.borrow(pool));
+    scope.abandon(new RequestAbortedError());
+    await turn();
+    expect(pending.error).toBeInstanceOf(RequestAbortedError);
+    other.release();
+    expect((await scope.borrow(pool)).resource).toEqual({ id: 1 });
+  });
+
+  it('borrows anew when its lease was given back early', async () => {
+    const first = await scope.borrow(pool);
+    first.destroy();
+    const second = await scope.borrow(pool);
+    expect(second.resource).toEqual({ id: 2 });
+  });
+
+  it('shows the first error of its work to isFatal', async () => {
+    const shown: unknown[] = [];
+    const strict = new Pool({ create: () => ({}), isFatal: error => (shown.push(error), true) });
+    await scope.borrow(strict);
+    scope.fail(new Error('first'));
+    scope.fail(new Error('second'));
+    drop();
+    expect(shown).toEqual([new Error('first')]);
+    expect(strict.stats().totals.destroyedBy).toEqual({ fatal: 1 });
+  });
+
+  it('is what Borrowed looks for, and only that of its own application', async () => {
+    const borrowed = new Borrowed(pool, host);
+    const elsewhere = new Borrowed(pool, { stopping: host.stopping });
+    expect(await failureOf(borrowed.get())).toBeInstanceOf(NoBorrowScopeError);
+    expect(await inScope(scope, () => borrowed.get())).toEqual({ id: 1 });
+    expect(await failureOf(inScope(scope, () => elsewhere.get()))).toBeInstanceOf(NoBorrowScopeError);
+  });
+});
