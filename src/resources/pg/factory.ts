@@ -1,0 +1,53 @@
+import type { Client, ClientConfig } from 'pg';
+import type { CreateContext, ResourceFactory } from '../../engine/index.js';
+import { endSession, openSession } from './connect.js';
+import { isConnectionError, isHopeless } from './errors.js';
+import type { Session, SessionReset } from './session.js';
+
+/** How a pool makes, checks, cleans and ends the clients of pg. */
+export class PgFactory implements ResourceFactory<Client> {
+  // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
+  readonly #config: ClientConfig;
+  readonly #sessions = new WeakMap<Client, Session>();
+
+  constructor(
+    config: ClientConfig,
+    private readonly sessionReset: SessionReset,
+    /** Milliseconds that a connection is given to end by itself. */
+    private readonly patience: number,
+  ) {
+    this.#config = config;
+  }
+
+  async create(context: CreateContext): Promise<Client> {
+    const session = await openSession(this.#config, this.sessionReset, context);
+    this.#sessions.set(session.client, session);
+    return session.client;
+  }
+
+  validate(client: Client): Promise<void> {
+    return this.session(client).ping();
+  }
+
+  reset(client: Client): boolean | Promise<boolean> {
+    return this.session(client).reset();
+  }
+
+  destroy(client: Client): Promise<void> {
+    return endSession(this.session(client), this.patience, this.#config.stream === undefined);
+  }
+
+  isFatal(error: unknown): boolean {
+    return isConnectionError(error);
+  }
+
+  isRetryable(error: unknown): boolean {
+    return !isHopeless(error);
+  }
+
+  private session(client: Client): Session {
+    const session = this.#sessions.get(client);
+    if (!session) throw new TypeError('This client was not made by this factory');
+    return session;
+  }
+}

@@ -1,0 +1,210 @@
+import type { Client } from 'pg';
+import { isConnectionError } from './errors.js';
+import { leavesNoTrace } from './statements.js';
+import { Turns, type Send } from './turns.js';
+
+/**
+ * What happens to the session between two borrowers:
+ * - `auto`: `DISCARD ALL` when a statement was sent that may have left something behind; nothing when none was
+ * - `always`: `DISCARD ALL` every time, one round trip
+ * - `never`: no `DISCARD ALL`
+ */
+export type SessionReset = 'auto' | 'always' | 'never';
+
+/** What pg's connection has but its types do not tell. */
+interface Wire extends NodeJS.EventEmitter {
+  parsedStatements: Record<string, string | undefined>;
+  submittedNamedStatements?: Record<string, string | undefined>;
+}
+
+/** The server's word at the end of each query: idle, in a transaction, in a failed one. */
+type TransactionStatus = 'I' | 'T' | 'E';
+
+/**
+ * What the pool knows of one client beyond what the client tells: what its session has been through since it was last
+ * clean, who listens to it, and whether it is still of use. It takes the place of `client.query` to see the texts
+ * that are sent, and of `client.end` to see a borrower end it.
+ */
+export class Session {
+  /** The server has closed its end, or the socket is gone. */
+  ended = false;
+  private readonly turns: Turns;
+  private readonly ownListeners = new Set<unknown>();
+  private transaction: TransactionStatus = 'I';
+  /** Something was sent that may have left a trace. */
+  private touched = false;
+  /** Nothing can make it fit for another borrower. */
+  private spoilt = false;
+  private readonly whenEnded: (() => void)[] = [];
+
+  constructor(
+    readonly client: Client,
+    private readonly mode: SessionReset,
+    private readonly invalidate: (cause?: unknown) => void,
+  ) {
+    const send = client.query.bind(client) as Send;
+    const end = client.end.bind(client) as (callback?: unknown) => unknown;
+    const setTypeParser = client.setTypeParser.bind(client) as (...args: unknown[]) => unknown;
+    const turns = (this.turns = new Turns(client, send));
+    Object.assign(client, {
+      query: (config: unknown, values?: unknown, callback?: unknown) => {
+        if (mode === 'auto' && !this.touched) this.touched = !this.isTraceless(config);
+        return turns.query(config, values, callback);
+      },
+      end: (callback?: unknown) => {
+        this.spoil(new Error('the borrower has ended the connection'));
+        return end(callback);
+      },
+      // Only a new client has the parsers of a new client.
+      setTypeParser: (...args: unknown[]) => {
+        this.spoilt = true;
+        return setTypeParser(...args);
+      },
+    });
+    this.watch();
+  }
+
+  private get wire(): Wire {
+    return this.client.connection as unknown as Wire;
+  }
+
+  /**
+   * Makes the session as good as new. Nothing to do is the usual case: then it returns at once and sends nothing.
+   *
+   * @returns false, or rejects, when that cannot be done
+   */
+  reset(): boolean | Promise<boolean> {
+    this.removeListeners();
+    if (this.turns.idle) return this.clean();
+    // The borrower did not wait for its last queries. They are ended, or else the limit of the reset is reached.
+    this.turns.closePortals();
+    return new Promise<void>(resolve => {
+      this.turns.onIdle(resolve);
+    }).then(() => this.clean());
+  }
+
+  /** A round trip that makes the server do next to nothing: half the price of `SELECT 1`. */
+  async ping(): Promise<void> {
+    await this.run('');
+  }
+
+  /** Is a query running? */
+  get busy(): boolean {
+    return !this.turns.idle;
+  }
+
+  /** Resolves when the socket is closed: at once if it is already. */
+  closed(): Promise<void> {
+    return new Promise(resolve => {
+      if (this.ended) resolve();
+      else this.whenEnded.push(resolve);
+    });
+  }
+
+  /** Nothing more is sent, and the callback is called when what was sent is done. */
+  quiesce(done: () => void): void {
+    this.turns.closePortals();
+    this.turns.close(new Error('the pool has ended the connection'));
+    this.turns.onIdle(done);
+  }
+
+  private clean(): boolean | Promise<boolean> {
+    if (this.spoilt) return false;
+    const discard = this.mode === 'always' || this.touched;
+    if (this.transaction === 'I' && !discard) return true;
+    return this.scrub(discard);
+  }
+
+  private async scrub(discard: boolean): Promise<boolean> {
+    if (this.transaction !== 'I') await this.run('ROLLBACK');
+    if (discard) {
+      this.touched = false;
+      // Not the list of commands that it stands for, which could follow ROLLBACK in the same round trip: the server
+      // takes three times as long for it, and a transaction left open together with a trace is a rare pair.
+      await this.run('DISCARD ALL');
+      // pg believes that the server still knows the statements that were prepared by name.
+      this.wire.parsedStatements = {};
+      this.wire.submittedNamedStatements = {};
+    }
+    return !this.spoilt;
+  }
+
+  private run(text: string): Promise<unknown> {
+    return this.turns.query(text) as Promise<unknown>;
+  }
+
+  private isTraceless(config: unknown): boolean {
+    const text = this.textOf(config);
+    return typeof text === 'string' && leavesNoTrace(text);
+  }
+
+  private textOf(config: unknown): unknown {
+    if (typeof config !== 'object' || config === null) return config;
+    const { text, name, cursor } = config as { text?: unknown; name?: unknown; cursor?: { text?: unknown } };
+    // A statement that pg prepared under a name earlier can be sent by its name alone.
+    return text ?? cursor?.text ?? (typeof name === 'string' ? this.wire.parsedStatements[name] : undefined);
+  }
+
+  private watch(): void {
+    const { client, wire } = this;
+    wire.on('readyForQuery', (message: { status: TransactionStatus }) => {
+      this.transaction = message.status;
+    });
+    wire.on('errorMessage', (error: Error) => {
+      // With this message the server says that it is about to hang up: do not wait until it has.
+      if (isConnectionError(error)) this.spoil(error);
+    });
+    wire.on('end', () => {
+      this.ended = true;
+      this.spoil(new Error('the connection is closed'));
+      this.turns.end();
+      for (const resolve of this.whenEnded.splice(0)) resolve();
+      this.releaseCursors();
+    });
+    // Without a listener an `error` event would end the process.
+    client.on('error', error => {
+      this.spoil(error);
+    });
+    client.on('drain', () => {
+      this.turns.next();
+    });
+    for (const event of client.eventNames()) {
+      for (const listener of client.rawListeners(event)) this.ownListeners.add(listener);
+    }
+  }
+
+  /**
+   * A cursor or stream that is being closed waits for the server's answer, also when there is no server any more. It
+   * would never emit `error` nor `close`, and whoever reads it would wait for ever before giving the connection back.
+   */
+  private releaseCursors(): void {
+    const { wire } = this;
+    for (const listener of wire.rawListeners('readyForQuery')) {
+      // They listen once, in which they differ from pg and from us.
+      if ('listener' in listener) process.nextTick(listener);
+    }
+    wire.on('newListener', (event, listener: () => void) => {
+      if (event === 'readyForQuery') process.nextTick(listener);
+    });
+  }
+
+  private spoil(cause: Error): void {
+    this.spoilt = true;
+    this.turns.close(cause);
+    this.invalidate(cause);
+  }
+
+  /** Removes the listeners that borrowers have added to the client. */
+  private removeListeners(): void {
+    const { client, ownListeners } = this;
+    let own = 0;
+    for (const event of client.eventNames()) {
+      for (const listener of client.rawListeners(event)) {
+        if (ownListeners.has(listener)) own++;
+        else client.removeListener(event, listener as () => void);
+      }
+    }
+    // Somebody removed ours, and they cannot be trusted to have been there when something happened.
+    if (own < ownListeners.size) this.spoilt = true;
+  }
+}
