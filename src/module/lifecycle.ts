@@ -68,13 +68,16 @@ export class PoolLifecycle
     this.registry.shuttingDown = true;
   }
 
-  beforeApplicationShutdown(signal?: string): void {
+  async beforeApplicationShutdown(signal?: string): Promise<void> {
     this.registry.endSubscriptions();
     const timeout = this.registry.shutdownTimeout;
     this.deadline = performance.now() + timeout;
     this.timer = setTimeout(() => void this.closeAll(0), timeout);
     this.timer.unref();
     if (signal) this.hastenOn(signal);
+    // The server closes connections that are idle when it closes, and waits for all others: let those of the
+    // subscriptions become idle first.
+    await new Promise(resolve => setImmediate(resolve));
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -12,11 +12,15 @@ export interface HttpAdapterLike {
   getType(): string;
   getInstance(): unknown;
   use(handler: (request: IncomingMessage, response: ServerResponse, next: () => void) => void): unknown;
+  /** Fastify: is the middleware plugin there, or done without? Until then `use` queues. */
+  isMiddieRegistered?: boolean;
 }
 
 interface FastifyLike {
+  /** There when the middleware plugin is. */
+  use?: unknown;
   addHook(
-    name: 'onRequest' | 'preValidation',
+    name: 'onRequest',
     hook: (request: { raw: IncomingMessage }, reply: { raw: ServerResponse }, done: () => void) => void,
   ): unknown;
 }
@@ -82,25 +86,25 @@ export class HttpScope extends BorrowScope {
   }
 }
 
-/**
- * Lets every request of an application run in a scope of its own, entered before any middleware of the application.
- * On Fastify it is entered again after the body was read, as reading a body loses the async context there.
- */
+/** Lets every request of an application run in a scope of its own, entered before any middleware of the application. */
 export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void {
   const enter = (request: ScopedRequest, response: ServerResponse, next: () => void): void => {
     let scope = request[SCOPE];
     if (scope?.host !== host) scope = request[SCOPE] = new HttpScope(host, request, response);
     inScope(scope, next);
   };
-  adapter.use(enter);
-  if (adapter.getType() === 'fastify') {
-    const fastify = adapter.getInstance() as FastifyLike;
-    for (const hook of ['onRequest', 'preValidation'] as const) {
-      fastify.addHook(hook, (request, reply, done) => {
-        enter(request.raw, reply.raw, done);
-      });
-    }
+  if (adapter.getType() !== 'fastify') {
+    adapter.use(enter);
+    return;
   }
+  const fastify = adapter.getInstance() as FastifyLike;
+  // Middleware runs in a hook that Nest has added before any provider could add one; this is the first middleware of it.
+  const withoutMiddleware = adapter.isMiddieRegistered === true && fastify.use === undefined;
+  if (!withoutMiddleware) adapter.use(enter);
+  // For `new FastifyAdapter({ skipMiddie: true })`. Otherwise it finds the scope that is there.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    enter(request.raw, reply.raw, done);
+  });
 }
 
 /** The scope of a request, as a handler's parameter decorator sees it: Node's own, or Fastify's around it. */

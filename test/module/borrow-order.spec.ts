@@ -30,7 +30,8 @@ it('borrows from several pools in one order, however a handler lists them, so th
     controllers: [Both],
   });
   expect((await get(`${url}/beta-first`)).body).toBe('beta alpha');
-  expect(order).toEqual(['alpha', 'beta']);
+  expect((await get(`${url}/alpha-first`)).body).toBe('alpha beta');
+  expect(order).toEqual(['alpha', 'beta', 'alpha', 'beta']);
 
   const answers = await Promise.all(
     Array.from({ length: 40 }, (_, i) => get(`${url}/${i % 2 ? 'alpha' : 'beta'}-first`)),

@@ -34,12 +34,13 @@ export interface RunningApp {
 
 /** A real application on a real port. */
 export async function serve(
-  platform: Platform,
+  platform: Platform | FastifyAdapter,
   metadata: ModuleMetadata,
   prepare: (app: INestApplication) => void = () => undefined,
 ): Promise<RunningApp> {
   const log = new LogBook();
-  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const adapter =
+    platform === 'express' ? new ExpressAdapter() : platform === 'fastify' ? new FastifyAdapter() : platform;
   class TestAppModule {}
   const root = { module: TestAppModule, ...metadata };
   const app = await NestFactory.create(root, adapter, { logger: log, abortOnError: false });

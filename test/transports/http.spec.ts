@@ -1,11 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
+import { Borrowed, InjectBorrowed, PoolModule, PoolRegistry } from '../../src/index.js';
 import { Thing, borrowingApp, type BorrowingApp } from '../support/borrowing-app.js';
 import { Call, get } from '../support/http-client.js';
-import { PLATFORMS, forgetLoggers } from '../support/nest-app.js';
+import { PLATFORMS, forgetLoggers, serve } from '../support/nest-app.js';
 import { until } from '../support/until.js';
+
+@Controller()
+class LoneController {
+  constructor(@InjectBorrowed('things') private readonly things: Borrowed<object>) {}
+
+  @Get()
+  find(): Promise<object> {
+    return this.things.get();
+  }
+}
 
 describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
   let rig: BorrowingApp;
@@ -302,6 +315,20 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
     rig.stage.open('handler');
     expect(await listensTo('deep/json')).toBe(true);
   });
+});
+
+it('is there for handlers on Fastify without middleware', async () => {
+  const { app, url } = await serve(new FastifyAdapter({ skipMiddie: true }), {
+    imports: [PoolModule.forRoot({ pools: [{ name: 'things', create: () => ({ id: 1 }) }] })],
+    controllers: [LoneController],
+  });
+  expect((await get(url)).body).toBe('{"id":1}');
+  await until(
+    () => app.get(PoolRegistry).get('things').stats().leased,
+    n => n === 0,
+  );
+  await app.close();
+  forgetLoggers();
 });
 
 /** The server has noticed that the client of the request it is working on is gone. */
