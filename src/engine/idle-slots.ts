@@ -7,6 +7,11 @@ export class IdleSlots<T> extends IntrusiveList<Slot<T>> {
     super();
   }
 
+  /** Is it in this list, and not merely in state `idle` on its way to it? */
+  has(slot: Slot<T>): boolean {
+    return slot === this.first || slot.prev !== undefined;
+  }
+
   /** The one whose turn it is to be borrowed; it stays in the list. */
   peek(): Slot<T> | undefined {
     return this.order === 'lifo' ? this.last : this.first;

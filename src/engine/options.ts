@@ -185,16 +185,18 @@ export function resolveOptions<T>(given: PoolOptions<T>): {
 } {
   const named: unknown = (given as { name?: unknown } | null | undefined)?.name;
   const pool = typeof named === 'string' ? named : DEFAULTS.name;
-  if (!isObject(given as unknown)) throw wrong(pool, 'options', given, 'an object with a create function');
+  if (!isObject(given)) throw wrong(pool, 'options', given, 'an object with a create function');
 
   for (const key of Object.keys(given)) {
     if (!Object.hasOwn(SETTINGS, key) && !Object.hasOwn(FACTORY, key) && key !== 'factory') {
-      throw new PoolOptionsError(pool, `Pool "${pool}": unknown option "${key}"${suggestion(key)}.`);
+      throw new PoolOptionsError(pool, `Pool "${pool}": unknown option "${key}"${suggestion(key)}`);
     }
   }
   const { factory, ...settings } = splitFactory(pool, given);
   // An option that is undefined is an option that was not given, as in { max: config.max }.
-  const present = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  const present = Object.fromEntries(
+    Object.entries<unknown>(settings).filter(([, value]) => value !== undefined),
+  );
   check(pool, '', SETTINGS, present);
   check(pool, 'createBackoff.', BACKOFF, settings.createBackoff ?? {});
 
@@ -276,5 +278,5 @@ function suggestion(key: string): string {
   const meant = SETTING_NAMES.find(name => plain(name) === plain(key));
   return meant
     ? `; did you mean "${meant}"?`
-    : `; known are ${[...SETTING_NAMES, 'factory', ...FACTORY_NAMES].join(', ')}`;
+    : `; known are ${[...SETTING_NAMES, 'factory', ...FACTORY_NAMES].join(', ')}.`;
 }

@@ -359,8 +359,8 @@ export class Pool<T> {
     if (slot.state === 'closing' || slot.state === 'abandoned' || slot.state === 'gone' || slot.doom) return;
     slot.doom = 'invalid';
     slot.doomCause = cause;
-    // In any other state somebody is busy with it, and finds the doom when it is done.
-    if (slot.state !== 'idle') return;
+    // Otherwise somebody is busy with it, or is about to lend it, and finds the doom when it is done.
+    if (!this.in.idle.has(slot)) return;
     this.in.idle.remove(slot);
     this.retirement.retire(slot, 'invalid', cause);
     this.serve();
@@ -412,7 +412,8 @@ export class Pool<T> {
       if (!slot) break;
       this.offer(slot);
     }
-    while (waiters.length > census.coming) {
+    // Not merely for want of other supply: a create or a reset on its way may hang.
+    while (waiters.length > census.validating) {
       const slot = idle.peek();
       if (!slot) return;
       idle.remove(slot);

@@ -65,7 +65,10 @@ export class ManualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const until = this.time + ms;
     await turn();
+    let idle = 0;
     for (let next = this.earliest(); next && next.at <= until; next = this.earliest()) {
+      idle = next.at > this.time ? 0 : idle + 1;
+      if (idle > 1_000) throw new Error('timers are set again and again, but time does not pass');
       this.time = Math.max(this.time, next.at);
       this.timers.delete(next);
       next.callback();

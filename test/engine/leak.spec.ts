@@ -1,0 +1,68 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Lease } from '../../src/engine/index.js';
+import { checkPoolsAfterEach, scriptedPool, type LoggedEvent } from '../support/invariants.js';
+import type { Thing } from '../support/scripted-factory.js';
+
+checkPoolsAfterEach();
+
+const leaks = (events: readonly LoggedEvent[]): LoggedEvent[] => events.filter(one => one.event === 'onLeak');
+
+describe('a lease that is held for longer than leakThreshold', () => {
+  it('is reported with the stack of its acquire, and again when it does come back', async () => {
+    const { pool, clock, events } = scriptedPool({ leakThreshold: 1_000, name: 'orders' });
+    async function forgetful(): Promise<Lease<Thing>> {
+      return pool.acquire();
+    }
+    const lease = await forgetful();
+    await clock.advance(999);
+    expect(leaks(events)).toEqual([]);
+    await clock.advance(21);
+    expect(leaks(events)).toMatchObject([{ pool: 'orders', slot: 1, returned: false }]);
+    expect(leaks(events)[0]!.stack).toContain('forgetful');
+    expect(leaks(events)[0]!.heldMs).toBeGreaterThanOrEqual(1_000);
+    await clock.advance(4_000);
+    expect(leaks(events)).toHaveLength(1);
+    lease.release();
+    expect(leaks(events)).toHaveLength(2);
+    expect(leaks(events)[1]).toMatchObject({ returned: true, slot: 1 });
+    expect(leaks(events)[1]!.heldMs).toBeCloseTo(5_020);
+  });
+
+  it('is not reported when it comes back in time', async () => {
+    const { pool, clock, events } = scriptedPool({ leakThreshold: 1_000 });
+    const lease = await pool.acquire();
+    await clock.advance(900);
+    lease.release();
+    await clock.advance(10_000);
+    expect(leaks(events)).toEqual([]);
+  });
+
+  it('is reported with its own stack when it had to queue', async () => {
+    const { pool, clock, events } = scriptedPool({ leakThreshold: 1_000, max: 1 });
+    const first = await pool.acquire();
+    async function patient(): Promise<Lease<Thing>> {
+      return pool.acquire();
+    }
+    const second = patient();
+    await clock.advance(500);
+    first.release();
+    await second;
+    await clock.advance(1_020);
+    expect(leaks(events)[0]!.stack).toContain('patient');
+  });
+
+  it('is reported when tryAcquire lent it', async () => {
+    const { pool, clock, events } = scriptedPool({ leakThreshold: 1_000 });
+    (await pool.acquire()).release();
+    pool.tryAcquire();
+    await clock.advance(1_020);
+    expect(leaks(events)).toHaveLength(1);
+  });
+
+  it('does not hold the process alive', async () => {
+    const { pool, clock } = scriptedPool({ leakThreshold: 1_000 });
+    await pool.acquire();
+    expect(clock.timersLeft).toBe(1);
+    expect(clock.holdsProcess).toBe(false);
+  });
+});

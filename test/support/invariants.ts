@@ -1,0 +1,190 @@
+import { afterEach, expect } from '@jest/globals';
+import { Pool, type Lease, type PoolListener, type PoolSettings } from '../../src/engine/index.js';
+import { follow } from './follow.js';
+import { ManualClock, turn } from './manual-clock.js';
+import { ScriptedFactory, type Scripts, type Thing } from './scripted-factory.js';
+
+export type ScriptedOptions<T> = PoolSettings & Scripts<T> & { clock?: ManualClock };
+
+/** One event of a pool, with the name of the listener's method. */
+export type LoggedEvent = { readonly event: keyof PoolListener; readonly pool: string } & Readonly<
+  Record<string, unknown>
+>;
+
+export interface ScriptedPool<T> {
+  readonly pool: Pool<T>;
+  readonly factory: ScriptedFactory<T>;
+  readonly clock: ManualClock;
+  /** Everything the pool's listeners were told. */
+  readonly events: readonly LoggedEvent[];
+}
+
+const watches = new Set<InvariantWatch<unknown>>();
+
+/** A pool on a manual clock and a scripted factory, watched until the end of the test. */
+export function scriptedPool<T = Thing>(options: ScriptedOptions<T> = {}): ScriptedPool<T> {
+  const { create, validate, reset, destroy, isFatal, isRetryable, ...settings } = options;
+  const clock = settings.clock ?? new ManualClock();
+  const factory = new ScriptedFactory<T>(clock, { create, validate, reset, destroy, isFatal, isRetryable });
+  const watch = new InvariantWatch<T>(factory, clock, settings);
+  const pool = new Pool<T>({
+    ...settings,
+    clock,
+    listeners: [watch.listener, ...(settings.listeners ?? [])],
+    factory: factory.members,
+  });
+  watch.attach(pool);
+  return { pool, factory, clock, events: watch.events };
+}
+
+/** Has every scripted pool of every test of this file checked, closed, and checked again, when the test is over. */
+export function checkPoolsAfterEach(): void {
+  afterEach(async () => {
+    const ended = [...watches];
+    watches.clear();
+    for (const watch of ended) await watch.finish();
+  });
+}
+
+/** Checks a pool at rest: its counts against the factory's, who holds what, and what holds the process. */
+export function checkInvariants<T>(pool: Pool<T>, factory: ScriptedFactory<T>, clock?: ManualClock): void {
+  const stats = pool.stats();
+  const { totals } = stats;
+  expect(factory.violations).toEqual([]);
+  expect(factory.outside).toBe(stats.total + stats.abandoned);
+  expect(stats.total).toBeLessThanOrEqual(stats.max);
+  expect(stats.total).toBe(
+    stats.creating + stats.idle + stats.validating + stats.leased + stats.resetting + stats.closing,
+  );
+  expect(factory.borrows).toBe(stats.leased);
+  expect(totals.acquired - totals.released).toBe(stats.leased);
+  expect(totals.created).toBe(factory.creations.length);
+  expect(totals.destroyed).toBe(factory.creations.filter(one => one.state === 'destroyed').length);
+  expect(Object.values(totals.destroyedBy).reduce((sum, count) => sum + count, 0)).toBe(totals.destroyed);
+  // Nobody waits while something is free, unless one is being validated for them.
+  if (stats.waiting > stats.validating) expect(stats.idle).toBe(0);
+  if (!clock) return;
+  expect(clock.timersLeft).toBeLessThanOrEqual(1);
+  // Somebody may await start() or close() in the other states.
+  if (stats.state === 'ready' || stats.state === 'unavailable') {
+    expect(clock.holdsProcess).toBe(stats.waiting > 0);
+  }
+}
+
+/** Watches one pool from its first moment to its last. */
+class InvariantWatch<T> {
+  readonly events: LoggedEvent[] = [];
+  readonly listener: PoolListener;
+  private pool!: Pool<T>;
+  /** The slots that are lent, by what the listener is told. */
+  private readonly out = new Set<number>();
+
+  constructor(
+    private readonly factory: ScriptedFactory<T>,
+    private readonly clock: ManualClock,
+    private readonly settings: PoolSettings,
+  ) {
+    const log =
+      (event: keyof PoolListener) =>
+      (data: object): void => {
+        this.events.push({ event, ...data } as LoggedEvent);
+        if (event === 'onAcquire') this.lent((data as { slot: number }).slot);
+        if (event === 'onRelease') this.cameBack((data as { slot: number }).slot);
+      };
+    this.listener = {
+      onAcquire: log('onAcquire'),
+      onRelease: log('onRelease'),
+      onCreate: log('onCreate'),
+      onCreateFailed: log('onCreateFailed'),
+      onDestroy: log('onDestroy'),
+      onAbandon: log('onAbandon'),
+      onTimeout: log('onTimeout'),
+      onLeak: log('onLeak'),
+      onStateChange: log('onStateChange'),
+    };
+    factory.onCreate = () => {
+      this.checkCap();
+    };
+  }
+
+  /** Sees every lease that the pool gives, before its borrower does. */
+  attach(pool: Pool<T>): void {
+    this.pool = pool;
+    watches.add(this as InvariantWatch<unknown>);
+    const acquire = pool.acquire.bind(pool);
+    const tryAcquire = pool.tryAcquire.bind(pool);
+    pool.acquire = async options => {
+      const lease = await acquire(options);
+      this.track(lease);
+      return lease;
+    };
+    pool.tryAcquire = () => {
+      const lease = tryAcquire();
+      if (lease) this.track(lease);
+      return lease;
+    };
+  }
+
+  /** The test is over: the pool must be right as it is, and after its end. */
+  async finish(): Promise<void> {
+    await turn();
+    checkInvariants(this.pool, this.factory, this.clock);
+
+    this.factory.finish();
+    const closed = follow(this.pool.close({ timeout: 0 }));
+    await turn();
+    for (let i = 0; i < 100 && closed.state === 'pending'; i++) {
+      await this.clock.advance(this.clock.nextIn ?? 0);
+    }
+    await turn();
+
+    // What is left behind never settles, or the test would have been told to wait.
+    const { creates, destroys } = this.factory;
+    expect(closed.state).toBe('fulfilled');
+    checkInvariants(this.pool, this.factory, this.clock);
+    expect(this.pool.stats()).toMatchObject({ state: 'closed', total: 0, waiting: 0 });
+    expect(this.factory.outside).toBe(creates.open.length + destroys.open.length);
+    expect(destroys.calls.length).toBe(this.factory.creations.length);
+    expect(this.clock.timersLeft).toBe(0);
+    expect([...this.out]).toEqual([]);
+  }
+
+  /** Seen from outside, when a create begins: all there is, but what the pool has rightly given up. */
+  private checkCap(): void {
+    const { max = 10, createTimeout = 30_000, destroyTimeout = 5_000 } = this.settings;
+    const counted = this.factory.outside - this.factory.givenUp(createTimeout, destroyTimeout);
+    if (counted > max) this.factory.violations.push(`${counted} exist outside, max is ${max}`);
+  }
+
+  private track(lease: Lease<T>): void {
+    if (lease.released) return;
+    const value = lease.resource;
+    let held = true;
+    const letGo = (): void => {
+      if (held) this.factory.returned(value);
+      held = false;
+    };
+    const release = lease.release.bind(lease);
+    const destroy = lease.destroy.bind(lease);
+    lease.release = error => {
+      letGo();
+      release(error);
+    };
+    lease.destroy = cause => {
+      letGo();
+      destroy(cause);
+    };
+    lease.signal.addEventListener('abort', letGo);
+    this.factory.borrowed(value);
+  }
+
+  private lent(slot: number): void {
+    if (this.out.has(slot)) this.factory.violations.push(`slot ${slot} is lent twice`);
+    this.out.add(slot);
+  }
+
+  private cameBack(slot: number): void {
+    if (!this.out.delete(slot))
+      this.factory.violations.push(`slot ${slot} came back without having been lent`);
+  }
+}
