@@ -106,7 +106,7 @@ export class Deadlines {
         due.expire(now);
       }
     }
-    this.arm(now);
+    this.arm(this.clock.now());
   };
 
   private insert(bucket: Bucket): void {

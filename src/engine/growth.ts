@@ -35,6 +35,8 @@ export class Growth<T> {
   /** The last error said that trying again is no use. */
   private hopeless = false;
   private attempt = 0;
+  /** Creates of this attempt that are still running. One that hangs from an earlier attempt holds up nothing. */
+  private running = 0;
   private stopped = false;
   private nextId = 1;
   private readonly backoff: Deadline;
@@ -75,7 +77,7 @@ export class Growth<T> {
       const wanted = Math.max(keep - census.alive, waiters.length - census.coming, this.failing ? 1 : 0);
       const room = Math.min(settings.max - census.places, settings.createConcurrency - census.creating);
       if (wanted <= 0 || room <= 0 || this.attempt !== attempt) return;
-      if (this.failures > 0 && (this.retryAt !== undefined || census.creating > 0)) return;
+      if (this.failures > 0 && (this.retryAt !== undefined || this.running > 0)) return;
       this.create();
     }
   }
@@ -116,6 +118,7 @@ export class Growth<T> {
     const began = clock.now();
     const abort = (slot.abort = new AbortController());
     slots.add(slot);
+    this.running++;
     deadlines.set(slot.limit, began, settings.createTimeout);
     guarded<T>(
       () =>
@@ -150,7 +153,7 @@ export class Growth<T> {
       this.noteFailure(slot, slot.doomCause);
       this.events.stillborn(slot);
     } else {
-      this.noteSuccess();
+      this.noteSuccess(slot);
       this.events.arrived(slot);
     }
     this.events.changed();
@@ -172,7 +175,8 @@ export class Growth<T> {
     this.events.changed();
   }
 
-  private noteSuccess(): void {
+  private noteSuccess(slot: Slot<T>): void {
+    if (slot.attempt === this.attempt) this.running--;
     this.failures = 0;
     this.hopeless = false;
     this.lastError = undefined;
@@ -188,6 +192,7 @@ export class Growth<T> {
     this.hopeless = !isRetryable(factory, error);
     if (slot.attempt === this.attempt) {
       this.attempt++;
+      this.running = 0;
       this.failures++;
       const { initial, max, factor } = settings.createBackoff;
       const delay = Math.random() * Math.min(max, initial * factor ** (this.failures - 1));

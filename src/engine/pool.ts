@@ -1,3 +1,4 @@
+import { Availability } from './availability.js';
 import { Closing } from './closing.js';
 import { Deadlines } from './deadlines.js';
 import { isFatal, type DestroyReason } from './factory.js';
@@ -11,9 +12,9 @@ import { checkDuration, resolveOptions, type PoolOptions } from './options.js';
 import { Refusals } from './refusals.js';
 import { Retirement } from './retirement.js';
 import { Census, type Slot } from './slot.js';
-import { newTotals, snapshot, type PoolState, type PoolStats } from './stats.js';
+import { newTotals, snapshot, type PoolStats } from './stats.js';
 import { Upkeep } from './upkeep.js';
-import { Refusal, WaiterQueue } from './waiter-queue.js';
+import { WaiterQueue } from './waiter-queue.js';
 import { watchWith } from './watch.js';
 
 export interface AcquireOptions {
@@ -60,10 +61,8 @@ export class Pool<T> {
   private readonly refusals: Refusals<T>;
   /** What leases know of their pool. */
   private readonly lender: Lender<T>;
-  /** Those who await {@link start}. */
-  private readonly starters: WaiterQueue<void>;
+  private readonly availability: Availability<T>;
 
-  private state: PoolState = 'ready';
   /** `min` is kept from the first start or acquire on; a pool that nobody uses makes nothing. */
   private begun = false;
   private closing: Closing<T> | undefined;
@@ -92,18 +91,12 @@ export class Pool<T> {
       }),
       totals: newTotals(),
     };
-    this.starters = new WaiterQueue(deadlines, clock, {
-      late: waiter => this.refusals.startTimedOut(waiter.timeout),
-      left: () => undefined,
-    });
     this.lender = {
       name: this.name,
       takeBack: (lease, slot, error) => this.takeBack(lease, slot, error),
       discard: (lease, slot, cause) => this.discard(lease, slot, cause),
     };
-    this.retirement = new Retirement(this.in, () => {
-      this.serve();
-    });
+    this.retirement = new Retirement(this.in, () => this.serve());
     this.inspection = new Inspection(this.in, {
       fit: slot => this.offer(slot),
       unfit: (slot, cause) => {
@@ -111,9 +104,7 @@ export class Pool<T> {
         this.serve();
       },
     });
-    this.upkeep = new Upkeep(this.in, (slot, reason) => {
-      this.retirement.retire(slot, reason);
-    });
+    this.upkeep = new Upkeep(this.in, (slot, reason) => this.retirement.retire(slot, reason));
     this.leaks = new LeakWatch(this.in);
     this.growth = new Growth(this.in, {
       arrived: slot => {
@@ -126,7 +117,8 @@ export class Pool<T> {
       overdue: slot => this.overdue(slot),
       changed: () => this.serve(),
     });
-    this.refusals = new Refusals(this.name, this.growth, () => this.stats());
+    this.refusals = new Refusals(this.in, this.growth, () => this.stats());
+    this.availability = new Availability(this.in, this.growth, this.refusals);
   }
 
   /**
@@ -143,7 +135,7 @@ export class Pool<T> {
     // Not an async function: with something idle, a borrow costs one lease and one settled promise.
     try {
       if (options) this.checkAcquire(options);
-      if (this.closing) throw this.refused(this.refusals.closed());
+      if (this.closing) throw this.refusals.refuse(this.refusals.closed());
       const trace = this.leaks.active ? new Error('acquired') : undefined;
       if (this.in.waiters.length === 0) {
         const slot = this.takeFit(this.in.clock.now());
@@ -162,7 +154,7 @@ export class Pool<T> {
    * @throws PoolClosedError once `close()` was called
    */
   tryAcquire(): Lease<T> | undefined {
-    if (this.closing) throw this.refused(this.refusals.closed());
+    if (this.closing) throw this.refusals.refuse(this.refusals.closed());
     // Nobody passes somebody who waits.
     if (this.in.waiters.length > 0) return undefined;
     const slot = this.takeFit(this.in.clock.now());
@@ -201,18 +193,14 @@ export class Pool<T> {
    * @throws PoolClosedError once `close()` was called
    */
   async start(options: StartOptions = {}): Promise<void> {
-    const { settings, census } = this.in;
-    const timeout = options.timeout ?? settings.createTimeout;
+    const timeout = options.timeout ?? this.in.settings.createTimeout;
     checkDuration(this.name, 'timeout', timeout);
     options.signal?.throwIfAborted();
     if (this.closing) throw this.refusals.closed();
     this.begun = true;
-    if (census.live >= settings.min) return;
-    if (this.state === 'unavailable') throw this.refusals.unavailable()();
-    if (this.state === 'ready') this.become('starting');
-    await this.starters.join(timeout, options.signal, undefined, () => {
-      this.serve();
-    });
+    if (this.availability.filled) return;
+    if (this.availability.state === 'unavailable') throw this.refusals.unavailable()();
+    await this.availability.fill(timeout, options.signal, () => this.serve());
   }
 
   /**
@@ -226,7 +214,7 @@ export class Pool<T> {
     const timeout = options.timeout ?? 10_000;
     checkDuration(this.name, 'timeout', timeout);
     const closing = this.closing ?? this.beginClosing();
-    if (!options.drain) this.in.waiters.settleAll(this.refusal(() => this.refusals.closed()));
+    if (!options.drain) this.refusals.refuseAll(() => this.refusals.closed());
     closing.within(timeout);
     this.serve();
     return closing.finished;
@@ -238,7 +226,7 @@ export class Pool<T> {
 
   /** A snapshot of the counts; cheap. */
   stats(): PoolStats {
-    return snapshot(this.in, this.state);
+    return snapshot(this.in, this.availability.state);
   }
 
   // ---- the way of a borrow ----
@@ -277,7 +265,7 @@ export class Pool<T> {
   private wait(options: AcquireOptions | undefined, trace: Error | undefined): Promise<Lease<T>> {
     const { settings, waiters, totals } = this.in;
     this.begun = true;
-    if (this.state === 'unavailable') throw this.refused(this.refusals.unavailable()());
+    if (this.availability.state === 'unavailable') throw this.refusals.refuse(this.refusals.unavailable()());
     const timeout = options?.timeout ?? settings.acquireTimeout;
     if (timeout === 0) {
       this.prepareOne();
@@ -287,12 +275,10 @@ export class Pool<T> {
     if (waiters.length >= settings.maxWaiting) {
       // With maxWaiting 0 nobody else would ever have anything made.
       this.prepareOne();
-      throw this.refused(this.refusals.queueFull());
+      throw this.refusals.refuse(this.refusals.queueFull());
     }
     totals.waited++;
-    return waiters.join(timeout, options?.signal, trace, () => {
-      this.serve();
-    });
+    return waiters.join(timeout, options?.signal, trace, () => this.serve());
   }
 
   /** A slot in state `idle` and in no list is free: it goes to the first waiter, to the idle ones, or ends. */
@@ -395,7 +381,7 @@ export class Pool<T> {
     try {
       while (this.serveAgain) {
         this.serveAgain = false;
-        this.assess();
+        this.availability.assess();
         this.lendIdle();
         this.growth.grow(this.begun && !this.closing ? this.in.settings.min : 0);
         this.closing?.step();
@@ -435,29 +421,6 @@ export class Pool<T> {
     this.serve();
   }
 
-  /** Finds out whether the pool can serve, and tells those who would wait in vain. */
-  private assess(): void {
-    const { census, settings, waiters } = this.in;
-    if (this.closing) return;
-    if (this.growth.failing) {
-      if (this.state !== 'unavailable') this.become('unavailable', this.growth.lastError);
-      if (waiters.length === 0 && this.starters.length === 0) return;
-      const unavailable = this.refusals.unavailable();
-      waiters.settleAll(this.refusal(unavailable));
-      this.starters.settleAll(new Refusal(unavailable));
-      return;
-    }
-    const filled = census.live >= settings.min;
-    if (this.state === 'unavailable' || (this.state === 'starting' && filled)) this.become('ready');
-    if (filled) this.starters.settleAll(undefined);
-  }
-
-  private become(to: PoolState, cause?: unknown): void {
-    const from = this.state;
-    this.state = to;
-    this.in.watch.onStateChange?.({ pool: this.name, at: this.in.clock.now(), from, to, cause });
-  }
-
   private left(waitedMs: number, why: 'late' | 'aborted'): void {
     const { totals, watch, clock } = this.in;
     totals[why === 'late' ? 'timedOut' : 'aborted']++;
@@ -465,36 +428,23 @@ export class Pool<T> {
     this.serve();
   }
 
-  private refused<E extends Error>(error: E): E {
-    this.in.totals.refused++;
-    return error;
-  }
-
-  private refusal(error: () => Error): Refusal {
-    return new Refusal(() => this.refused(error()));
-  }
-
   private beginClosing(): Closing<T> {
-    const { waiters } = this.in;
     const closed = this.refusals.closed();
     const closing = (this.closing = new Closing(this.in, {
-      refuseWaiters: () => {
-        waiters.settleAll(this.refusal(() => this.refusals.closed()));
-      },
+      refuseWaiters: () => this.refusals.refuseAll(() => this.refusals.closed()),
       stopGrowth: () => this.growth.stop(closed),
       abandonCreate: slot => this.growth.giveUp(slot, closed),
       retire: slot => this.retirement.retire(slot, 'closed'),
       revoke: (slot, lease) => {
         this.account(lease, slot, undefined);
-        if (slot.state !== 'leased') return;
-        this.retirement.retire(slot, 'closed');
+        // Its holder hears of it before the resource is destroyed.
         lease.revoke(closed);
+        if (slot.state === 'leased') this.retirement.retire(slot, 'closed');
       },
-      done: () => this.become('closed'),
+      done: () => this.availability.become('closed'),
     }));
     this.upkeep.stop();
-    this.become('draining');
-    this.starters.settleAll(new Refusal(() => this.refusals.closed()));
+    this.availability.drain();
     return closing;
   }
 }

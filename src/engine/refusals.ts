@@ -7,16 +7,34 @@ import {
   messageOf,
 } from './errors.js';
 import type { Growth } from './growth.js';
+import type { Interior } from './interior.js';
 import type { PoolStats } from './stats.js';
 import { Refusal } from './waiter-queue.js';
 
 /** What those who get nothing are told: what happened, the counts at that moment, and what to change. */
 export class Refusals<T> {
+  private readonly pool: string;
+
   constructor(
-    private readonly pool: string,
+    private readonly interior: Interior<T>,
     private readonly growth: Growth<T>,
     private readonly stats: () => PoolStats,
-  ) {}
+  ) {
+    this.pool = interior.settings.name;
+  }
+
+  /** Counts an acquire that is turned away. */
+  refuse<E extends Error>(error: E): E {
+    this.interior.totals.refused++;
+    return error;
+  }
+
+  /** Turns everybody away who is queueing. */
+  refuseAll(error: () => Error): void {
+    const { totals, waiters } = this.interior;
+    totals.refused += waiters.length;
+    waiters.settleAll(new Refusal(error));
+  }
 
   /** Nothing was idle, and the borrower does not wait. */
   notIdle(): PoolTimeoutError {

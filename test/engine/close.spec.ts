@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { PoolClosedError } from '../../src/engine/index.js';
+import { PoolClosedError, PoolUnavailableError } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { never, rejects, slow } from '../support/scripted-factory.js';
+import { never, ok, rejects, slow } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -60,6 +60,24 @@ describe('close', () => {
     lease.release();
     await turn();
     expect(closed.state).toBe('fulfilled');
+  });
+
+  it('tells those who are drained when the backend is gone', async () => {
+    const { pool, clock } = scriptedPool({ create: rejects(new Error('down')), unavailableAfter: 1, max: 1 });
+    const waiter = follow(pool.acquire({ timeout: Infinity }));
+    const closed = follow(pool.close({ drain: true, timeout: Infinity }));
+    await clock.advance(1_000);
+    expect(waiter.error).toBeInstanceOf(PoolUnavailableError);
+    expect(closed.state).toBe('fulfilled');
+  });
+
+  it('tells the holder before it destroys the resource under it', async () => {
+    const heard: string[] = [];
+    const { pool } = scriptedPool({ destroy: call => (heard.push('destroyed'), ok(call)) });
+    const lease = await pool.acquire();
+    lease.signal.addEventListener('abort', () => heard.push('told'));
+    await pool.close({ timeout: 0 });
+    expect(heard).toEqual(['told', 'destroyed']);
   });
 
   it('serves those who wait already when told to drain', async () => {

@@ -3,7 +3,7 @@ import { PoolUnavailableError } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { gives, ok, rejects, slow, sync, throws } from '../support/scripted-factory.js';
+import { gives, never, ok, rejects, slow, sync, throws } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 // The longest back-off each time.
@@ -240,6 +240,20 @@ describe('a create that fails', () => {
     await turn();
     expect(pool.stats()).toMatchObject({ state: 'ready', waiting: 5, totals: { createFailed: 5 } });
     expect(borrowers.every(one => one.state === 'pending')).toBe(true);
+  });
+
+  it('is followed by a probe although another create of the same attempt hangs', async () => {
+    const { pool, factory, clock } = scriptedPool({ create: rejects(down), createTimeout: 60_000 });
+    factory.creates.next(never);
+    const waiters = [follow(pool.acquire()), follow(pool.acquire())];
+    await turn();
+    expect(factory.creates.calls).toHaveLength(2);
+    factory.creates.always(ok);
+    await clock.advance(120);
+    expect(waiters[0]!.state).toBe('fulfilled');
+    waiters[0]!.value!.release();
+    await turn();
+    expect(waiters[1]!.state).toBe('fulfilled');
   });
 
   it('is followed by a single probe, and that by everything that is missing', async () => {
