@@ -1,0 +1,60 @@
+import type { ResourceFactory } from 'nestjs-pool';
+import type { PgPool } from 'nestjs-pool/pg';
+import type { Client } from 'pg';
+import { Database } from '../database/database.js';
+import { LeaseLedger } from './lease-ledger.js';
+import { openUncounted, type Sabotage } from './sabotage.js';
+
+/** The shop's database, with a count of what is done to its connections. */
+export class WatchedDatabase extends Database {
+  readonly ledger = new LeaseLedger();
+  readonly open = new Set<Client>();
+  created = 0;
+  createFailed = 0;
+  readonly destroyed = new Map<string, number>();
+  /** Set when the server has been stopped for the first time. */
+  wasDown = false;
+
+  constructor(
+    url: string,
+    private readonly sabotage: Sabotage,
+  ) {
+    super(url, `orders-demo-${process.pid}`);
+  }
+
+  override connections(): PgPool {
+    const { factory, ...settings } = super.connections();
+    return { ...settings, factory: this.watched(factory) };
+  }
+
+  private watched(factory: ResourceFactory<Client>): ResourceFactory<Client> {
+    return {
+      create: async context => {
+        try {
+          if (this.sabotage === 'cap') await openUncounted(this.url, this.application);
+          if (this.sabotage === 'recover' && this.wasDown) throw new Error('sabotaged');
+          const client = await factory.create(context);
+          this.created++;
+          this.open.add(client);
+          return client;
+        } catch (error) {
+          this.createFailed++;
+          throw error;
+        }
+      },
+      validate: client => factory.validate?.(client),
+      reset: client => {
+        this.ledger.back(client);
+        return factory.reset?.(client);
+      },
+      destroy: async (client, reason) => {
+        this.ledger.back(client);
+        this.destroyed.set(reason, (this.destroyed.get(reason) ?? 0) + 1);
+        await factory.destroy?.(client, reason);
+        this.open.delete(client);
+      },
+      isFatal: error => factory.isFatal?.(error) ?? false,
+      isRetryable: error => factory.isRetryable?.(error) ?? true,
+    };
+  }
+}

@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { PoolHealthIndicator } from 'nestjs-pool/terminus';
+import { HealthController } from './health.controller.js';
+import { HttpDrain } from './http-drain.js';
+import { PoolsController } from './pools.controller.js';
+
+@Module({
+  // After a SIGTERM readiness is down for as long, and everything else still served: time for a load balancer to see
+  // it. Where probes come every ten seconds, wait for two of them.
+  imports: [TerminusModule.forRoot({ gracefulShutdownTimeoutMs: 2_000 })],
+  controllers: [HealthController, PoolsController],
+  providers: [PoolHealthIndicator, HttpDrain],
+})
+export class OpsModule {}

@@ -1,0 +1,12 @@
+import { Controller, Get } from '@nestjs/common';
+import { PoolRegistry, type PoolStats } from 'nestjs-pool';
+
+@Controller('pools')
+export class PoolsController {
+  constructor(private readonly pools: PoolRegistry) {}
+
+  @Get()
+  stats(): PoolStats[] {
+    return this.pools.list().map(pool => pool.stats());
+  }
+}
