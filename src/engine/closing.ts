@@ -13,6 +13,8 @@ export interface ClosingActions<T> {
   retire(slot: Slot<T>): void;
   /** Ends a lease under its holder. */
   revoke(slot: Slot<T>, lease: Lease<T>): void;
+  /** Places have become free: time for the next step. */
+  changed(): void;
   /** Every place is free. */
   done(): void;
 }
@@ -49,6 +51,7 @@ export class Closing<T> {
     else this.pool.deadlines.set(this.deadline, now, timeout);
   }
 
+  /** Never inside itself, although destroying the last resource may end everything: the pool sees to that. */
   step(): void {
     const { waiters, idle, census, deadlines } = this.pool;
     if (this.isFinished || waiters.length > 0) return;
@@ -70,6 +73,6 @@ export class Closing<T> {
       else if (slot.state === 'leased' && slot.lease) this.actions.revoke(slot, slot.lease);
       else if (slot.state === 'validating' || slot.state === 'resetting') this.actions.retire(slot);
     }
-    this.step();
+    this.actions.changed();
   }
 }

@@ -441,6 +441,7 @@ export class Pool<T> {
         lease.revoke(closed);
         if (slot.state === 'leased') this.retirement.retire(slot, 'closed');
       },
+      changed: () => this.serve(),
       done: () => this.availability.become('closed'),
     }));
     this.upkeep.stop();

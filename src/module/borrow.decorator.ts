@@ -24,14 +24,14 @@ export function Borrow<N extends PoolName>(
 ): TypedParameterDecorator<N, ResourceOf<N>> {
   const decorate = borrowParameter({ name, options });
   return ((target: object, key: string | symbol, index: number) => {
-    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), name].sort(), target, key);
+    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), { name, options }], target, key);
     decorate(target, key, index);
   }) as TypedParameterDecorator<N, ResourceOf<N>>;
 }
 
-/** The names of the pools that a handler borrows from, sorted. */
-export function borrowsOf(target: object, key: string | symbol): string[] {
-  return (Reflect.getMetadata(BORROWS, target, key) as string[] | undefined) ?? [];
+/** What a handler borrows with its parameters. */
+export function borrowsOf(target: object, key: string | symbol): readonly Order[] {
+  return (Reflect.getMetadata(BORROWS, target, key) as Order[] | undefined) ?? [];
 }
 
 const borrowParameter = createParamDecorator(async ({ name, options }: Order, context: ExecutionContext) => {
@@ -39,9 +39,9 @@ const borrowParameter = createParamDecorator(async ({ name, options }: Order, co
   const registry = scope?.host;
   if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
   const prototype = context.getClass().prototype as object;
-  for (const earlier of borrowsOf(prototype, context.getHandler().name)) {
-    if (earlier >= name) break;
-    await scope.borrow(registry.require(earlier));
-  }
+  const earlier = borrowsOf(prototype, context.getHandler().name)
+    .filter(order => order.name < name && !order.options.fresh)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const order of earlier) await scope.borrow(registry.require(order.name), order.options);
   return (await scope.borrow(registry.require(name), options)).resource;
 });

@@ -16,6 +16,9 @@ import { PoolRegistry, type RegisteredPool } from './registry.js';
  */
 const SAME_SIGNAL = 500;
 
+/** The longest delay setTimeout takes; a longer one would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /**
  * Starts the pools with the application, and ends them with it.
  *
@@ -72,8 +75,10 @@ export class PoolLifecycle
     this.registry.endSubscriptions();
     const timeout = this.registry.shutdownTimeout;
     this.deadline = performance.now() + timeout;
-    this.timer = setTimeout(() => void this.closeAll(0), timeout);
-    this.timer.unref();
+    if (timeout !== Infinity) {
+      this.timer = setTimeout(() => void this.closeAll(0), Math.min(timeout, LONGEST_TIMER));
+      this.timer.unref();
+    }
     if (signal) this.hastenOn(signal);
     // The server closes connections that are idle when it closes, and waits for all others: let those of the
     // subscriptions become idle first.

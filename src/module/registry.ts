@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Pool, type PoolOptions, type PoolSettings } from '../engine/index.js';
 import type { ScopeHost } from '../scope/index.js';
@@ -36,6 +37,8 @@ export class PoolRegistry implements ScopeHost {
     @Optional() @Inject(ROOT_OPTIONS) private readonly options: PoolModuleOptions = {},
   ) {
     checkModuleOptions(options);
+    // One listener for each subscription: many are no leak.
+    setMaxListeners(0, this.stop.signal);
     this.refuseDuplicates();
   }
 
@@ -116,7 +119,12 @@ export class PoolRegistry implements ScopeHost {
     if (known) return known.pool;
     const { defaults = {}, log = true } = this.options;
     const own = withoutModuleKeys(definition);
-    const all: PoolSettings = { ...withoutModuleKeys(defaults), ...made, ...own, name: definition.name };
+    const all: PoolSettings = {
+      ...withoutModuleKeys(defaults),
+      ...withoutModuleKeys(made),
+      ...own,
+      name: definition.name,
+    };
     const watching = [...(defaults.listeners ?? []), ...(made.listeners ?? []), ...(own.listeners ?? [])];
     const listeners = log ? [logListener(new Logger('PoolModule')), ...watching] : watching;
     const pool = new Pool<unknown>({ ...all, listeners } as unknown as PoolOptions<unknown>);
@@ -160,7 +168,7 @@ export class PoolRegistry implements ScopeHost {
   }
 }
 
-function withoutModuleKeys(settings: ModuleSettings | PoolDefinition): PoolSettings {
+function withoutModuleKeys(settings: object): PoolSettings {
   return Object.fromEntries(
     Object.entries(settings).filter(
       ([key, value]) => value !== undefined && !(MODULE_KEYS as readonly string[]).includes(key),

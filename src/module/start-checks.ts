@@ -19,8 +19,8 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
       if (typeof metatype !== 'function') continue;
       const prototype = metatype.prototype as object;
       for (const method of scanner.getAllMethodNames(prototype)) {
-        const missing = borrowsOf(prototype, method).find(name => !known.includes(name));
-        if (missing) throw new UnknownPoolError(missing, known, `${metatype.name}.${method}()`);
+        const missing = borrowsOf(prototype, method).find(({ name }) => !known.includes(name));
+        if (missing) throw new UnknownPoolError(missing.name, known, `${metatype.name}.${method}()`);
       }
     }
     for (const name of known) {

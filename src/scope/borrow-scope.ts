@@ -2,7 +2,10 @@ import type { AcquireOptions, Lease, Pool } from '../engine/index.js';
 import { BorrowScopeEndedError } from './errors.js';
 
 export interface BorrowOptions {
-  /** Milliseconds until the resource must be there, in place of the pool's `acquireTimeout`. */
+  /**
+   * Milliseconds until the resource must be there, in place of the pool's `acquireTimeout`. Where somebody else in the
+   * scope is waiting for it already, that wait is shared.
+   */
   readonly timeout?: number | undefined;
   /** A separate resource, not the one this scope shares. It goes back with the others. Default false. */
   readonly fresh?: boolean | undefined;

@@ -19,6 +19,8 @@ interface Memory {
   stuckSince: number | undefined;
   probe: Promise<Readiness> | undefined;
   probedAt: number;
+  /** The last probe has failed, and a pool with nothing live has still to show that it can serve. */
+  failed: boolean;
   /** While a probe has borrowed a resource, which is no reason to call the pool busy. */
   probing: boolean;
 }
@@ -57,7 +59,8 @@ export class PoolHealthIndicator {
     let readiness: Readiness = this.registry.shuttingDown
       ? { status: 'down', reason: 'the application is shutting down' }
       : judge(stats, this.isStarved(pool, stats, chosen), chosen);
-    if (readiness.status === 'up' && isIdle(stats)) readiness = await this.probed(pool, chosen);
+    const inDoubt = isIdle(stats) || (memory.failed && isEmpty(stats));
+    if (readiness.status === 'up' && inDoubt) readiness = await this.probed(pool, chosen);
     return this.answer(name, readiness, stats);
   }
 
@@ -86,17 +89,16 @@ export class PoolHealthIndicator {
   }
 
   /** The answer of one idle resource, so that an idle pool notices a dead backend; the same for all who ask meanwhile. */
-  private probed(
-    pool: Pool<unknown>,
-    { cacheFor, probeTimeout }: Required<ReadinessOptions>,
-  ): Promise<Readiness> {
+  private probed(pool: Pool<unknown>, options: Required<ReadinessOptions>): Promise<Readiness> {
     const memory = this.memoryOf(pool);
     const now = performance.now();
-    if (!memory.probe || now - memory.probedAt > cacheFor) {
+    if (!memory.probe || now - memory.probedAt > options.cacheFor) {
       memory.probedAt = now;
       memory.probing = true;
-      memory.probe = probe(pool, probeTimeout).finally(() => {
+      memory.probe = probe(pool, options).then(answer => {
         memory.probing = false;
+        memory.failed = answer !== UP;
+        return answer;
       });
     }
     return memory.probe;
@@ -105,7 +107,7 @@ export class PoolHealthIndicator {
   private memoryOf(pool: Pool<unknown>): Memory {
     let memory = this.memories.get(pool);
     if (!memory) {
-      memory = { stuckSince: undefined, probe: undefined, probedAt: 0, probing: false };
+      memory = { stuckSince: undefined, probe: undefined, probedAt: 0, failed: false, probing: false };
       this.memories.set(pool, memory);
     }
     return memory;
@@ -131,16 +133,23 @@ export class PoolHealthIndicator {
 }
 
 /** Borrows one resource, which validates it, and gives it back. */
-async function probe(pool: Pool<unknown>, timeout: number): Promise<Readiness> {
+async function probe(
+  pool: Pool<unknown>,
+  { probeTimeout, whenUnavailable }: Required<ReadinessOptions>,
+): Promise<Readiness> {
   try {
-    await pool.use(() => undefined, { timeout });
+    await pool.use(() => undefined, { timeout: probeTimeout });
     return UP;
   } catch (error) {
     const kind = error instanceof Error ? error.name : 'unknown error';
-    return { status: 'down', reason: `the probe of an idle resource failed: ${kind}` };
+    return { status: whenUnavailable, reason: `the probe of an idle resource failed: ${kind}` };
   }
 }
 
 function isIdle(stats: PoolStats): boolean {
   return stats.leased === 0 && stats.waiting === 0 && stats.idle > 0;
+}
+
+function isEmpty(stats: PoolStats): boolean {
+  return stats.leased === 0 && stats.idle === 0;
 }

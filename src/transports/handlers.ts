@@ -33,7 +33,7 @@ export function wrapHandlers(controller: abstract new (...args: never[]) => unkn
       if (key === 'constructor') continue;
       const tracked = track(
         handler as Handler,
-        answersByHand(controller, key),
+        answersByHand(prototype.constructor, key),
         Reflect.hasMetadata(SSE, handler),
       );
       wrapped.add(tracked);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { BorrowScope, RequestAbortedError, inScope, type ScopeHost } from '../scope/index.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
@@ -57,10 +58,10 @@ export class HttpScope extends BorrowScope {
     const { response } = this;
     if (response.writableEnded || (response.destroyed && response.headersSent)) return;
 
-    const socket = this.request.socket as IncomingMessage['socket'] | undefined;
+    const socket = this.request.socket as Socket | undefined;
     const drop = this.hold();
     const over = (this.responseOver = (): void => {
-      socket?.off('close', left);
+      forgetSocket();
       drop();
     });
     const left = (): void => {
@@ -72,10 +73,12 @@ export class HttpScope extends BorrowScope {
       }
       over();
     };
+    // The response of a pipelined request whose turn has not come gets no 'close' of its own.
+    const forgetSocket = socket ? onSocketClose(socket, left) : () => undefined;
     response.once('finish', over);
     response.once('close', left);
-    // The response of a pipelined request whose turn has not come gets no 'close' of its own.
-    socket?.once('close', left);
+    // Gone before the first borrow: nothing tells it again.
+    if (response.destroyed || socket?.destroyed) left();
 
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.end = ((...args: unknown[]) => {
@@ -84,6 +87,22 @@ export class HttpScope extends BorrowScope {
       return result;
     }) as ServerResponse['end'];
   }
+}
+
+const watchers = new WeakMap<Socket, Set<() => void>>();
+
+/** One listener for each socket, however many requests are pipelined on it. */
+function onSocketClose(socket: Socket, closed: () => void): () => void {
+  let waiting = watchers.get(socket);
+  if (!waiting) {
+    const all = (waiting = new Set());
+    watchers.set(socket, all);
+    socket.once('close', () => {
+      for (const tell of all) tell();
+    });
+  }
+  const all = waiting.add(closed);
+  return () => all.delete(closed);
 }
 
 /** Lets every request of an application run in a scope of its own, entered before any middleware of the application. */

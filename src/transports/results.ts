@@ -46,23 +46,31 @@ export function holdWhileSubscribed<V>(
 
 /**
  * Holds the scope until the source of a streamed body has closed: a `StreamableFile`, a `Readable`, an async generator
- * or another async iterable. Not until the response has: that closes earlier when the client leaves.
+ * or another async iterable, a web `ReadableStream` or `Response`. Not until the response has: that closes earlier when
+ * the client leaves.
  *
  * @returns whether the value is such a body
  */
 export function holdWhileStreaming(scope: BorrowScope, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  if (value instanceof StreamableFile) {
-    holdUntilClosed(scope, value.getStream());
-  } else if (value instanceof Readable) {
-    holdUntilClosed(scope, value);
-  } else if (isAsyncIterator(value)) {
-    holdUntilDone(scope, value);
-  } else {
-    return false;
-  }
+  if (value instanceof StreamableFile) holdUntilClosed(scope, value.getStream());
+  else if (value instanceof Readable) holdUntilClosed(scope, value);
+  else if (isWebStream(value)) holdUntilRead(scope, value);
+  else if (isWebResponse(value) && value.body) holdUntilRead(scope, value.body);
+  else if (Symbol.asyncIterator in value && !('then' in value)) holdUntilIterated(scope, value as Iterable);
+  else return false;
   return true;
 }
+
+// Not by their class: a `fetch` of another package than Node's has classes of its own.
+function isWebStream(value: object): value is ReadableStream {
+  return 'getReader' in value && typeof value.getReader === 'function';
+}
+function isWebResponse(value: object): value is Response {
+  return Object.prototype.toString.call(value) === '[object Response]';
+}
+
+type Iterable = AsyncIterable<unknown> & Partial<AsyncIterator<unknown>>;
 
 function holdUntilClosed(scope: BorrowScope, stream: Readable): void {
   const drop = scope.hold();
@@ -72,33 +80,65 @@ function holdUntilClosed(scope: BorrowScope, stream: Readable): void {
   });
 }
 
-/** Its own methods are replaced, as the iterator of an async generator is the generator itself. */
-function holdUntilDone(scope: BorrowScope, iterator: AsyncIterator<unknown>): void {
+/** Whoever reads it takes a reader, which knows when it is over; ending it takes as long as its source needs. */
+function holdUntilRead(scope: BorrowScope, stream: ReadableStream): void {
   const drop = scope.hold();
-  const step = (
-    call: () => Promise<IteratorResult<unknown>>,
+  const getReader = stream.getReader.bind(stream) as () => ReadableStreamDefaultReader;
+  const cancel = stream.cancel.bind(stream);
+  stream.cancel = reason => cancel(reason).finally(drop);
+  stream.getReader = (() => {
+    const reader = getReader();
+    const cancelReader = reader.cancel.bind(reader);
+    let cancelled = false;
+    reader.cancel = reason => {
+      cancelled = true;
+      return cancelReader(reason).finally(drop);
+    };
+    const closed = (): void => {
+      if (!cancelled) drop();
+    };
+    reader.closed.then(closed, closed);
+    return reader;
+  }) as ReadableStream['getReader'];
+}
+
+/** An async generator is its own iterator; others give one when they are read. */
+function holdUntilIterated(scope: BorrowScope, iterable: Iterable): void {
+  const drop = scope.hold();
+  if (typeof iterable.next === 'function') {
+    dropAtItsEnd(scope, iterable as AsyncIterator<unknown>, drop);
+    return;
+  }
+  const open = iterable[Symbol.asyncIterator].bind(iterable);
+  iterable[Symbol.asyncIterator] = () => dropAtItsEnd(scope, open(), drop);
+}
+
+/** The iterator's own methods are replaced: whoever holds it already gets the same. */
+function dropAtItsEnd(
+  scope: BorrowScope,
+  iterator: AsyncIterator<unknown>,
+  drop: () => void,
+): AsyncIterator<unknown> {
+  const step = async (
+    call: () => Promise<IteratorResult<unknown>> | undefined,
     last: boolean,
-  ): Promise<IteratorResult<unknown>> =>
-    // Whoever pulls may do so from an event that knows nothing of the request.
-    inScope(scope, call).then(
-      result => {
-        if (last || result.done) drop();
-        return result;
-      },
-      (error: unknown) => {
-        scope.fail(error);
-        drop();
-        throw error;
-      },
-    );
+  ): Promise<IteratorResult<unknown>> => {
+    try {
+      // Whoever pulls may do so from an event that knows nothing of the request.
+      const result = (await inScope(scope, call)) ?? { done: true, value: undefined };
+      if (last || result.done) drop();
+      return result;
+    } catch (error) {
+      scope.fail(error);
+      drop();
+      throw error;
+    }
+  };
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the iterator as `this` below
   const { next, return: end, throw: fail } = iterator;
   iterator.next = (...args) => step(() => next.apply(iterator, args), false);
-  // Ending one that has not begun skips its `finally`: what it holds must go back all the same.
-  if (end) iterator.return = value => step(() => end.call(iterator, value), true);
+  // Ending one that has not begun skips its `finally`, and not every iterator can be ended: it must go back all the same.
+  iterator.return = value => step(() => end?.call(iterator, value), true);
   if (fail) iterator.throw = error => step(() => fail.call(iterator, error), true);
-}
-
-function isAsyncIterator(value: object): value is AsyncIterator<unknown> {
-  return Symbol.asyncIterator in value && typeof (value as { next?: unknown }).next === 'function';
+  return iterator;
 }

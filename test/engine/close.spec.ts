@@ -3,7 +3,7 @@ import { PoolClosedError, PoolUnavailableError } from '../../src/engine/index.js
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { never, ok, rejects, slow } from '../support/scripted-factory.js';
+import { never, ok, rejects, slow, sync } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -69,6 +69,14 @@ describe('close', () => {
     await clock.advance(1_000);
     expect(waiter.error).toBeInstanceOf(PoolUnavailableError);
     expect(closed.state).toBe('fulfilled');
+  });
+
+  it('ends once, also when it is forced and every destroy is synchronous', async () => {
+    const { pool, events } = scriptedPool({ destroy: sync });
+    (await pool.acquire()).release();
+    await pool.close({ timeout: 0 });
+    const states = events.flatMap(event => (event.event === 'onStateChange' ? [event.to] : []));
+    expect(states).toEqual(['draining', 'closed']);
   });
 
   it('tells the holder before it destroys the resource under it', async () => {

@@ -6,12 +6,22 @@ const withCode = (code: string, cause?: unknown): Error =>
   Object.assign(new Error('scripted', { cause }), { code });
 
 describe('what an error says about its connection', () => {
-  it.each(['08000', '08006', '57P01', '57P02', '57P03', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNREFUSED'])(
-    'code %s means that it is gone',
-    code => {
-      expect(isConnectionError(withCode(code))).toBe(true);
-    },
-  );
+  it.each(['08000', '08006', '57P01', '57P02', '57P03'])('code %s means that it is gone', code => {
+    expect(isConnectionError(withCode(code))).toBe(true);
+  });
+
+  it.each([
+    ['ECONNRESET', 'read', true],
+    ['EPIPE', 'write', true],
+    ['ETIMEDOUT', 'read', true],
+    ['ECONNREFUSED', 'connect', false],
+    ['ETIMEDOUT', 'connect', false],
+  ])('a socket’s %s on %s means that it is gone: %s', (code, syscall, gone) => {
+    const error = Object.assign(withCode(code), { syscall });
+    expect(isConnectionError(error)).toBe(gone);
+    // As fetch reports the trouble of the service it calls.
+    expect(isConnectionError(new TypeError('fetch failed', { cause: error }))).toBe(false);
+  });
 
   it.each([
     'Connection terminated',

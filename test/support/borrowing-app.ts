@@ -21,6 +21,7 @@ import {
   type ArgumentsHost,
   type INestApplication,
 } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -146,6 +147,17 @@ class BorrowingFilter implements ExceptionFilter {
   }
 }
 
+/** Lets a request wait before anything of it has borrowed. */
+@Injectable()
+class LateGuard implements CanActivate {
+  constructor(private readonly stage: Stage) {}
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, unknown> }>();
+    if (headers['x-late']) await this.stage.pass('not-yet');
+    return true;
+  }
+}
+
 /** Every kind of answer, with the borrow three services below the handler. */
 @Controller('deep')
 class DeepController {
@@ -217,6 +229,31 @@ class DeepController {
         thing.use();
       }
     })();
+  }
+
+  @Get('iterable')
+  async iterable(given?: Thing): Promise<AsyncIterable<Buffer>> {
+    const generator = await DeepController.prototype.generator.call(this, given);
+    return { [Symbol.asyncIterator]: () => generator };
+  }
+
+  @Get('web-stream')
+  async webStream(given?: Thing): Promise<ReadableStream<Uint8Array>> {
+    const thing = await this.thing(given);
+    let sent = 0;
+    const end = async (): Promise<void> => {
+      await this.stage.pass('source');
+      thing.use();
+    };
+    return new ReadableStream({
+      pull: async controller => {
+        thing.use();
+        await new Promise(resolve => setImmediate(resolve));
+        if (sent++ < 200) controller.enqueue(new Uint8Array(64 * 1024).fill(120));
+        else await end().then(() => controller.close());
+      },
+      cancel: end,
+    });
   }
 
   @Get('late-generator')
@@ -442,6 +479,7 @@ export async function borrowingApp(
         CommitInterceptor,
         BorrowingGuard,
         BorrowingFilter,
+        { provide: APP_GUARD, useClass: LateGuard },
       ],
     },
     prepare,

@@ -110,17 +110,20 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       expect(Thing.reported).toEqual([expect.objectContaining({ message: 'from the handler' })]);
     });
 
-    it.each(['file', 'readable', 'generator'])('is held until the source of a %s has closed', async kind => {
-      const call = new Call(url(kind));
-      const answer = call.answer();
-      await rig.stage.reached('source');
-      expect(leased()).toBe(1);
-      rig.stage.open('source');
-      expect((await answer).body).toHaveLength(200 * 64 * 1024);
-      await allBack();
-    });
+    it.each(['file', 'readable', 'generator', 'iterable', 'web-stream'])(
+      'is held until the source of a %s has closed',
+      async kind => {
+        const call = new Call(url(kind));
+        const answer = call.answer();
+        await rig.stage.reached('source');
+        expect(leased()).toBe(1);
+        rig.stage.open('source');
+        expect((await answer).body).toHaveLength(200 * 64 * 1024);
+        await allBack();
+      },
+    );
 
-    it.each(['file', 'readable', 'generator'])(
+    it.each(['file', 'readable', 'generator', 'iterable', 'web-stream'])(
       'is held until the source of a %s has closed when the client leaves half-way',
       async kind => {
         const call = new Call(url(kind));
@@ -152,6 +155,22 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       expect((await new Call(url(kind), { method: 'HEAD' }).answer()).status).toBe(200);
       await allBack();
     });
+
+    it.each(['by-hand', 'file', 'readable', 'generator', 'json', 'sse'])(
+      'comes back from an answer (%s) whose client left before the handler borrowed',
+      async kind => {
+        const call = new Call(url(kind), { headers: { 'x-late': '1' } });
+        await rig.stage.reached('not-yet');
+        const closed = socketClosed(rig);
+        call.leave();
+        await closed;
+        rig.stage.open('not-yet', 'by-hand', 'source', 'handler', 'setup');
+        await until(
+          () => rig.pool.stats().totals,
+          totals => totals.acquired === 1 && totals.released === 1,
+        );
+      },
+    );
 
     it('comes back from a generator that was never started', async () => {
       const call = new Call(url('late-generator'));

@@ -13,9 +13,8 @@ const SESSION_ENDING = new Set([
 ]);
 
 const SOCKET_ERRORS = new Set([
-  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTCONN'],
-  ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET', 'EADDRNOTAVAIL'],
-  ...['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END', 'ERR_SOCKET_CLOSED'],
+  ...['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTCONN'],
+  ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET'],
 ]);
 
 /** pg's own, which have no code. */
@@ -26,18 +25,25 @@ const HOPELESS = new Set(['28P01', '28000', '3D000', 'ERR_INVALID_URL', 'ERR_SOC
 
 /** Does this error mean that the connection it came from is gone? A failed statement alone does not. */
 export function isConnectionError(error: unknown): boolean {
+  if (isSocketError(error)) return true;
   return some(error, ({ code, severity, message }) => {
-    if (
-      typeof code === 'string' &&
-      (/^08...$/.test(code) || SESSION_ENDING.has(code) || SOCKET_ERRORS.has(code))
-    )
-      return true;
+    if (typeof code === 'string' && (/^08...$/.test(code) || SESSION_ENDING.has(code))) return true;
     return (
       severity === 'FATAL' ||
       severity === 'PANIC' ||
       (typeof message === 'string' && CLIENT_GONE.test(message))
     );
   });
+}
+
+/**
+ * Did a socket break that was connected? Borrowers report errors of all kinds: one that could not connect (`fetch` to a
+ * service that is down, with this as its cause) was not that of a connection that is in use.
+ */
+function isSocketError(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, syscall } = error as Symptoms;
+  return SOCKET_ERRORS.has(code as string) && (syscall === 'read' || syscall === 'write');
 }
 
 /** Is connecting again pointless until somebody changes something? */
@@ -47,6 +53,7 @@ export function isHopeless(error: unknown): boolean {
 
 interface Symptoms {
   code?: unknown;
+  syscall?: unknown;
   severity?: unknown;
   message?: unknown;
   cause?: unknown;
