@@ -6,6 +6,16 @@ import { forgetLoggers, serve } from '../support/nest-app.js';
 
 @Controller()
 class Both {
+  @Get('fresh')
+  fresh(@Borrow('alpha', { fresh: true }) alpha: string, @Borrow('beta') beta: string): string {
+    return `${alpha} ${beta}`;
+  }
+
+  @Get('hurried')
+  hurried(@Borrow('alpha', { timeout: 0 }) alpha: string, @Borrow('beta') beta: string): string {
+    return `${alpha} ${beta}`;
+  }
+
   @Get('alpha-first')
   alphaFirst(@Borrow('alpha') alpha: string, @Borrow('beta') beta: string): string {
     return `${alpha} ${beta}`;
@@ -32,6 +42,13 @@ it('borrows from several pools in one order, however a handler lists them, so th
   expect((await get(`${url}/beta-first`)).body).toBe('beta alpha');
   expect((await get(`${url}/alpha-first`)).body).toBe('alpha beta');
   expect(order).toEqual(['alpha', 'beta', 'alpha', 'beta']);
+
+  // A resource of its own is borrowed once, and nobody borrows for another parameter with options that are not its own.
+  expect((await get(`${url}/fresh`)).body).toBe('alpha beta');
+  expect(order).toHaveLength(6);
+  const lease = await app.get(PoolRegistry).get('alpha').acquire();
+  expect((await get(`${url}/hurried`)).status).toBe(503);
+  lease.release();
 
   const answers = await Promise.all(
     Array.from({ length: 40 }, (_, i) => get(`${url}/${i % 2 ? 'alpha' : 'beta'}-first`)),

@@ -161,6 +161,23 @@ describe.each(PLATFORMS)('the life of pools in an application on %s', platform =
     call.leave();
   });
 
+  it('waits for a handler without end when the deadline is Infinity', async () => {
+    const { app, url } = await start({ pools: [items()], shutdownTimeout: Infinity });
+    const call = new Call(`${url}/slow`);
+    await stage.reached('working');
+    const closing = app.close();
+    await until(
+      () => app.get(PoolRegistry).stopping.aborted,
+      stopping => stopping,
+    );
+    await new Promise(resolve => setTimeout(resolve, 5));
+    expect(destroyed).toEqual([]);
+    stage.open('working');
+    expect((await call.answer()).status).toBe(200);
+    await closing;
+    expect(destroyed).toEqual(['items closed']);
+  });
+
   it('takes resources away at the deadline when a handler hangs', async () => {
     const { app, url } = await start({ pools: [items()], shutdownTimeout: 1 });
     const call = new Call(`${url}/slow`);

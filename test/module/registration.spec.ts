@@ -148,6 +148,18 @@ describe('PoolModule', () => {
     expect(registry.get('b').stats()).toMatchObject({ max: 2, min: 1 });
   });
 
+  it('takes an option that is undefined for one that is not given', async () => {
+    const module = await boot({
+      imports: [
+        PoolModule.forRoot({
+          defaults: { max: 3 },
+          pools: [{ name: 'a', useFactory: () => ({ ...item('a'), max: undefined }) as never }],
+        }),
+      ],
+    });
+    expect(module.get(PoolRegistry).get('a').stats().max).toBe(3);
+  });
+
   it('refuses a name that is used twice, and names both modules', async () => {
     @Module({ imports: [PoolModule.forFeature([{ name: 'same', ...item('a') }])] })
     class BillingModule {}

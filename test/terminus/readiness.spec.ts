@@ -150,6 +150,42 @@ describe('PoolHealthIndicator', () => {
     await pool.close({ timeout: 0 });
   });
 
+  it('stays down after a failed probe has left nothing live, until the backend answers', async () => {
+    let answers = true;
+    await boot({
+      create: () => (answers ? {} : new Promise(() => undefined)),
+      validateAfterIdle: 0,
+      validate: () => answers,
+      createTimeout: 50,
+      createBackoff: { initial: 1, max: 1 },
+    });
+    await pool.use(() => undefined);
+    answers = false;
+    const options = { cacheFor: 0, probeTimeout: 20 };
+    expect(await readiness(options)).toMatchObject({ status: 'down' });
+    expect(await readiness(options)).toMatchObject({ status: 'down' });
+    answers = true;
+    await until(
+      () => readiness(options),
+      ({ status }) => status === 'up',
+    );
+    await pool.close({ timeout: 0 });
+  });
+
+  it('lets a failed probe count as an unavailable backend does', async () => {
+    let alive = true;
+    await boot({
+      create: () => (alive ? {} : Promise.reject(new Error('down'))),
+      validateAfterIdle: 0,
+      validate: () => alive,
+      unavailableAfter: 1,
+    });
+    await pool.use(() => undefined);
+    alive = false;
+    expect(await readiness({ whenUnavailable: 'degraded' })).toMatchObject({ status: 'degraded' });
+    expect(await readiness({ whenUnavailable: 'degraded' })).toMatchObject({ status: 'degraded' });
+  });
+
   it('is down, and does not throw, for a pool nobody registered', async () => {
     await boot();
     expect(await health.readiness('nope')).toEqual({ nope: { status: 'down', reason: 'not registered' } });

@@ -45,6 +45,16 @@ describe('the hold of an async generator', () => {
     expect(pool.stats().leased).toBe(0);
   });
 
+  it('ends when one that cannot be ended is given up', async () => {
+    const { next } = numbers();
+    const numbersOnly = {
+      next,
+      [Symbol.asyncIterator]: () => numbersOnly,
+    } as unknown as AsyncGenerator<number>;
+    expect(await (await held(numbersOnly)).return(0)).toEqual({ done: true, value: undefined });
+    expect(pool.stats().leased).toBe(0);
+  });
+
   it('ends when it throws', async () => {
     const generator = await held(
       // eslint-disable-next-line require-yield -- it fails before it yields
