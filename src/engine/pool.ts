@@ -42,7 +42,8 @@ export interface CloseOptions {
  *
  * This file is the story of one borrow. What it delegates: when to create (growth.ts), whether a resource is fit for
  * its next borrower (inspection.ts), how it ends (retirement.ts), what happens while nobody borrows (upkeep.ts), and
- * the one timer under all of it (deadlines.ts). The states of a resource are in slot.ts.
+ * the one timer under all of it (deadlines.ts). The states of a resource are in slot.ts. It is longer than its
+ * neighbours because every public method has its contract here, and its parts are put together here.
  *
  * ```ts
  * const pool = new Pool({ create: () => connect(), destroy: c => c.end(), max: 10 });
