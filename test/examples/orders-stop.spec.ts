@@ -24,12 +24,17 @@ class BusyShop implements AsyncDisposable {
 
   static async open(): Promise<BusyShop> {
     const shop = await ShopProcess.open();
-    const database = await ShopDatabase.connect(shop.databaseUrl);
-    await database.lock();
-    const busy = new BusyShop(shop, database);
-    await busy.live.firstBytes();
-    await database.untilActive('from orders where id');
-    return busy;
+    try {
+      const database = await ShopDatabase.connect(shop.databaseUrl);
+      await database.lock();
+      const busy = new BusyShop(shop, database);
+      await busy.live.firstBytes();
+      await database.untilActive('from orders where id');
+      return busy;
+    } catch (error) {
+      await shop[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Lets the request go when nothing new is accepted any more, and waits for the end of the process. */
@@ -79,6 +84,10 @@ describe('a shop that is told to stop', () => {
     await using busy = await BusyShop.open();
     const { shop } = busy;
     shop.killGroup('SIGINT');
+    await until(
+      () => shop.output,
+      output => output.includes('Received termination signal SIGINT'),
+    );
     shop.kill('SIGINT');
 
     expectFinished(await busy.finish());

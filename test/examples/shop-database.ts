@@ -5,14 +5,14 @@ const ORDERS = 'nestjs_pool_orders.orders';
 
 /** Looks at the shop's database from beside it, and makes its queries wait. */
 export class ShopDatabase implements AsyncDisposable {
-  private constructor(private readonly client: pg.Client) {}
+  private constructor(
+    private readonly client: pg.Client,
+    /** Has the transaction that keeps the lock: in a transaction, pg_stat_activity never changes. */
+    private readonly locker: pg.Client,
+  ) {}
 
   static async connect(url: string): Promise<ShopDatabase> {
-    const client = new pg.Client({ connectionString: url });
-    // The server may be stopped before we have left.
-    client.on('error', () => {});
-    await client.connect();
-    return new ShopDatabase(client);
+    return new ShopDatabase(await open(url), await open(url));
   }
 
   async sql<R extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<R[]> {
@@ -51,12 +51,13 @@ export class ShopDatabase implements AsyncDisposable {
 
   /** From now on whoever reads or writes orders waits, until {@link unlock}. */
   async lock(): Promise<void> {
-    await this.sql(`begin`);
-    await this.sql(`lock table ${ORDERS} in access exclusive mode`);
+    await this.locker.query('begin');
+    await this.locker.query(`lock table ${ORDERS} in access exclusive mode`);
   }
 
+  /** Also when nothing is locked. */
   async unlock(): Promise<void> {
-    await this.sql('rollback');
+    await this.locker.query('rollback');
   }
 
   /** More orders than all the buffers between the server and a client that does not read can take. */
@@ -75,5 +76,14 @@ export class ShopDatabase implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.end();
+    await this.locker.end();
   }
+}
+
+async function open(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  // The server may be stopped before we have left.
+  client.on('error', () => {});
+  await client.connect();
+  return client;
 }
