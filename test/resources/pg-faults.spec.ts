@@ -91,6 +91,20 @@ describe('a connection that goes', () => {
     expect((await pool.use(client => client.query('select 1'))).rowCount).toBe(1);
   });
 
+  it('between the last row of a stream and its end fails the stream', async () => {
+    await using pool = new Pool(pgPool({ ...watch.config, max: 1 }));
+    const lease = await pool.acquire();
+    const { resource: client } = lease;
+    const rows = client.query(new QueryStream('select generate_series(1, 3)'));
+    // The word that follows is the one that cursors wait for.
+    client.connection.once('commandComplete', () => client.connection.stream.destroy());
+    expect(await failureOf(rows.toArray())).toMatchObject({
+      message: expect.stringContaining('Connection terminated'),
+    });
+    lease.release();
+    expect((await pool.use(other => other.query('select 1'))).rowCount).toBe(1);
+  });
+
   it('only in the eyes of pg, which is confused, is not lent again either', async () => {
     await using pool = new Pool(pgPool({ ...watch.config, max: 1 }));
     const lease = await pool.acquire();

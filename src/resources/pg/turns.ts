@@ -16,6 +16,9 @@ interface Submittable {
   destroy?: () => unknown;
   /** A cursor has it. */
   close?: () => Promise<void>;
+  state?: unknown;
+  /** The cursor of a stream. */
+  cursor?: Submittable;
 }
 
 /**
@@ -98,6 +101,9 @@ export class Turns {
 
   /** The socket is closed: what pg was doing ends as well, without a `drain`. */
   end(): void {
+    const { portal } = this;
+    // Later: pg tells those that listen to it by itself.
+    if (portal) setImmediate(() => this.failLastRead(portal));
     this.running = false;
     this.tellIdle();
   }
@@ -112,6 +118,20 @@ export class Turns {
       this.running = !(this.client as { readyForQuery?: boolean }).readyForQuery;
       throw error;
     }
+  }
+
+  /**
+   * A cursor that has got its last row takes no notice of errors any more, although its reader gets that row only with
+   * the server's next word, which will not come now.
+   */
+  private failLastRead(portal: Submittable): void {
+    const cursor = portal.cursor ?? portal;
+    if (cursor.state !== 'done') return;
+    cursor.state = 'busy';
+    cursor.handleError(
+      new Error('Connection terminated before the end of a query', { cause: this.closedBy }),
+      this.client.connection,
+    );
   }
 
   private refuse(query: Submittable, error: Error): void {

@@ -3,6 +3,7 @@ import type { ShopClient } from './shop-client.js';
 import { Tally } from './tally.js';
 
 const PAUSE_AFTER_FAILURE = 25;
+const PATIENCE = 10_000;
 
 interface Habit {
   people: number;
@@ -37,6 +38,9 @@ export class Crowd {
   readonly tally = new Tally();
   /** Answers that nobody would want, by what they were. */
   readonly failures = new Set<string>();
+  /** Requests that were given up, as there was neither an answer nor an end of it. */
+  unanswered = 0;
+  private present = 0;
   private readonly leaving = new AbortController();
   private readonly people: Promise<void>[];
 
@@ -47,10 +51,16 @@ export class Crowd {
   /** Everybody finishes what they are doing. */
   async leave(): Promise<void> {
     this.leaving.abort();
+    const patience = setTimeout(() => {
+      this.unanswered = this.present;
+      this.shop.hangUp();
+    }, PATIENCE);
     await Promise.all(this.people);
+    clearTimeout(patience);
   }
 
   private async live({ kind, done, status = 200, visit }: Habit): Promise<void> {
+    this.present++;
     while (!this.leaving.signal.aborted) {
       const answer = await visit(this.shop, this.leaving.signal, this.tally).catch(() => 'cut off' as const);
       if (answer === status) {
@@ -62,6 +72,7 @@ export class Crowd {
       this.failures.add(`${kind} ${failure}`);
       await pause(PAUSE_AFTER_FAILURE);
     }
+    this.present--;
   }
 }
 

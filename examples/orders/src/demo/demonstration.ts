@@ -91,6 +91,10 @@ export class Demonstration {
     for (const [kind, outcomes] of crowd.tally.lines()) report.line(kind, outcomes);
     this.describePool(before);
     report.line('readiness', readiness);
+    report.check(
+      crowd.unanswered === 0,
+      `${crowd.unanswered} requests got no answer, and no end, within 10 s`,
+    );
     report.check(ready, 'the shop did not recover: it is still not ready, 10 s later');
     report.check(
       times === 'faults' || crowd.failures.size === 0,

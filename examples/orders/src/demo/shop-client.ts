@@ -80,6 +80,11 @@ export class ShopClient {
     }
   }
 
+  /** Cuts all connections off. */
+  hangUp(): void {
+    this.agent.destroy();
+  }
+
   private anyId(): number {
     return 1 + (this.visits++ % 5_000);
   }
