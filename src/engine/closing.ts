@@ -1,18 +1,16 @@
 import { Deadline } from './deadlines.js';
+import type { PoolClosedError } from './errors.js';
+import type { Growth } from './growth.js';
 import type { Interior } from './interior.js';
 import type { Lease } from './lease.js';
+import type { Refusals } from './refusals.js';
+import type { Retirement } from './retirement.js';
 import type { Slot } from './slot.js';
 
-/** What a closing pool does with its slots. */
-export interface ClosingActions<T> {
-  /** Those who still wait are told that the pool is closed. */
-  refuseWaiters(): void;
-  /** Nobody is waiting any more: creates are pointless, and told so. */
-  stopGrowth(): void;
-  abandonCreate(slot: Slot<T>): void;
-  retire(slot: Slot<T>): void;
-  /** Ends a lease under its holder. */
-  revoke(slot: Slot<T>, lease: Lease<T>): void;
+/** What closing asks of its pool. */
+export interface ClosingEvents<T> {
+  /** The deadline has passed, and a lease has ended under its holder. */
+  revoked(slot: Slot<T>, lease: Lease<T>): void;
   /** Places have become free: time for the next step. */
   changed(): void;
   /** Every place is free. */
@@ -27,6 +25,8 @@ export class Closing<T> {
   readonly finished: Promise<void>;
   private finish!: () => void;
   private isFinished = false;
+  /** What is said to creates that run and to holders of leases. */
+  private readonly reason: PoolClosedError;
   private forcedAt = Infinity;
   private readonly deadline = new Deadline(() => {
     this.force();
@@ -34,8 +34,12 @@ export class Closing<T> {
 
   constructor(
     private readonly pool: Interior<T>,
-    private readonly actions: ClosingActions<T>,
+    private readonly growth: Growth<T>,
+    private readonly retirement: Retirement<T>,
+    private readonly refusals: Refusals<T>,
+    private readonly events: ClosingEvents<T>,
   ) {
+    this.reason = refusals.closed();
     this.finished = new Promise(resolve => {
       this.finish = resolve;
     });
@@ -55,24 +59,32 @@ export class Closing<T> {
   step(): void {
     const { waiters, idle, census, deadlines } = this.pool;
     if (this.isFinished || waiters.length > 0) return;
-    this.actions.stopGrowth();
-    for (let slot = idle.pop(); slot; slot = idle.pop()) this.actions.retire(slot);
+    this.growth.stop(this.reason);
+    for (let slot = idle.pop(); slot; slot = idle.pop()) this.retirement.retire(slot, 'closed');
     if (census.places > 0) return;
     this.isFinished = true;
     deadlines.letGo();
     deadlines.clear();
-    this.actions.done();
+    this.events.done();
     this.finish();
   }
 
   private force(): void {
-    this.actions.refuseWaiters();
-    this.actions.stopGrowth();
+    this.refusals.refuseAll(() => this.refusals.closed());
+    this.growth.stop(this.reason);
     for (const slot of [...this.pool.slots]) {
-      if (slot.state === 'creating') this.actions.abandonCreate(slot);
-      else if (slot.state === 'leased' && slot.lease) this.actions.revoke(slot, slot.lease);
-      else if (slot.state === 'validating' || slot.state === 'resetting') this.actions.retire(slot);
+      if (slot.state === 'creating') this.growth.giveUp(slot, this.reason);
+      else if (slot.state === 'leased' && slot.lease) this.revoke(slot, slot.lease);
+      else if (slot.state === 'validating' || slot.state === 'resetting')
+        this.retirement.retire(slot, 'closed');
     }
-    this.actions.changed();
+    this.events.changed();
+  }
+
+  private revoke(slot: Slot<T>, lease: Lease<T>): void {
+    this.events.revoked(slot, lease);
+    // Its holder hears of it before the resource is destroyed.
+    lease.revoke(this.reason);
+    if (slot.state === 'leased') this.retirement.retire(slot, 'closed');
   }
 }

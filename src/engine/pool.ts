@@ -430,18 +430,8 @@ export class Pool<T> {
   }
 
   private beginClosing(): Closing<T> {
-    const closed = this.refusals.closed();
-    const closing = (this.closing = new Closing(this.in, {
-      refuseWaiters: () => this.refusals.refuseAll(() => this.refusals.closed()),
-      stopGrowth: () => this.growth.stop(closed),
-      abandonCreate: slot => this.growth.giveUp(slot, closed),
-      retire: slot => this.retirement.retire(slot, 'closed'),
-      revoke: (slot, lease) => {
-        this.account(lease, slot, undefined);
-        // Its holder hears of it before the resource is destroyed.
-        lease.revoke(closed);
-        if (slot.state === 'leased') this.retirement.retire(slot, 'closed');
-      },
+    const closing = (this.closing = new Closing(this.in, this.growth, this.retirement, this.refusals, {
+      revoked: (slot, lease) => this.account(lease, slot, undefined),
       changed: () => this.serve(),
       done: () => this.availability.become('closed'),
     }));
