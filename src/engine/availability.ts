@@ -2,7 +2,7 @@ import type { Growth } from './growth.js';
 import type { Interior } from './interior.js';
 import type { Refusals } from './refusals.js';
 import type { PoolState } from './stats.js';
-import { Refusal, WaiterQueue } from './waiter-queue.js';
+import { Refusal, WaiterQueue, type Wish } from './waiter-queue.js';
 
 /** Can the pool serve? Knows its state, and those who await its start. */
 export class Availability<T> {
@@ -14,36 +14,49 @@ export class Availability<T> {
     private readonly growth: Growth<T>,
     private readonly refusals: Refusals<T>,
   ) {
-    this.starters = new WaiterQueue(pool.deadlines, pool.clock, {
-      late: waiter => refusals.startTimedOut(waiter.timeout),
+    this.starters = new WaiterQueue(pool.alarm, pool.waits, {
+      late: waiter => refusals.startTimedOut(waiter.wish.timeout),
       left: () => undefined,
     });
   }
 
   get filled(): boolean {
-    return this.pool.census.live >= this.pool.settings.min;
+    return this.pool.census.live >= this.pool.limits.min;
+  }
+
+  private get ending(): boolean {
+    return this.state === 'draining' || this.state === 'closed';
   }
 
   /** Resolves when `min` are live; until they have been, the pool counts as starting. */
-  fill(timeout: number, signal: AbortSignal | undefined, joined: () => void): Promise<void> {
+  fill(wish: Wish, joined: () => void): Promise<void> {
     if (this.state === 'ready') this.become('starting');
-    return this.starters.join(timeout, signal, undefined, joined);
+    return this.starters.join(wish, joined);
   }
 
   /** Looks at what has become of supply, and tells those who would wait in vain. */
   assess(): void {
-    const { waiters } = this.pool;
-    const ending = this.state === 'draining' || this.state === 'closed';
+    const { waiters, suspended } = this.pool;
+    if (suspended) return;
     if (this.growth.failing) {
-      if (!ending && this.state !== 'unavailable') this.become('unavailable', this.growth.lastError);
+      if (!this.ending && this.state !== 'unavailable') this.become('unavailable', this.growth.lastError);
       if (waiters.length === 0 && this.starters.length === 0) return;
       const unavailable = this.refusals.unavailable();
       this.refusals.refuseAll(unavailable);
       this.starters.settleAll(new Refusal(unavailable));
-    } else if (!ending) {
+    } else if (!this.ending) {
       if (this.state === 'unavailable' || (this.state === 'starting' && this.filled)) this.become('ready');
       if (this.filled) this.starters.settleAll(undefined);
     }
+  }
+
+  suspend(): void {
+    this.become('suspended');
+  }
+
+  /** What the pool was before counts no longer: the next create will tell. */
+  resume(): void {
+    this.become(this.starters.length > 0 ? 'starting' : 'ready');
   }
 
   /** The pool is closing: nobody's start succeeds any more. */

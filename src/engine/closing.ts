@@ -9,8 +9,8 @@ import type { Slot } from './slot.js';
 
 /** What closing asks of its pool. */
 export interface ClosingEvents<T> {
-  /** The deadline has passed, and a lease has ended under its holder. */
-  revoked(slot: Slot<T>, lease: Lease<T>): void;
+  /** The deadline has passed: a lease ends under its holder. */
+  revoke(slot: Slot<T>, lease: Lease<T>, why: Error): void;
   /** Places have become free: time for the next step. */
   changed(): void;
   /** Every place is free. */
@@ -43,7 +43,7 @@ export class Closing<T> {
     this.finished = new Promise(resolve => {
       this.finish = resolve;
     });
-    pool.deadlines.hold();
+    pool.alarm.hold();
   }
 
   /** Sets the deadline, unless there is an earlier one. */
@@ -57,14 +57,14 @@ export class Closing<T> {
 
   /** Never inside itself, although destroying the last resource may end everything: the pool sees to that. */
   step(): void {
-    const { waiters, idle, census, deadlines } = this.pool;
+    const { waiters, idle, census, alarm, deadlines } = this.pool;
     if (this.isFinished || waiters.length > 0) return;
     this.growth.stop(this.reason);
     for (let slot = idle.pop(); slot; slot = idle.pop()) this.retirement.retire(slot, 'closed');
     if (census.places > 0) return;
     this.isFinished = true;
-    deadlines.letGo();
-    deadlines.clear();
+    alarm.letGo();
+    deadlines.cancel(this.deadline);
     this.events.done();
     this.finish();
   }
@@ -74,17 +74,10 @@ export class Closing<T> {
     this.growth.stop(this.reason);
     for (const slot of [...this.pool.slots]) {
       if (slot.state === 'creating') this.growth.giveUp(slot, this.reason);
-      else if (slot.state === 'leased' && slot.lease) this.revoke(slot, slot.lease);
+      else if (slot.state === 'leased' && slot.lease) this.events.revoke(slot, slot.lease, this.reason);
       else if (slot.state === 'validating' || slot.state === 'resetting')
         this.retirement.retire(slot, 'closed');
     }
     this.events.changed();
-  }
-
-  private revoke(slot: Slot<T>, lease: Lease<T>): void {
-    this.events.revoked(slot, lease);
-    // Its holder hears of it before the resource is destroyed.
-    lease.revoke(this.reason);
-    if (slot.state === 'leased') this.retirement.retire(slot, 'closed');
   }
 }

@@ -1,9 +1,5 @@
-import type { Clock, ClockTimer } from './clock.js';
+import type { Alarm, Sleeper } from './alarm.js';
 import { IntrusiveList, type Links } from './intrusive-list.js';
-import { neutrally } from './neutral.js';
-
-/** The longest delay setTimeout takes; a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Something that happens at a time, unless it is cancelled before. */
 export class Deadline implements Links<Deadline> {
@@ -23,7 +19,7 @@ class Bucket extends IntrusiveList<Deadline> {
 }
 
 /**
- * All deadlines of one pool on one timer.
+ * Deadlines on a time of their own, which can be made to stand still.
  *
  * A deadline is rounded up to a multiple of the largest power of two below 1/64 of its delay (8 ms at least), so it is
  * late by at most max(8 ms, 1.6 %) and never early, and all that fall on the same multiple share a bucket. However
@@ -31,17 +27,37 @@ class Bucket extends IntrusiveList<Deadline> {
  * makes setting and cancelling a deadline O(1) in the number of deadlines. The rounding is that of hashed timing
  * wheels (Varghese & Lauck 1987); the heap takes the place of the wheel's empty ticks.
  */
-export class Deadlines {
+export class Deadlines implements Sleeper {
   /** A binary heap by `at`. Buckets that were emptied by cancelling stay until they come to the top. */
   private readonly heap: Bucket[] = [];
   private readonly buckets = new Map<number, Bucket>();
-  private timer: ClockTimer | undefined;
-  private timerAt = Infinity;
-  private awaited = 0;
+  /** By how much this time lags behind the clock: as long as it has stood still. */
+  private lag = 0;
+  private stoppedAt: number | undefined = undefined;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(private readonly alarm: Alarm) {
+    alarm.add(this);
+  }
 
-  /** Sets a deadline `delay` ms after `now`, in place of an earlier setting; Infinity unsets it. */
+  now(): number {
+    return this.stoppedAt ?? this.alarm.clock.now() - this.lag;
+  }
+
+  /** Lets the time stand still: no deadline comes nearer. */
+  stop(): void {
+    this.stoppedAt ??= this.now();
+  }
+
+  /** Lets the time go on, from where it stood: O(1), however many deadlines there are. */
+  go(): void {
+    if (this.stoppedAt === undefined) return;
+    const now = this.alarm.clock.now();
+    this.lag = now - this.stoppedAt;
+    this.stoppedAt = undefined;
+    this.alarm.expect(this.wakeAt, now);
+  }
+
+  /** Sets a deadline `delay` ms after `now` (of this time), in place of an earlier setting; Infinity unsets it. */
   set(deadline: Deadline, now: number, delay: number): void {
     this.cancel(deadline);
     if (delay === Infinity) return;
@@ -56,7 +72,7 @@ export class Deadlines {
     }
     bucket.push(deadline);
     deadline.bucket = bucket;
-    if (at < this.timerAt) this.arm(now);
+    if (this.stoppedAt === undefined) this.alarm.expect(at + this.lag, now + this.lag);
   }
 
   cancel(deadline: Deadline): void {
@@ -64,50 +80,25 @@ export class Deadlines {
     deadline.bucket = undefined;
   }
 
-  /** Somebody awaits the pool from now on: the process stays alive until as many {@link letGo} have been called. */
-  hold(): void {
-    if (this.awaited++ > 0) return;
-    if (this.timer) this.timer.ref();
-    else this.arm(this.clock.now());
-  }
-
-  letGo(): void {
-    if (--this.awaited === 0) this.timer?.unref();
-  }
-
-  /** Forgets every deadline and stops the timer. */
-  clear(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    this.timerAt = Infinity;
-    for (const bucket of this.heap) while (bucket.first) this.cancel(bucket.first);
-    this.heap.length = 0;
-    this.buckets.clear();
-  }
-
-  private arm(now: number): void {
+  get wakeAt(): number {
+    if (this.stoppedAt !== undefined) return Infinity;
     while (this.heap[0]?.length === 0) this.removeTop();
-    const at = this.heap[0]?.at ?? (this.awaited > 0 ? now + LONGEST_TIMER : Infinity);
-    this.timer?.cancel();
-    this.timer = undefined;
-    this.timerAt = at;
-    if (at === Infinity) return;
-    const ms = Math.min(Math.max(at - now, 0), LONGEST_TIMER);
-    this.timer = neutrally(() => this.clock.setTimer(this.fire, ms));
-    if (this.awaited === 0) this.timer.unref();
+    return this.heap[0] ? this.heap[0].at + this.lag : Infinity;
   }
 
-  private readonly fire = (): void => {
-    const now = this.clock.now();
-    for (let bucket = this.heap[0]; bucket && bucket.at <= now; bucket = this.heap[0]) {
-      this.removeTop();
-      for (let due = bucket.first; due; due = bucket.first) {
-        this.cancel(due);
-        due.expire(now);
+  wake(now: number): void {
+    // An expiring deadline may stop the time.
+    for (let top = this.heap[0]; top && this.stoppedAt === undefined; top = this.heap[0]) {
+      if (top.at + this.lag > now) return;
+      const due = top.shift();
+      if (due) {
+        due.bucket = undefined;
+        due.expire(now - this.lag);
+      } else {
+        this.removeTop();
       }
     }
-    this.arm(this.clock.now());
-  };
+  }
 
   private insert(bucket: Bucket): void {
     const heap = this.heap;

@@ -4,6 +4,8 @@ import type { PoolStats } from './stats.js';
 export type PoolErrorCode =
   | 'POOL_TIMEOUT'
   | 'POOL_QUEUE_FULL'
+  | 'POOL_SHED'
+  | 'POOL_DEADLOCK'
   | 'POOL_UNAVAILABLE'
   | 'POOL_CLOSED'
   | 'POOL_LEASE_RELEASED'
@@ -38,6 +40,36 @@ export class PoolQueueFullError extends PoolError {
   readonly code = 'POOL_QUEUE_FULL';
 }
 
+/** The queue had been standing for too long, and this acquire was refused to make it shorter; see `shed`. */
+export class PoolShedError extends PoolError {
+  readonly code = 'POOL_SHED';
+}
+
+/** One of those who hold everything and wait for more. */
+export interface DeadlockedHolder {
+  /** What its owner is called. */
+  readonly owner: string;
+  /** Where it waits for another. */
+  readonly waitsAt: string | undefined;
+  /** Where it borrowed what it holds; known when it had to queue for it, or `leakThreshold` is on. */
+  readonly borrowedAt: string | undefined;
+}
+
+/** Everything is leased to owners that wait here for more, so that nobody could ever be served. */
+export class PoolDeadlockError extends PoolError {
+  readonly code = 'POOL_DEADLOCK';
+
+  constructor(
+    pool: string,
+    message: string,
+    stats: PoolStats,
+    /** Whom this acquire was waiting for, itself included. */
+    readonly holders: readonly DeadlockedHolder[],
+  ) {
+    super(pool, message, stats);
+  }
+}
+
 /** Nothing is live and creates keep failing; `cause` is the last create error. */
 export class PoolUnavailableError extends PoolError {
   readonly code = 'POOL_UNAVAILABLE';
@@ -59,15 +91,19 @@ export class PoolClosedError extends PoolError {
   readonly code = 'POOL_CLOSED';
 }
 
-/** A lease's resource was used after the lease had been given back. */
+/** A lease's resource was used after the lease had ended; `cause` says why, if the pool has taken it away. */
 export class LeaseReleasedError extends PoolError {
   readonly code = 'POOL_LEASE_RELEASED';
 
-  constructor(pool: string) {
+  constructor(pool: string, revoked?: Error) {
     super(
       pool,
-      `Pool "${pool}": this lease has been released, its resource may belong to somebody else by now. ` +
-        'Do not keep a resource beyond its lease: acquire again, or release later.',
+      revoked
+        ? `Pool "${pool}": the pool has taken this resource away. ${revoked.message}`
+        : `Pool "${pool}": this lease has been released, its resource may belong to somebody else by now. ` +
+            'Do not keep a resource beyond its lease: acquire again, or release later.',
+      undefined,
+      revoked && { cause: revoked },
     );
   }
 }
@@ -83,7 +119,8 @@ export function describeStats(stats: PoolStats): string {
   for (const state of ['creating', 'validating', 'resetting', 'closing'] as const) {
     if (stats[state] > 0) parts.push(`${stats[state]} ${state}`);
   }
-  return `${parts.join(', ')} of max ${stats.max}, ${stats.waiting} waiting`;
+  const max = stats.overflow > 0 ? `${stats.max} + ${stats.overflow}` : stats.max;
+  return `${parts.join(', ')} of max ${max}, ${stats.waiting} waiting`;
 }
 
 /** What an unknown thrown value has to say. */

@@ -14,6 +14,16 @@ export type DestroyReason =
   | 'reset-failed'
   /** A borrower reported an error that `isFatal` recognises. */
   | 'fatal'
+  /** Held for longer than `maxHold`, and `maxHoldAction` is `destroy`. */
+  | 'held'
+  /** Older than the last `recycle()`. */
+  | 'recycled'
+  /** Beyond `max`, and nobody waits any more. */
+  | 'overflow'
+  /** Beyond `max` since it was lowered by `resize()`. */
+  | 'shrink'
+  /** Made room for another key of a keyed pool. */
+  | 'evicted'
   /** The pool was closed. */
   | 'closed'
   /** Its create settled after `createTimeout`. */

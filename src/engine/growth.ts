@@ -1,13 +1,14 @@
 import { Deadline } from './deadlines.js';
 import { guarded, isRetryable, type Outcome } from './factory.js';
 import type { Interior } from './interior.js';
+import type { Replacement } from './replacement.js';
 import { Slot } from './slot.js';
 
 /** What growth tells its pool. */
 export interface GrowthEvents<T> {
   /** A new resource, fit for its first borrower; the slot is in state `idle`, in no list. */
   arrived(slot: Slot<T>): void;
-  /** A new resource that was invalidated before its create had settled; likewise `idle`, in no list. */
+  /** A new resource that is doomed already: invalidated, or recycled; likewise `idle`, in no list. */
   stillborn(slot: Slot<T>): void;
   /** A create that was given up has made a resource after all; the slot is in state `abandoned`. */
   late(slot: Slot<T>): void;
@@ -43,6 +44,7 @@ export class Growth<T> {
 
   constructor(
     private readonly pool: Interior<T>,
+    private readonly replacement: Replacement<T>,
     private readonly events: GrowthEvents<T>,
   ) {
     this.backoff = new Deadline(() => {
@@ -64,22 +66,56 @@ export class Growth<T> {
     return this.retryAt === undefined ? 0 : Math.max(0, this.retryAt - this.pool.clock.now());
   }
 
+  /** May a create begin now, if there is room? */
+  get ready(): boolean {
+    const { census, settings } = this.pool;
+    if (this.stopped || census.creating >= settings.createConcurrency) return false;
+    return this.failures === 0 || (this.retryAt === undefined && this.running === 0);
+  }
+
+  /** Waits for the back-off to pass? */
+  get backsOff(): boolean {
+    return this.retryAt !== undefined;
+  }
+
   /**
    * Starts as many creates as are wanted and allowed.
    *
    * @param keep how many shall be alive, whether anybody waits or not
    */
   grow(keep: number): void {
-    const { census, settings, waiters } = this.pool;
+    const { census, limits, waiters, share } = this.pool;
     const attempt = this.attempt;
-    while (!this.stopped) {
-      // Counted anew each time: a synchronous create serves its waiter before it returns here.
-      const wanted = Math.max(keep - census.alive, waiters.length - census.coming, this.failing ? 1 : 0);
-      const room = Math.min(settings.max - census.places, settings.createConcurrency - census.creating);
-      if (wanted <= 0 || room <= 0 || this.attempt !== attempt) return;
-      if (this.failures > 0 && (this.retryAt !== undefined || this.running > 0)) return;
-      this.create();
+    // Looked at anew each time: a synchronous create serves its waiter before it returns here.
+    while (this.ready && this.attempt === attempt) {
+      const shared = share?.room ?? Infinity;
+      const room = Math.min(limits.max - census.places, shared);
+      const roomForWaiters = Math.min(limits.max + limits.overflow - census.places, shared);
+      // Where others compete for the room, only demand makes a pool try again.
+      const probe = this.failing && !share;
+      if (roomForWaiters > 0 && waiters.length > census.coming) {
+        this.create();
+      } else if (room > 0 && (keep > census.alive || probe || this.replacement.owed)) {
+        this.create();
+      } else if (room > 0) {
+        const old = this.replacement.next();
+        if (!old) return;
+        this.create(old);
+      } else {
+        if (this.replacement.wanted) this.replacement.makeRoom();
+        return;
+      }
     }
+  }
+
+  /** What was before counts no longer: the next create begins at once, and its failure is the first. */
+  forget(): void {
+    this.attempt++;
+    this.running = 0;
+    this.failures = 0;
+    this.hopeless = false;
+    this.lastError = undefined;
+    this.clearBackoff();
   }
 
   /** The create of a slot did not settle in time, or the pool gives up on it: what it still makes is destroyed. */
@@ -112,9 +148,17 @@ export class Growth<T> {
     this.retryAt = undefined;
   }
 
-  private create(): void {
-    const { census, settings, slots, deadlines, clock, factory } = this.pool;
-    const slot = new Slot<T>(this.nextId++, this.attempt, census, late => this.events.overdue(late));
+  private create(replaces?: Slot<T>): void {
+    const { census, settings, slots, deadlines, clock, factory, share } = this.pool;
+    const slot = new Slot<T>(
+      this.nextId++,
+      this.attempt,
+      census,
+      late => this.events.overdue(late),
+      replaces,
+    );
+    share?.took();
+    this.replacement.began(slot);
     const began = clock.now();
     const abort = (slot.abort = new AbortController());
     slots.add(slot);
@@ -136,7 +180,7 @@ export class Growth<T> {
   }
 
   private settled(slot: Slot<T>, outcome: Outcome<T>, began: number): void {
-    const { deadlines, slots, totals, watch, settings, clock } = this.pool;
+    const { deadlines, slots, totals, watch, settings, clock, latencies } = this.pool;
     deadlines.cancel(slot.limit);
     if (!outcome.ok) {
       slot.miscarry();
@@ -147,14 +191,17 @@ export class Growth<T> {
     const now = clock.now();
     slot.arrive(outcome.value);
     totals.created++;
+    latencies.create.record(now - began);
     watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs: now - began });
     if (slot.doom) {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
-      this.noteFailure(slot, slot.doomCause);
+      if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
+      this.replacement.failed(slot);
       this.events.stillborn(slot);
     } else {
       this.noteSuccess(slot);
       this.events.arrived(slot);
+      this.replacement.arrived(slot);
     }
     this.events.changed();
   }
@@ -172,6 +219,7 @@ export class Growth<T> {
 
   private failed(slot: Slot<T>, error: unknown): void {
     this.noteFailure(slot, error);
+    this.replacement.failed(slot);
     this.events.changed();
   }
 
@@ -188,8 +236,11 @@ export class Growth<T> {
     const { settings, totals, watch, clock, deadlines, factory } = this.pool;
     const now = clock.now();
     totals.createFailed++;
-    this.lastError = error;
-    this.hopeless = !isRetryable(factory, error);
+    // That a create with old credentials, or to an old address, has failed says nothing about the new ones.
+    if (slot.doom !== 'recycled') {
+      this.lastError = error;
+      this.hopeless = !isRetryable(factory, error);
+    }
     if (slot.attempt === this.attempt) {
       this.attempt++;
       this.running = 0;

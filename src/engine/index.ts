@@ -1,19 +1,25 @@
-export { Pool, type AcquireOptions, type CloseOptions, type StartOptions } from './pool.js';
+export { Pool } from './pool.js';
+export type * from './calls.js';
+export type { Priority } from './waiter-queue.js';
+export type { LatencySummary } from './latency.js';
 export { Lease } from './lease.js';
 export {
   LeaseReleasedError,
   PoolClosedError,
+  PoolDeadlockError,
   PoolError,
   PoolOptionsError,
   PoolQueueFullError,
+  PoolShedError,
   PoolTimeoutError,
   PoolUnavailableError,
   describeStats,
   messageOf,
+  type DeadlockedHolder,
   type PoolErrorCode,
 } from './errors.js';
 export type { CreateContext, DestroyReason, ResourceFactory, Verdict } from './factory.js';
-export type { CreateBackoff, PoolOptions, PoolSettings } from './options.js';
+export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options.js';
 export type * from './listener.js';
-export type { PoolState, PoolStats, PoolTotals } from './stats.js';
+export type { PoolLatency, PoolState, PoolStats, PoolTotals } from './stats.js';
 export type { Clock, ClockTimer } from './clock.js';

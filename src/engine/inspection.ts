@@ -1,4 +1,4 @@
-import { approves, guarded, type Outcome, type Verdict } from './factory.js';
+import { approves, guarded, type DestroyReason, type Outcome, type Verdict } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Slot } from './slot.js';
 
@@ -7,7 +7,7 @@ export interface Verdicts<T> {
   /** Fit for the next borrower; the slot is in state `idle`, in no list. */
   fit(slot: Slot<T>): void;
   /** To be destroyed; the slot is still in the state it was inspected in. */
-  unfit(slot: Slot<T>, cause: unknown): void;
+  unfit(slot: Slot<T>, reason: DestroyReason, cause: unknown): void;
 }
 
 /** Is a resource fit for its next borrower? Validation before it is lent, reset after it was. */
@@ -23,7 +23,7 @@ export class Inspection<T> {
     return (
       factory.validate !== undefined &&
       settings.validateAfterIdle !== Infinity &&
-      now - slot.idleSince >= settings.validateAfterIdle
+      now - slot.provenAt >= settings.validateAfterIdle
     );
   }
 
@@ -48,7 +48,7 @@ export class Inspection<T> {
 
   /** The call did not settle within its limit. */
   overdue(slot: Slot<T>): void {
-    this.verdicts.unfit(slot, new Error(`${slot.state} did not settle in time`));
+    this.verdicts.unfit(slot, fault(slot), new Error(`${slot.state} did not settle in time`));
   }
 
   private inspect(slot: Slot<T>, limit: number, call: (resource: T) => Verdict | PromiseLike<Verdict>): void {
@@ -68,12 +68,17 @@ export class Inspection<T> {
 
   private judge(slot: Slot<T>, outcome: Outcome<Verdict>): void {
     if (!approves(outcome)) {
-      this.verdicts.unfit(slot, outcome.ok ? undefined : outcome.error);
+      this.verdicts.unfit(slot, fault(slot), outcome.ok ? undefined : outcome.error);
     } else if (slot.doom) {
-      this.verdicts.unfit(slot, slot.doomCause);
+      this.verdicts.unfit(slot, slot.doom, slot.doomCause);
     } else {
+      slot.provenAt = this.pool.coarse.now();
       slot.rest();
       this.verdicts.fit(slot);
     }
   }
+}
+
+function fault(slot: Slot<unknown>): DestroyReason {
+  return slot.state === 'resetting' ? 'reset-failed' : 'invalid';
 }

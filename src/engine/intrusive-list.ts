@@ -6,6 +6,7 @@ export interface Links<N> {
 
 /** A doubly linked list through its members: every operation O(1), none allocates. A member is in one list at most. */
 export class IntrusiveList<N extends Links<N>> {
+  /** Written by the list only, as are the other two. */
   length = 0;
   first: N | undefined = undefined;
   last: N | undefined = undefined;
@@ -16,6 +17,15 @@ export class IntrusiveList<N extends Links<N>> {
     if (this.last) this.last.next = node;
     else this.first = node;
     this.last = node;
+    this.length++;
+  }
+
+  unshift(node: N): void {
+    node.prev = undefined;
+    node.next = this.first;
+    if (this.first) this.first.prev = node;
+    else this.last = node;
+    this.first = node;
     this.length++;
   }
 

@@ -1,23 +1,26 @@
 import { Deadline } from './deadlines.js';
 import type { Interior } from './interior.js';
+import type { LeakEvent } from './listener.js';
 import type { Lease } from './lease.js';
 import type { Slot } from './slot.js';
 
 interface Held {
   readonly since: number;
-  readonly stack: string;
+  readonly trace: Error;
   readonly deadline: Deadline;
-  reported: boolean;
+  /** The last limit it was reported for. */
+  reported: LeakEvent['limit'] | undefined;
 }
 
-/** Reports leases that are held for longer than `leakThreshold`, and again when they do come back. */
+/** Reports leases that are held for longer than `leakThreshold` or `maxHold`, and again when they do come back. */
 export class LeakWatch<T> {
   private readonly held = new Map<Lease<T>, Held>();
 
   constructor(private readonly pool: Interior<T>) {}
 
   get active(): boolean {
-    return this.pool.settings.leakThreshold !== Infinity && this.pool.watch.onLeak !== undefined;
+    const { leakThreshold, maxHold } = this.pool.settings;
+    return Math.min(leakThreshold, maxHold) !== Infinity && this.pool.watch.onLeak !== undefined;
   }
 
   /** @param trace where the lease was acquired */
@@ -25,15 +28,20 @@ export class LeakWatch<T> {
     const now = this.pool.clock.now();
     const held: Held = {
       since: now,
-      stack: trace.stack ?? '',
-      reported: false,
+      trace,
+      reported: undefined,
       deadline: new Deadline(at => {
-        held.reported = true;
-        this.report(held, slot, at);
+        this.report(held, slot, at, 'leakThreshold');
       }),
     };
     this.held.set(lease, held);
     this.pool.deadlines.set(held.deadline, now, this.pool.settings.leakThreshold);
+  }
+
+  /** `maxHold` has passed. */
+  overheld(lease: Lease<T>, slot: Slot<T>): void {
+    const held = this.held.get(lease);
+    if (held) this.report(held, slot, this.pool.clock.now(), 'maxHold');
   }
 
   returned(lease: Lease<T>, slot: Slot<T>): void {
@@ -41,17 +49,19 @@ export class LeakWatch<T> {
     if (!held) return;
     this.held.delete(lease);
     this.pool.deadlines.cancel(held.deadline);
-    if (held.reported) this.report(held, slot, this.pool.clock.now(), true);
+    if (held.reported) this.report(held, slot, this.pool.clock.now(), held.reported, true);
   }
 
-  private report(held: Held, slot: Slot<T>, now: number, returned = false): void {
+  private report(held: Held, slot: Slot<T>, now: number, limit: LeakEvent['limit'], returned = false): void {
     const { watch, settings } = this.pool;
+    held.reported = limit;
     watch.onLeak?.({
       pool: settings.name,
       at: now,
       slot: slot.id,
+      limit,
       heldMs: now - held.since,
-      stack: held.stack,
+      stack: held.trace.stack ?? '',
       returned,
     });
   }

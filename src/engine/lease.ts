@@ -6,6 +6,7 @@ export interface Lender<T> {
   readonly name: string;
   takeBack(lease: Lease<T>, slot: Slot<T>, error: unknown): void;
   discard(lease: Lease<T>, slot: Slot<T>, cause: unknown): void;
+  detach(lease: Lease<T>, slot: Slot<T>): void;
 }
 
 /**
@@ -14,6 +15,8 @@ export interface Lender<T> {
  */
 export class Lease<T> {
   private aborter: AbortController | undefined = undefined;
+  /** Why the pool has taken the resource away, if it has. */
+  private taken: Error | undefined = undefined;
 
   /** @internal */
   constructor(
@@ -23,7 +26,7 @@ export class Lease<T> {
     readonly waitedMs: number,
   ) {}
 
-  /** Has it been given back, or taken away by the pool? */
+  /** Has it been given back, detached, or taken away by the pool? */
   get released(): boolean {
     return this.slot.lease !== this;
   }
@@ -31,14 +34,17 @@ export class Lease<T> {
   /**
    * The borrowed resource.
    *
-   * @throws LeaseReleasedError once the lease has been given back: somebody else may hold the resource by then.
+   * @throws LeaseReleasedError once the lease has ended: somebody else may hold the resource by then.
    */
   get resource(): T {
-    if (this.released) throw new LeaseReleasedError(this.lender.name);
+    if (this.released) throw new LeaseReleasedError(this.lender.name, this.taken);
     return this.slot.resource;
   }
 
-  /** Aborted when the pool takes the resource away from its holder: at the deadline of `close()`. */
+  /**
+   * Aborted when the holder should let go: past `maxHold`, or because the pool takes the resource away at the deadline
+   * of `close()`. Its reason says which.
+   */
   get signal(): AbortSignal {
     this.aborter ??= new AbortController();
     return this.aborter.signal;
@@ -59,12 +65,25 @@ export class Lease<T> {
     this.lender.discard(this, this.slot, cause);
   }
 
+  /**
+   * Takes the resource out of the pool's keeping: the pool forgets it, has room for another, and will never destroy it.
+   * That is up to the caller from now on.
+   *
+   * @throws LeaseReleasedError once the lease has ended
+   */
+  detach(): T {
+    const { resource } = this;
+    this.lender.detach(this, this.slot);
+    return resource;
+  }
+
   [Symbol.dispose](): void {
     this.release();
   }
 
-  /** @internal The pool has taken the resource away. */
-  revoke(reason: unknown): void {
+  /** @internal The pool wants the resource back; it has taken it if the lease is released. */
+  revoke(reason: Error): void {
+    if (this.released) this.taken = reason;
     this.aborter ??= new AbortController();
     this.aborter.abort(reason);
   }

@@ -16,6 +16,8 @@ export interface AcquireEvent extends SlotEvent {
 export interface ReleaseEvent extends SlotEvent {
   /** The error the borrower reported, if any. */
   readonly error: unknown;
+  /** Milliseconds. */
+  readonly heldMs: number;
 }
 export interface CreateEvent extends SlotEvent {
   readonly tookMs: number;
@@ -42,7 +44,12 @@ export interface AbandonEvent extends SlotEvent {
 export interface TimeoutEvent extends PoolEvent {
   readonly waitedMs: number;
 }
+export interface ShedEvent extends PoolEvent {
+  readonly waitedMs: number;
+}
 export interface LeakEvent extends SlotEvent {
+  /** Which option it exceeds. */
+  readonly limit: 'leakThreshold' | 'maxHold';
   readonly heldMs: number;
   /** Where it was acquired. */
   readonly stack: string;
@@ -69,6 +76,8 @@ export interface PoolListener {
   /** User code did not settle in time; its slot was given up, and the cap no longer counts it. */
   onAbandon?(event: AbandonEvent): void;
   onTimeout?(event: TimeoutEvent): void;
+  /** An acquire was refused because the queue had been standing; see `shed`. */
+  onShed?(event: ShedEvent): void;
   onLeak?(event: LeakEvent): void;
   onStateChange?(event: StateEvent): void;
 }

@@ -1,7 +1,9 @@
+import type { AcquireOptions, ResizeOptions } from './calls.js';
 import { systemClock, type Clock } from './clock.js';
 import { PoolOptionsError } from './errors.js';
 import type { ResourceFactory } from './factory.js';
 import type { PoolListener } from './listener.js';
+import { PRIORITIES } from './waiter-queue.js';
 
 /** How long to wait after failed creates: `random() × min(max, initial × factor^(failures − 1))`, full jitter. */
 export interface CreateBackoff {
@@ -13,6 +15,14 @@ export interface CreateBackoff {
   factor: number;
 }
 
+/** When to shed load: CoDel on the time that borrowers queue, see shedding.ts. */
+export interface Shed {
+  /** Milliseconds a borrower may well have to queue. Default 50. */
+  target: number;
+  /** The queue is too long when nobody queued for less than `target` in as many milliseconds. Default 2 000. */
+  interval: number;
+}
+
 /** The settings of a pool. All durations are milliseconds; `Infinity` turns a limit off. */
 export interface PoolSettings {
   /** Names the pool in errors, logs and metrics. Default `pool`. */
@@ -21,6 +31,8 @@ export interface PoolSettings {
   min?: number;
   /** At most; counts everything the outside may still see, closing ones included. Default 10. */
   max?: number;
+  /** As many beyond `max` are made when borrowers wait, and destroyed when nobody does any more. Default 0. */
+  overflow?: number;
   /** Which idle resource goes first: the most recently used (`lifo`, default), or the least (`fifo`, spreads use). */
   order?: 'lifo' | 'fifo';
   /** One deadline over queueing, creating and validating. Default 10 000; 0 = only what is idle now. */
@@ -37,18 +49,31 @@ export interface PoolSettings {
   unavailableAfter?: number;
   /** Validate before lending only what was idle for as long. Default 500; 0 = always, `Infinity` = never. */
   validateAfterIdle?: number;
+  /** Validate idle resources this often, in the background; at most half of them at once. Default off. */
+  keepAlive?: number;
   /** Default 5 000; then destroyed, reason `invalid`. */
   validateTimeout?: number;
   /** Default 5 000; then destroyed, reason `reset-failed`. */
   resetTimeout?: number;
   /** Idle for longer, and more than `min` alive: destroyed. Default 600 000. */
   idleTimeout?: number;
-  /** Retired at a random age in [1 − `lifetimeJitter`, 1] × this, when idle or on return. Default 1 800 000. */
+  /**
+   * Retired at a random age in [1 − `lifetimeJitter`, 1] × this, when idle or on return. Default 1 800 000. In the last
+   * tenth of it, but no more than `createTimeout` before the end, its replacement is made first if there is room.
+   */
   maxLifetime?: number;
   /** 0 to 1, default 0.25: so that what was created together does not end together. */
   lifetimeJitter?: number;
   /** Retired after being lent this often. Default `Infinity`. */
   maxUses?: number;
+  /** A lease held longer is reported to `onLeak`, and its signal aborted. Default off. */
+  maxHold?: number;
+  /** What becomes of the resource then: `destroy` takes it from its holder. Default `report`. */
+  maxHoldAction?: 'report' | 'destroy';
+  /** Whether one fatal error retires everything that is older, as `recycle()` does. Default false. */
+  recycleOnFatal?: boolean;
+  /** Refuse borrowers while the queue is standing, rather than serve all of them late. Default off. */
+  shed?: Partial<Shed>;
   /** A lease held longer is reported with the stack of its acquire, and again when it comes back. Default off. */
   leakThreshold?: number;
   /** A destroy that takes longer is given up and no longer counted. Default 5 000. */
@@ -64,9 +89,13 @@ export type PoolOptions<T> = PoolSettings &
   ((ResourceFactory<T> & { factory?: never }) | { factory: ResourceFactory<T>; create?: never });
 
 /** Settings with every default filled in. */
-export type ResolvedSettings = Readonly<Required<Omit<PoolSettings, 'createBackoff'>>> & {
+export type ResolvedSettings = Readonly<Required<Omit<PoolSettings, 'createBackoff' | 'shed'>>> & {
   readonly createBackoff: Readonly<CreateBackoff>;
+  readonly shed: Readonly<Shed> | undefined;
 };
+
+/** How many there may be: the settings that `resize()` changes. */
+export type Limits = Pick<ResolvedSettings, 'min' | 'max' | 'overflow'>;
 
 interface Rule {
   readonly ok: (value: unknown) => boolean;
@@ -88,6 +117,10 @@ const finite = (least: number): Rule => ({
   ok: value => isNumber(value) && value >= least && value !== Infinity,
   allowed: `a finite number ≥ ${least}`,
 });
+const oneOf = (...values: string[]): Rule => ({
+  ok: value => values.includes(value as string),
+  allowed: values.map(value => `'${value}'`).join(' or '),
+});
 const method = (optional: boolean): Rule => ({
   ok: value => typeof value === 'function' || (optional && value === undefined),
   allowed: 'a function',
@@ -97,17 +130,16 @@ const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
   name: { ok: value => typeof value === 'string' && value !== '', allowed: 'a non-empty string' },
   min: count(0),
   max: count(1),
-  order: { ok: value => value === 'lifo' || value === 'fifo', allowed: `'lifo' or 'fifo'` },
+  overflow: count(0),
+  order: oneOf('lifo', 'fifo'),
   acquireTimeout: duration(),
   maxWaiting: count(0, true),
   createTimeout: duration(1),
   createConcurrency: count(1, true),
-  createBackoff: {
-    ok: value => typeof value === 'object' && value !== null,
-    allowed: '{ initial?, max?, factor? }',
-  },
+  createBackoff: { ok: isObject, allowed: '{ initial?, max?, factor? }' },
   unavailableAfter: count(1, true),
   validateAfterIdle: duration(),
+  keepAlive: duration(1),
   validateTimeout: duration(1),
   resetTimeout: duration(1),
   idleTimeout: duration(1),
@@ -117,6 +149,10 @@ const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
     allowed: 'a number from 0 to 1',
   },
   maxUses: count(1, true),
+  maxHold: duration(1),
+  maxHoldAction: oneOf('report', 'destroy'),
+  recycleOnFatal: { ok: value => typeof value === 'boolean', allowed: 'true or false' },
+  shed: { ok: isObject, allowed: '{ target?, interval? }' },
   leakThreshold: duration(1),
   destroyTimeout: duration(1),
   listeners: {
@@ -136,6 +172,11 @@ const BACKOFF: Readonly<Record<keyof CreateBackoff, Rule>> = {
   factor: finite(1),
 };
 
+const SHED: Readonly<Record<keyof Shed, Rule>> = {
+  target: finite(1),
+  interval: finite(1),
+};
+
 const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   create: method(false),
   validate: method(true),
@@ -149,6 +190,7 @@ const DEFAULTS: ResolvedSettings = {
   name: 'pool',
   min: 0,
   max: 10,
+  overflow: 0,
   order: 'lifo',
   acquireTimeout: 10_000,
   maxWaiting: Infinity,
@@ -157,17 +199,24 @@ const DEFAULTS: ResolvedSettings = {
   createBackoff: { initial: 100, max: 10_000, factor: 2 },
   unavailableAfter: 3,
   validateAfterIdle: 500,
+  keepAlive: Infinity,
   validateTimeout: 5_000,
   resetTimeout: 5_000,
   idleTimeout: 600_000,
   maxLifetime: 1_800_000,
   lifetimeJitter: 0.25,
   maxUses: Infinity,
+  maxHold: Infinity,
+  maxHoldAction: 'report',
+  recycleOnFatal: false,
+  shed: undefined,
   leakThreshold: Infinity,
   destroyTimeout: 5_000,
   listeners: [],
   clock: systemClock,
 };
+
+const SHED_DEFAULTS: Shed = { target: 50, interval: 2_000 };
 
 /** The names of all settings, for those who have to tell a pool's options from their own. */
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly (keyof PoolSettings)[];
@@ -194,16 +243,15 @@ export function resolveOptions<T>(given: PoolOptions<T>): {
   }
   const { factory, ...settings } = splitFactory(pool, given);
   // An option that is undefined is an option that was not given, as in { max: config.max }.
-  const present = Object.fromEntries(
-    Object.entries<unknown>(settings).filter(([, value]) => value !== undefined),
-  );
+  const present = defined(settings);
   check(pool, '', SETTINGS, present);
   check(pool, 'createBackoff.', BACKOFF, settings.createBackoff ?? {});
+  check(pool, 'shed.', SHED, settings.shed ?? {});
 
-  const backoff = { ...DEFAULTS.createBackoff, ...settings.createBackoff };
-  const resolved: ResolvedSettings = { ...DEFAULTS, ...present, createBackoff: backoff };
-  if (resolved.min > resolved.max)
-    throw wrong(pool, 'min', resolved.min, `at most max, which is ${resolved.max}`);
+  const backoff = { ...DEFAULTS.createBackoff, ...defined(settings.createBackoff) };
+  const shed = settings.shed && { ...SHED_DEFAULTS, ...defined(settings.shed) };
+  const resolved: ResolvedSettings = { ...DEFAULTS, ...present, createBackoff: backoff, shed };
+  checkMin(pool, resolved);
   if (backoff.initial > backoff.max) {
     throw wrong(
       pool,
@@ -223,6 +271,41 @@ export function resolveOptions<T>(given: PoolOptions<T>): {
 export function checkDuration(pool: string, name: string, value: unknown): void {
   const rule = duration();
   if (!rule.ok(value)) throw wrong(pool, name, value, rule.allowed);
+}
+
+/**
+ * The limits of a pool after a resize.
+ *
+ * @throws PoolOptionsError naming the option, its value and what is allowed
+ */
+export function resizedLimits(pool: string, now: Limits, changes: ResizeOptions): Limits {
+  if (!isObject(changes)) throw wrong(pool, 'resize', changes, '{ min?, max?, overflow? }');
+  const unknown = Object.keys(changes).find(key => !Object.hasOwn(now, key));
+  if (unknown)
+    throw wrong(pool, unknown, (changes as never)[unknown], 'left out: resize takes min, max, overflow');
+  check(pool, '', { min: SETTINGS.min, max: SETTINGS.max, overflow: SETTINGS.overflow }, changes);
+  const { min = now.min, max = now.max, overflow = now.overflow } = changes;
+  checkMin(pool, { min, max });
+  return { min, max, overflow };
+}
+
+/**
+ * Checks the options of an acquire.
+ *
+ * @throws PoolOptionsError
+ */
+export function checkWish(pool: string, { timeout, priority, owner }: AcquireOptions): void {
+  if (timeout !== undefined) checkDuration(pool, 'timeout', timeout);
+  if (priority !== undefined && !PRIORITIES.includes(priority)) {
+    throw wrong(pool, 'priority', priority, oneOf(...PRIORITIES).allowed);
+  }
+  if (owner !== undefined && !isObject(owner) && typeof owner !== 'function') {
+    throw wrong(pool, 'owner', owner, 'an object');
+  }
+}
+
+function checkMin(pool: string, { min, max }: Pick<Limits, 'min' | 'max'>): void {
+  if (min > max) throw wrong(pool, 'min', min, `at most max, which is ${max}`);
 }
 
 function splitFactory<T>(
@@ -246,13 +329,19 @@ function splitFactory<T>(
   return { ...(settings as PoolSettings), factory: given };
 }
 
+function defined<V extends object>(values: V | undefined): Partial<V> {
+  return Object.fromEntries(
+    Object.entries(values ?? {}).filter(([, value]) => value !== undefined),
+  ) as Partial<V>;
+}
+
 function check(pool: string, prefix: string, rules: Readonly<Record<string, Rule>>, values: object): void {
   for (const [key, rule] of Object.entries(rules)) {
     const value = (values as Record<string, unknown>)[key];
     if (value === undefined && !(key === 'create' && rules === FACTORY)) continue;
     if (!rule.ok(value)) throw wrong(pool, prefix + key, value, rule.allowed);
   }
-  if (rules !== BACKOFF) return;
+  if (rules !== BACKOFF && rules !== SHED) return;
   const unknown = Object.keys(values).find(key => !(key in rules));
   if (unknown) throw new PoolOptionsError(pool, `Pool "${pool}": unknown option "${prefix}${unknown}".`);
 }

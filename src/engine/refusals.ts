@@ -1,15 +1,20 @@
 import {
   PoolClosedError,
+  PoolDeadlockError,
   PoolQueueFullError,
+  PoolShedError,
   PoolTimeoutError,
   PoolUnavailableError,
   describeStats,
   messageOf,
+  type DeadlockedHolder,
 } from './errors.js';
 import type { Growth } from './growth.js';
 import type { Interior } from './interior.js';
+import type { Shed } from './options.js';
 import type { PoolStats } from './stats.js';
-import { Refusal } from './waiter-queue.js';
+import type { Lease } from './lease.js';
+import { Refusal, type Waiter } from './waiter-queue.js';
 
 /** What those who get nothing are told: what happened, the counts at that moment, and what to change. */
 export class Refusals<T> {
@@ -69,6 +74,32 @@ export class Refusals<T> {
     return new Refusal(() => new PoolTimeoutError(this.pool, message, stats, cause));
   }
 
+  /** Turns away one who has waited for too long; it is out of the queue. */
+  shed(waiter: Waiter<Lease<T>>, { target, interval }: Shed): void {
+    const { totals, watch, clock, waits } = this.interior;
+    const waitedMs = waits.now() - waiter.since;
+    totals.shed++;
+    watch.onShed?.({ pool: this.pool, at: clock.now(), waitedMs });
+    const stats = this.stats();
+    const message =
+      `Pool "${this.pool}": shed after ${Math.round(waitedMs)} ms in the queue, because nobody has waited for less ` +
+      `than ${target} ms for ${interval} ms (${describeStats(stats)}). There is more demand than the pool can serve: ` +
+      'try again later, hold leases for less time, or raise max.';
+    waiter.settle(new Refusal(() => new PoolShedError(this.pool, message, stats)));
+  }
+
+  /** Turns away one for whom there will never be anything; it is out of the queue. */
+  deadlock(waiter: Waiter<Lease<T>>, holders: readonly DeadlockedHolder[]): void {
+    this.interior.totals.deadlocked++;
+    const stats = this.stats();
+    const names = holders.map(({ owner }) => owner).join(', ');
+    const message =
+      `Pool "${this.pool}": deadlock, everything is leased to owners that wait here for more: ${names} ` +
+      `(${describeStats(stats)}). This acquire gives way. Borrow once and pass the lease on, or raise max ` +
+      'to owners × (leases of each − 1) + 1. Where each of them waits is in "holders".';
+    waiter.settle(new Refusal(() => new PoolDeadlockError(this.pool, message, stats, holders)));
+  }
+
   queueFull(): PoolQueueFullError {
     const stats = this.stats();
     return new PoolQueueFullError(
@@ -100,6 +131,7 @@ export class Refusals<T> {
 
   private remedy(stats: PoolStats, otherwise: string): string {
     const { lastError } = this.growth;
+    if (stats.state === 'suspended') return 'The pool is suspended: resume() it.';
     if (lastError !== undefined) return `Creates are failing: ${messageOf(lastError)}`;
     if (stats.leased < stats.max) return otherwise;
     return (

@@ -15,10 +15,11 @@ import type { DestroyReason } from './factory.js';
  * | resetting | yes | yes |
  * | closing | yes, until its destroy has settled | no |
  * | abandoned | no: user code did not settle in time, nobody waits for it any more | no |
+ * | detached | no: its borrower keeps it | no |
  * | gone | no | no |
  */
 export type SlotState =
-  'creating' | 'idle' | 'validating' | 'leased' | 'resetting' | 'closing' | 'abandoned' | 'gone';
+  'creating' | 'idle' | 'validating' | 'leased' | 'resetting' | 'closing' | 'abandoned' | 'detached' | 'gone';
 
 /** How many slots are in each state: the pool's one account. Written by {@link Slot} only. */
 export class Census {
@@ -29,7 +30,11 @@ export class Census {
   resetting = 0;
   closing = 0;
   abandoned = 0;
+  detached = 0;
   gone = 0;
+
+  /** @param sum the account of all pools under one total, of which this is a part */
+  constructor(private readonly sum?: Census) {}
 
   /** Resources that exist and may serve. */
   get live(): number {
@@ -50,6 +55,12 @@ export class Census {
   get coming(): number {
     return this.creating + this.validating + this.resetting;
   }
+
+  move(from: SlotState | undefined, to: SlotState): void {
+    if (from) this[from]--;
+    this[to]++;
+    this.sum?.move(from, to);
+  }
 }
 
 /** What each state may turn into; everything else is a defect of the pool and throws. */
@@ -57,12 +68,15 @@ const LEGAL: Readonly<Record<SlotState, readonly SlotState[]>> = {
   creating: ['idle', 'gone', 'abandoned'],
   idle: ['leased', 'validating', 'closing'],
   validating: ['idle', 'closing'],
-  leased: ['idle', 'resetting', 'closing'],
+  leased: ['idle', 'resetting', 'closing', 'detached'],
   resetting: ['idle', 'closing'],
   closing: ['gone', 'abandoned'],
   abandoned: ['gone'],
+  detached: [],
   gone: [],
 };
+
+const ENDED: ReadonlySet<SlotState> = new Set(['closing', 'abandoned', 'detached', 'gone']);
 
 /** The pool's record of one resource. */
 export class Slot<T> implements Links<Slot<T>> {
@@ -76,13 +90,28 @@ export class Slot<T> implements Links<Slot<T>> {
   resource!: T;
   /** The lease that may use the resource now; a lease that is not this one has been returned. */
   lease: Lease<T> | undefined = undefined;
-  /** Why it will be destroyed as soon as its present state ends; undefined while it is good. */
+  /** Why it is {@link condemn}ed; undefined while it is good. */
   doom: DestroyReason | undefined = undefined;
   doomCause: unknown = undefined;
   uses = 0;
-  idleSince = 0;
+  /** When it was last given back; Infinity while it has not been idle since it was made or lent. */
+  idleSince = Infinity;
+  /** When it was last known to be good: made, given back, or validated. */
+  provenAt = 0;
   /** Retired when found idle or given back after this moment. */
   expiresAt = Infinity;
+  /** From this moment on a replacement is looked for. */
+  replaceAt = Infinity;
+  /** Why it expires. */
+  expiry: 'lifetime' | 'recycled' = 'lifetime';
+  /** The slot whose place in the pool this one is to take, while it is being created. */
+  replaces: Slot<T> | undefined = undefined;
+  /** When it was lent; NaN where nobody wants to know. */
+  lentAt = NaN;
+  /** Who has borrowed it, if the borrower said so. */
+  owner: object | undefined = undefined;
+  /** Where it was borrowed, if anybody wants to know. */
+  trace: Error | undefined = undefined;
   /** Tells a running create that nobody wants its result any more. */
   abort: AbortController | undefined = undefined;
 
@@ -92,11 +121,30 @@ export class Slot<T> implements Links<Slot<T>> {
     readonly attempt: number,
     private readonly census: Census,
     overdue: (slot: Slot<T>) => void,
+    replaces?: Slot<T>,
   ) {
+    this.replaces = replaces;
     this.limit = new Deadline(() => {
       overdue(this);
     });
-    census.creating++;
+    census.move(undefined, 'creating');
+  }
+
+  /** Is there a resource that may serve? */
+  get live(): boolean {
+    return !ENDED.has(this.state) && this.state !== 'creating';
+  }
+
+  /**
+   * Decides that it will be destroyed as soon as its present state ends; the first reason stands.
+   *
+   * @returns whether this is news
+   */
+  condemn(reason: DestroyReason, cause?: unknown): boolean {
+    if (this.doom || ENDED.has(this.state)) return false;
+    this.doom = reason;
+    this.doomCause = cause;
+    return true;
   }
 
   /** creating → idle: the create has settled well. */
@@ -117,6 +165,7 @@ export class Slot<T> implements Links<Slot<T>> {
     this.become('leased');
     this.lease = lease;
     this.uses++;
+    this.idleSince = Infinity;
   }
 
   /** idle → validating */
@@ -126,20 +175,22 @@ export class Slot<T> implements Links<Slot<T>> {
 
   /** leased → resetting */
   reset(): void {
-    this.lease = undefined;
     this.become('resetting');
   }
 
   /** leased, validating or resetting → idle: fit for the next borrower. */
   rest(): void {
-    this.lease = undefined;
     this.become('idle');
   }
 
   /** any state with a resource → closing */
   close(): void {
-    this.lease = undefined;
     this.become('closing');
+  }
+
+  /** leased → detached: its borrower keeps the resource. */
+  detach(): void {
+    this.become('detached');
   }
 
   /** creating or closing → abandoned: user code did not settle in time. */
@@ -158,8 +209,7 @@ export class Slot<T> implements Links<Slot<T>> {
         `nestjs-pool: slot ${this.id} cannot go from ${this.state} to ${state}; this is a defect of the pool, please report it`,
       );
     }
-    this.census[this.state]--;
-    this.census[state]++;
+    this.census.move(this.state, state);
     this.state = state;
   }
 }

@@ -1,25 +1,33 @@
 import type { DestroyReason } from './factory.js';
 import type { Interior } from './interior.js';
+import type { Latencies, LatencySummary } from './latency.js';
 
 /**
  * - `ready`: serves
  * - `starting`: `start()` was called and `min` has not been reached yet; serves what it has
  * - `unavailable`: nothing is live and creates keep failing; acquires are refused at once while it probes
+ * - `suspended`: `suspend()` was called; acquires queue
  * - `draining`: `close()` was called, resources are coming back
  * - `closed`: every resource is destroyed or was given up
  */
-export type PoolState = 'ready' | 'starting' | 'unavailable' | 'draining' | 'closed';
+export type PoolState = 'ready' | 'starting' | 'unavailable' | 'suspended' | 'draining' | 'closed';
 
 /** Running totals since the pool was made. */
 export interface PoolTotals {
   /** Leases given. */
   acquired: number;
-  /** Leases given back, those that the pool took away included. */
+  /** Leases that have ended: given back, taken away, or detached. */
   released: number;
+  /** Resources whose borrowers kept them. */
+  detached: number;
   /** Acquires that had to queue. */
   waited: number;
   timedOut: number;
   aborted: number;
+  /** Acquires refused because the queue had been standing. */
+  shed: number;
+  /** Acquires refused because everything was leased to owners that waited for more. */
+  deadlocked: number;
   /** Acquires refused because the queue was full, the pool unavailable, or closed. */
   refused: number;
   created: number;
@@ -34,6 +42,7 @@ export interface PoolStats {
   readonly state: PoolState;
   readonly min: number;
   readonly max: number;
+  readonly overflow: number;
   /** Places of the cap that are filled: creating + idle + validating + leased + resetting + closing. */
   readonly total: number;
   readonly idle: number;
@@ -48,15 +57,28 @@ export interface PoolStats {
   /** How long the first waiter has been queueing, in milliseconds; 0 when nobody waits. */
   readonly oldestWaitMs: number;
   readonly totals: Readonly<PoolTotals>;
+  readonly latency: PoolLatency;
+}
+
+/** How long things took since the pool was made. */
+export interface PoolLatency {
+  /** From the acquire to the lease, of all acquires that were served; those that found something idle took no time. */
+  readonly wait: LatencySummary;
+  /** From the lease to its end; a sample of one in 16, unless somebody listens to `onRelease`. */
+  readonly hold: LatencySummary;
+  readonly create: LatencySummary;
 }
 
 export function newTotals(): PoolTotals {
   return {
     acquired: 0,
     released: 0,
+    detached: 0,
     waited: 0,
     timedOut: 0,
     aborted: 0,
+    shed: 0,
+    deadlocked: 0,
     refused: 0,
     created: 0,
     createFailed: 0,
@@ -66,12 +88,12 @@ export function newTotals(): PoolTotals {
 }
 
 export function snapshot<T>(pool: Interior<T>, state: PoolState): PoolStats {
-  const { settings, census, waiters, clock, totals } = pool;
+  const { settings, limits, census, waiters, waits, totals, latencies } = pool;
+  const { oldestSince } = waiters;
   return {
     name: settings.name,
     state,
-    min: settings.min,
-    max: settings.max,
+    ...limits,
     total: census.places,
     idle: census.idle,
     leased: census.leased,
@@ -81,7 +103,17 @@ export function snapshot<T>(pool: Interior<T>, state: PoolState): PoolStats {
     closing: census.closing,
     abandoned: census.abandoned,
     waiting: waiters.length,
-    oldestWaitMs: waiters.first ? clock.now() - waiters.first.since : 0,
+    oldestWaitMs: oldestSince === undefined ? 0 : waits.now() - oldestSince,
     totals: { ...totals, destroyedBy: { ...totals.destroyedBy } },
+    latency: summaries(latencies, totals.acquired),
+  };
+}
+
+export function summaries({ wait, hold, create }: Latencies, acquired: number): PoolLatency {
+  // Who found something idle was not recorded, to spare that path the work.
+  return {
+    wait: wait.summary(acquired - wait.recorded),
+    hold: hold.summary(),
+    create: create.summary(),
   };
 }

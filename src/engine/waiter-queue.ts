@@ -1,6 +1,12 @@
-import type { Clock } from './clock.js';
+import type { Alarm } from './alarm.js';
 import { Deadline, type Deadlines } from './deadlines.js';
 import { IntrusiveList, type Links } from './intrusive-list.js';
+import type { WaitingOwners } from './owners.js';
+
+/** Who is served first; within one priority, who came first. */
+export type Priority = 'high' | 'normal' | 'low';
+
+export const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low'];
 
 /**
  * Why a waiter gets nothing. The error itself is made by the borrower's own continuation, so that it carries the
@@ -8,6 +14,17 @@ import { IntrusiveList, type Links } from './intrusive-list.js';
  */
 export class Refusal {
   constructor(readonly error: () => unknown) {}
+}
+
+/** What somebody who waits has asked for. */
+export interface Wish {
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly priority?: Priority | undefined;
+  readonly owner?: object | undefined;
+  /** Where it began to wait, if anybody wants to know. */
+  readonly trace?: Error | undefined;
 }
 
 /** Somebody who awaits an R: an acquire that queues, or a start. */
@@ -20,10 +37,9 @@ export class Waiter<R> implements Links<Waiter<R>> {
 
   constructor(
     readonly since: number,
-    readonly timeout: number,
-    readonly signal: AbortSignal | undefined,
-    /** Where it began to wait, if anybody wants to know. */
-    readonly trace: Error | undefined,
+    /** Who joined any queue earlier has a lower one. */
+    readonly ticket: number,
+    readonly wish: Wish,
     private readonly left: (waiter: Waiter<R>, why: 'late' | 'aborted') => void,
   ) {
     this.outcome = new Promise(resolve => {
@@ -48,25 +64,42 @@ export interface Departures<R> {
   left(waiter: Waiter<R>, why: 'late' | 'aborted'): void;
 }
 
+let tickets = 0;
+
 /**
- * Those who wait, first come first served. Each is in here exactly as long as its outcome is open, and while anybody
- * is, the process stays alive.
+ * Those who wait, high priority before normal before low, and within one first come first served. Each is in here
+ * exactly as long as its outcome is open, and while anybody is, the process stays alive.
  */
 export class WaiterQueue<R> {
-  private readonly list = new IntrusiveList<Waiter<R>>();
+  length = 0;
+  private readonly high = new IntrusiveList<Waiter<R>>();
+  private readonly normal = new IntrusiveList<Waiter<R>>();
+  private readonly low = new IntrusiveList<Waiter<R>>();
 
   constructor(
-    private readonly deadlines: Deadlines,
-    private readonly clock: Clock,
+    private readonly alarm: Alarm,
+    private readonly waits: Deadlines,
     private readonly departures: Departures<R>,
+    /** Told about waiters that have one. */
+    private readonly owners?: WaitingOwners,
   ) {}
 
-  get length(): number {
-    return this.list.length;
+  /** Whose turn it is. */
+  get first(): Waiter<R> | undefined {
+    return this.high.first ?? this.normal.first ?? this.low.first;
   }
 
-  get first(): Waiter<R> | undefined {
-    return this.list.first;
+  /** Since when the one waits who has waited longest; undefined when nobody waits. */
+  get oldestSince(): number | undefined {
+    const oldest = Math.min(...[this.high, this.normal, this.low].map(list => list.first?.since ?? Infinity));
+    return oldest === Infinity ? undefined : oldest;
+  }
+
+  /** Everybody, in no order. */
+  *[Symbol.iterator](): Iterator<Waiter<R>> {
+    for (const list of [this.high, this.normal, this.low]) {
+      for (let waiter = list.first; waiter; waiter = waiter.next) yield waiter;
+    }
   }
 
   /**
@@ -75,29 +108,37 @@ export class WaiterQueue<R> {
    * @param joined called at once, with the new waiter in the queue; may already serve it
    * @throws what a refusal says, or the reason of the signal
    */
-  async join(
-    timeout: number,
-    signal: AbortSignal | undefined,
-    trace: Error | undefined,
-    joined: () => void,
-  ): Promise<R> {
-    const now = this.clock.now();
-    const waiter = new Waiter<R>(now, timeout, signal, trace, this.leave);
-    this.list.push(waiter);
-    this.deadlines.hold();
-    this.deadlines.set(waiter.deadline, now, timeout);
-    signal?.addEventListener('abort', waiter);
+  async join(wish: Wish, joined: () => void): Promise<R> {
+    const now = this.waits.now();
+    const waiter = new Waiter<R>(now, ++tickets, wish, this.leave);
+    this[wish.priority ?? 'normal'].push(waiter);
+    this.length++;
+    this.alarm.hold();
+    this.waits.set(waiter.deadline, now, wish.timeout);
+    if (wish.owner) this.owners?.joined(wish.owner);
+    wish.signal?.addEventListener('abort', waiter);
     joined();
     const outcome = await waiter.outcome;
     if (outcome instanceof Refusal) throw outcome.error();
     return outcome;
   }
 
-  /** Takes out who came first; the caller settles it. */
+  /** Takes out whose turn it is; the caller settles it. */
   shift(): Waiter<R> | undefined {
-    const waiter = this.list.first;
-    if (waiter) this.remove(waiter);
-    return waiter;
+    const { first } = this;
+    if (first) this.remove(first);
+    return first;
+  }
+
+  /** Takes one out; the caller settles it. */
+  remove(waiter: Waiter<R>): void {
+    const { signal, priority, owner } = waiter.wish;
+    this[priority ?? 'normal'].remove(waiter);
+    this.length--;
+    this.waits.cancel(waiter.deadline);
+    this.alarm.letGo();
+    if (owner) this.owners?.left(owner);
+    signal?.removeEventListener('abort', waiter);
   }
 
   /** Ends everybody's wait alike. */
@@ -105,15 +146,8 @@ export class WaiterQueue<R> {
     for (let waiter = this.shift(); waiter; waiter = this.shift()) waiter.settle(outcome);
   }
 
-  private remove(waiter: Waiter<R>): void {
-    this.list.remove(waiter);
-    this.deadlines.cancel(waiter.deadline);
-    this.deadlines.letGo();
-    waiter.signal?.removeEventListener('abort', waiter);
-  }
-
   private readonly leave = (waiter: Waiter<R>, why: 'late' | 'aborted'): void => {
-    const { signal } = waiter;
+    const { signal } = waiter.wish;
     const refusal =
       why === 'late' ? this.departures.late(waiter) : new Refusal(() => signal?.reason as unknown);
     this.remove(waiter);

@@ -25,6 +25,7 @@ export function watchWith(listeners: readonly PoolListener[]): Watch {
     onDestroy: join('onDestroy'),
     onAbandon: join('onAbandon'),
     onTimeout: join('onTimeout'),
+    onShed: join('onShed'),
     onLeak: join('onLeak'),
     onStateChange: join('onStateChange'),
   };

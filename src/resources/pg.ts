@@ -6,7 +6,9 @@ import type { SessionReset } from './pg/session.js';
 export type { SessionReset };
 
 /** The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … */
-export interface PgPoolOptions extends PoolSettings, ClientConfig {
+export interface PgPoolOptions extends PoolSettings, Omit<ClientConfig, 'keepAlive'> {
+  /** What pg calls `keepAlive`, which is the pool's own option here: the TCP keep-alive of the socket. Default true. */
+  tcpKeepAlive?: boolean;
   /**
    * What happens to the session between two borrowers. Default `auto`: a connection comes back without the settings,
    * prepared statements, LISTENs, advisory locks and temporary tables of its last borrower, at no cost when there was
@@ -27,7 +29,7 @@ export interface PgPoolOptions extends PoolSettings, ClientConfig {
 export type PgPool = PoolSettings & { factory: ResourceFactory<Client> };
 
 /** All that pg's Client takes. The compiler sees to it that none is missing. */
-const CLIENT_OPTIONS: Readonly<Record<keyof ClientConfig, true>> = {
+const CLIENT_OPTIONS: Readonly<Record<Exclude<keyof ClientConfig, 'keepAlive'>, true>> = {
   application_name: true,
   client_encoding: true,
   connectionString: true,
@@ -37,7 +39,6 @@ const CLIENT_OPTIONS: Readonly<Record<keyof ClientConfig, true>> = {
   fallback_application_name: true,
   host: true,
   idle_in_transaction_session_timeout: true,
-  keepAlive: true,
   keepAliveInitialDelayMillis: true,
   lock_timeout: true,
   options: true,
@@ -65,7 +66,7 @@ const DEFAULT_DESTROY_TIMEOUT = 5_000;
  * ```
  *
  * The resources are pg's own `Client`s. Queries that are sent side by side on one of them take turns. Connections have
- * TCP keep-alive unless `keepAlive` is false. `connectionTimeoutMillis` and `query_timeout` mean what they mean to a
+ * TCP keep-alive unless `tcpKeepAlive` is false. `connectionTimeoutMillis` and `query_timeout` mean what they mean to a
  * Client; how long a borrower waits is `acquireTimeout`.
  *
  * Options that neither the pool nor pg knows are refused by the pool, with a `PoolOptionsError`.
@@ -76,7 +77,7 @@ export function pgPool<const Name extends string>(
   options: PgPoolOptions & { name: Name },
 ): PgPool & { name: Name };
 export function pgPool(options: PgPoolOptions): PgPool;
-export function pgPool({ sessionReset = 'auto', ...options }: PgPoolOptions): PgPool {
+export function pgPool({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPoolOptions): PgPool {
   const pool = options.name ?? 'pool';
   if (!SESSION_RESETS.includes(sessionReset)) {
     throw new PoolOptionsError(
@@ -84,7 +85,7 @@ export function pgPool({ sessionReset = 'auto', ...options }: PgPoolOptions): Pg
       `Pool "${pool}": option "sessionReset" is "${sessionReset as string}"; it must be 'auto', 'always' or 'never'.`,
     );
   }
-  const config: Record<string, unknown> = { keepAlive: options.stream === undefined };
+  const config: Record<string, unknown> = { keepAlive: tcpKeepAlive ?? options.stream === undefined };
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;

@@ -27,6 +27,8 @@ export function judge(stats: PoolStats, starved: boolean, options: Required<Read
   switch (stats.state) {
     case 'starting':
       return { status: 'down', reason: 'starting: min is not reached yet' };
+    case 'suspended':
+      return { status: 'down', reason: 'suspended' };
     case 'draining':
     case 'closed':
       return { status: 'down', reason: 'closing' };
@@ -39,6 +41,7 @@ export function judge(stats: PoolStats, starved: boolean, options: Required<Read
       break;
   }
   if (starved) return { status: 'down', reason: `starved: waiters older than ${options.maxWait} ms` };
-  if (stats.leased >= stats.max) return { status: 'degraded', reason: 'saturated: every resource is leased' };
+  if (stats.leased >= stats.max + stats.overflow)
+    return { status: 'degraded', reason: 'saturated: every resource is leased' };
   return UP;
 }

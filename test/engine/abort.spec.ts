@@ -101,9 +101,9 @@ describe('a waiter that leaves never cancels a create', () => {
   });
 
   it('and what was being validated for it becomes idle', async () => {
-    const { pool, factory, clock } = scriptedPool({ validate: slow, validateAfterIdle: 10 });
+    const { pool, factory, clock } = scriptedPool({ validate: slow, validateAfterIdle: 100 });
     (await pool.acquire()).release();
-    await clock.advance(10);
+    await clock.advance(200);
     const abort = new AbortController();
     const leaver = follow(pool.acquire({ signal: abort.signal }));
     abort.abort();

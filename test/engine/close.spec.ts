@@ -143,7 +143,7 @@ describe('close', () => {
     expect(signal.reason).toBeInstanceOf(PoolClosedError);
     expect(factory.reasons).toEqual(['closed']);
     expect(lease.released).toBe(true);
-    expect(() => lease.resource).toThrow('released');
+    expect(() => lease.resource).toThrow('the pool has taken this resource away');
     lease.release();
     expect(closed.state).toBe('pending');
     factory.destroys.last.settle();

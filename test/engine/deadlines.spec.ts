@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Alarm } from '../../src/engine/alarm.js';
 import { Deadline, Deadlines } from '../../src/engine/deadlines.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { randomFrom } from '../support/random.js';
@@ -19,7 +20,7 @@ describe('deadlines', () => {
     async seed => {
       const random = randomFrom(seed);
       const clock = new ManualClock();
-      const deadlines = new Deadlines(clock);
+      const deadlines = new Deadlines(new Alarm(clock));
       const wrong: string[] = [];
       const models: Model[] = [];
       let expired = 0;
@@ -83,7 +84,7 @@ describe('deadlines', () => {
 
   it('expire in the order in which they are due', async () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(new Alarm(clock));
     const order: number[] = [];
     for (const delay of [500, 100, 300, 200, 400]) {
       deadlines.set(new Deadline(() => order.push(delay)), clock.now(), delay);
@@ -94,7 +95,7 @@ describe('deadlines', () => {
 
   it('are missed by no more than the block when the event loop was blocked', async () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(new Alarm(clock));
     const order: number[] = [];
     for (const delay of [100, 200, 5_000])
       deadlines.set(new Deadline(() => order.push(delay)), clock.now(), delay);
@@ -107,7 +108,7 @@ describe('deadlines', () => {
 
   it('need few timers: those that are close to each other share one', async () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(new Alarm(clock));
     let expired = 0;
     for (let i = 0; i < 60_000; i++) {
       deadlines.set(new Deadline(() => expired++), clock.now(), 10_000);
@@ -120,14 +121,14 @@ describe('deadlines', () => {
 
   it('that are set again are moved, and those that never come need no timer', () => {
     const clock = new ManualClock();
-    const deadlines = new Deadlines(clock);
+    const deadlines = new Deadlines(new Alarm(clock));
     const deadline = new Deadline(() => undefined);
     deadlines.set(deadline, clock.now(), Infinity);
     expect(clock.timersLeft).toBe(0);
     deadlines.set(deadline, clock.now(), 1_000);
     deadlines.set(deadline, clock.now(), 100);
     expect(clock.nextIn).toBeLessThanOrEqual(110);
-    deadlines.clear();
-    expect(clock.timersLeft).toBe(0);
+    deadlines.cancel(deadline);
+    expect(deadlines.wakeAt).toBe(Infinity);
   });
 });

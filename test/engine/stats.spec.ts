@@ -6,6 +6,8 @@ import { ok, slow } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
+const nothing = { count: 0, meanMs: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 };
+
 describe('stats', () => {
   it('of a new pool show nothing but its limits', () => {
     const { pool } = scriptedPool({ name: 'orders', min: 2, max: 5 });
@@ -14,6 +16,7 @@ describe('stats', () => {
       state: 'ready',
       min: 2,
       max: 5,
+      overflow: 0,
       total: 0,
       idle: 0,
       leased: 0,
@@ -27,15 +30,19 @@ describe('stats', () => {
       totals: {
         acquired: 0,
         released: 0,
+        detached: 0,
         waited: 0,
         timedOut: 0,
         aborted: 0,
+        shed: 0,
+        deadlocked: 0,
         refused: 0,
         created: 0,
         createFailed: 0,
         destroyed: 0,
         destroyedBy: {},
       },
+      latency: { wait: nothing, hold: nothing, create: nothing },
     });
   });
 

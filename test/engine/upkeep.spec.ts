@@ -83,20 +83,36 @@ describe('min', () => {
 });
 
 describe('the end of a life', () => {
-  it('comes at a random age between (1 - lifetimeJitter) and 1 times maxLifetime', async () => {
-    for (const [random, age] of [
-      [0, 100_000],
-      [0.999_999, 75_000],
-    ] as const) {
+  it.each([
+    [0, 90_000, 100_000],
+    [0.999_999, 75_000, 85_000],
+  ])(
+    'comes at a random age between (1 - lifetimeJitter) and 1 times maxLifetime (random = %d)',
+    async (random, whenIdle, atMost) => {
       jest.spyOn(Math, 'random').mockReturnValue(random);
-      const { pool, factory, clock } = scriptedPool({ maxLifetime: 100_000, idleTimeout: Infinity });
-      (await pool.acquire()).release();
-      await clock.advance(age - 1);
-      expect(factory.reasons).toEqual([]);
-      await clock.advance(age * 0.02);
-      expect(factory.reasons).toEqual(['lifetime']);
-    }
-  });
+      const settings = { max: 1, maxLifetime: 100_000, idleTimeout: Infinity };
+      const idle = scriptedPool(settings);
+      (await idle.pool.acquire()).release();
+      await idle.clock.advance(whenIdle - 1);
+      expect(idle.factory.reasons).toEqual([]);
+      await idle.clock.advance(whenIdle * 0.02);
+      expect(idle.factory.reasons).toEqual(['lifetime']);
+
+      const busy = scriptedPool(settings);
+      const first = await busy.pool.acquire();
+      await busy.clock.advance(atMost - 1);
+      const second = follow(busy.pool.acquire());
+      first.release();
+      await turn();
+      expect(second.value?.resource).toEqual({ id: 1 });
+      await busy.clock.advance(60);
+      const third = follow(busy.pool.acquire());
+      second.value?.release();
+      await turn();
+      expect(third.value?.resource).toEqual({ id: 2 });
+      expect(busy.factory.reasons).toEqual(['lifetime']);
+    },
+  );
 
   it('has an idle resource below min replaced', async () => {
     const { pool, factory, clock } = scriptedPool({ min: 1, maxLifetime: 100_000, lifetimeJitter: 0 });
@@ -121,6 +137,8 @@ describe('the end of a life', () => {
   it('is noticed on borrow even before the timer gets to it', async () => {
     const { pool, factory, clock } = scriptedPool({ maxLifetime: 1_000, lifetimeJitter: 0 });
     (await pool.acquire()).release();
+    // The coarse time has stopped by then.
+    await clock.advance(120);
     clock.block(1_001);
     const lease = await pool.acquire();
     expect(lease.resource).toEqual({ id: 2 });

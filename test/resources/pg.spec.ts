@@ -66,8 +66,8 @@ describe('the options of pgPool', () => {
 
   it('turn TCP keep-alive on unless they say otherwise', async () => {
     expect(await keepAliveOf({})).toBe(true);
-    expect(await keepAliveOf({ keepAlive: undefined })).toBe(true);
-    expect(await keepAliveOf({ keepAlive: false })).toBe(false);
+    expect(await keepAliveOf({ tcpKeepAlive: undefined })).toBe(true);
+    expect(await keepAliveOf({ tcpKeepAlive: false })).toBe(false);
   });
 
   it('do not show the password when they are logged', () => {

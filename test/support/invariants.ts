@@ -52,13 +52,14 @@ export function checkInvariants<T>(pool: Pool<T>, factory: ScriptedFactory<T>, c
   const { totals } = stats;
   expect(factory.violations).toEqual([]);
   expect(factory.outside).toBe(stats.total + stats.abandoned);
-  expect(stats.total).toBeLessThanOrEqual(stats.max);
+  expect(stats.total).toBeLessThanOrEqual(stats.max + stats.overflow);
   expect(stats.total).toBe(
     stats.creating + stats.idle + stats.validating + stats.leased + stats.resetting + stats.closing,
   );
   expect(factory.borrows).toBe(stats.leased);
   expect(totals.acquired - totals.released).toBe(stats.leased);
   expect(totals.created).toBe(factory.creations.length);
+  expect(totals.detached).toBe(factory.creations.filter(one => one.state === 'detached').length);
   expect(totals.destroyed).toBe(factory.creations.filter(one => one.state === 'destroyed').length);
   expect(Object.values(totals.destroyedBy).reduce((sum, count) => sum + count, 0)).toBe(totals.destroyed);
   // Nobody waits while something is free, unless one is being validated for them.
@@ -99,6 +100,7 @@ class InvariantWatch<T> {
       onDestroy: log('onDestroy'),
       onAbandon: log('onAbandon'),
       onTimeout: log('onTimeout'),
+      onShed: log('onShed'),
       onLeak: log('onLeak'),
       onStateChange: log('onStateChange'),
     };
@@ -118,8 +120,8 @@ class InvariantWatch<T> {
       this.track(lease);
       return lease;
     };
-    pool.tryAcquire = () => {
-      const lease = tryAcquire();
+    pool.tryAcquire = options => {
+      const lease = tryAcquire(options);
       if (lease) this.track(lease);
       return lease;
     };
@@ -144,14 +146,16 @@ class InvariantWatch<T> {
     checkInvariants(this.pool, this.factory, this.clock);
     expect(this.pool.stats()).toMatchObject({ state: 'closed', total: 0, waiting: 0 });
     expect(this.factory.outside).toBe(creates.open.length + destroys.open.length);
-    expect(destroys.calls.length).toBe(this.factory.creations.length);
+    expect(destroys.calls.length).toBe(this.factory.creations.filter(one => one.state !== 'detached').length);
     expect(this.clock.timersLeft).toBe(0);
     expect([...this.out]).toEqual([]);
   }
 
   /** Seen from outside, when a create begins: all there is, but what the pool has rightly given up. */
   private checkCap(): void {
-    const { max = 10, createTimeout = 30_000, destroyTimeout = 5_000 } = this.settings;
+    const { createTimeout = 30_000, destroyTimeout = 5_000 } = this.settings;
+    const { max: most, overflow } = this.pool.stats();
+    const max = most + overflow;
     const counted = this.factory.outside - this.factory.givenUp(createTimeout, destroyTimeout);
     if (counted > max) this.factory.violations.push(`${counted} exist outside, max is ${max}`);
   }
@@ -174,7 +178,16 @@ class InvariantWatch<T> {
       letGo();
       destroy(cause);
     };
-    lease.signal.addEventListener('abort', letGo);
+    const detach = lease.detach.bind(lease);
+    lease.detach = () => {
+      const resource = detach();
+      letGo();
+      this.factory.detached(value);
+      return resource;
+    };
+    lease.signal.addEventListener('abort', () => {
+      if (lease.released) letGo();
+    });
     this.factory.borrowed(value);
   }
 

@@ -119,11 +119,16 @@ function isThenable<R>(value: R | PromiseLike<R>): value is PromiseLike<R> {
 /** One resource that a create has made. */
 interface Creation {
   readonly value: unknown;
-  state: 'live' | 'destroying' | 'destroyed';
+  state: 'live' | 'destroying' | 'destroyed' | 'detached';
   /** How long its create took. */
   readonly tookMs: number;
   /** When its destroy began. */
   endsSince?: number;
+}
+
+/** Is it still the pool's concern? */
+function exists({ state }: Pick<Creation, 'state'>): boolean {
+  return state !== 'destroyed' && state !== 'detached';
 }
 
 export interface Scripts<T> {
@@ -176,7 +181,7 @@ export class ScriptedFactory<T = Thing> {
 
   /** What exists out there: created and not destroyed to the end, or being created. */
   get outside(): number {
-    return this.creates.open.length + this.creations.filter(one => one.state !== 'destroyed').length;
+    return this.creates.open.length + this.creations.filter(exists).length;
   }
 
   /** How much of that a pool with these limits may have given up. */
@@ -186,7 +191,7 @@ export class ScriptedFactory<T = Thing> {
       this.creates.open.filter(call => now - call.at >= createTimeout).length +
       this.creations.filter(
         ({ state, tookMs, endsSince = now }) =>
-          state !== 'destroyed' && (tookMs >= createTimeout || now - endsSince >= destroyTimeout),
+          exists({ state }) && (tookMs >= createTimeout || now - endsSince >= destroyTimeout),
       ).length
     );
   }
@@ -206,6 +211,13 @@ export class ScriptedFactory<T = Thing> {
 
   returned(value: unknown): void {
     this.lent.set(value, (this.lent.get(value) ?? 0) - 1);
+  }
+
+  /** Its borrower keeps it: the pool has nothing to do with it any more. */
+  detached(value: unknown): void {
+    const creation = this.creations.find(one => Object.is(one.value, value) && one.state === 'live');
+    if (creation) creation.state = 'detached';
+    else this.violations.push(`${inspect(value)} is detached, but does not exist`);
   }
 
   /** How many leases are held. */

@@ -63,6 +63,24 @@ describe('PoolHealthIndicator', () => {
     lease.release();
   });
 
+  it('is degraded only when the overflow is used up as well', async () => {
+    await boot({ overflow: 1 });
+    const first = await pool.acquire();
+    expect(await readiness()).toMatchObject({ status: 'up' });
+    const second = await pool.acquire();
+    expect(await readiness()).toMatchObject({ status: 'degraded' });
+    first.release();
+    second.release();
+  });
+
+  it('is down while the pool is suspended', async () => {
+    await boot();
+    pool.suspend();
+    expect(await readiness()).toMatchObject({ status: 'down', reason: 'suspended' });
+    pool.resume();
+    expect(await readiness()).toMatchObject({ status: 'up' });
+  });
+
   it('is down when the oldest waiter has been too old for long enough, however many probers ask', async () => {
     await boot();
     let now = performance.now();

@@ -1,0 +1,203 @@
+import { Availability } from './availability.js';
+import { Closing } from './closing.js';
+import { Commons } from './commons.js';
+import { Exchange } from './exchange.js';
+import { Growth } from './growth.js';
+import { IdleSlots } from './idle-slots.js';
+import { Inspection } from './inspection.js';
+import type { Interior } from './interior.js';
+import { Latencies } from './latency.js';
+import { LeakWatch } from './leak-watch.js';
+import type { Lease } from './lease.js';
+import { resolveOptions, type PoolOptions } from './options.js';
+import { WaitingOwners } from './owners.js';
+import { recycle } from './recycling.js';
+import { Refusals } from './refusals.js';
+import { Replacement } from './replacement.js';
+import { Retirement } from './retirement.js';
+import { Returns } from './returns.js';
+import type { Share } from './share.js';
+import { Shedding } from './shedding.js';
+import { Census, type Slot } from './slot.js';
+import { newTotals, snapshot, type PoolStats } from './stats.js';
+import { Upkeep } from './upkeep.js';
+import { WaiterQueue, type Waiter } from './waiter-queue.js';
+import { watchWith } from './watch.js';
+
+/** The parts of a pool that the pool itself has to do with. */
+export interface Parts<T> {
+  readonly interior: Interior<T>;
+  readonly availability: Availability<T>;
+  readonly exchange: Exchange<T>;
+  readonly growth: Growth<T>;
+  readonly leaks: LeakWatch<T>;
+  readonly refusals: Refusals<T>;
+  readonly retirement: Retirement<T>;
+  readonly returns: Returns<T>;
+  readonly shedding: Shedding<T> | undefined;
+  readonly upkeep: Upkeep<T>;
+  /** Begins the end of the pool. */
+  close(): Closing<T>;
+}
+
+/**
+ * Puts the parts of one pool together: who is told what by whom. No part knows the pool, and none more of another than
+ * it makes use of.
+ *
+ * @param lend lends a slot that is in state `idle`, in no list
+ */
+export function assemble<T>(
+  options: PoolOptions<T>,
+  lend: (slot: Slot<T>, waiter: Waiter<Lease<T>>) => Lease<T>,
+  common?: Commons,
+  share?: Share<T>,
+): Parts<T> {
+  const { settings, factory } = resolveOptions(options);
+  const { clock, name, min, max, overflow } = settings;
+  const commons = common ?? new Commons(clock);
+  const { alarm, deadlines, waits, coarse } = commons;
+  const owners = new WaitingOwners(share?.owners);
+  const interior: Interior<T> = {
+    settings,
+    limits: { min, max, overflow },
+    suspended: false,
+    factory,
+    clock,
+    coarse,
+    alarm,
+    deadlines,
+    waits,
+    watch: watchWith(settings.listeners),
+    census: new Census(share?.census),
+    slots: new Set(),
+    idle: share?.idle ?? new IdleSlots(settings.order),
+    waiters: new WaiterQueue(
+      alarm,
+      waits,
+      {
+        late: waiter => refusals.timedOut(waiter.wish.timeout),
+        left: (waiter, why) => {
+          const { totals, watch } = interior;
+          totals[why === 'late' ? 'timedOut' : 'aborted']++;
+          const waitedMs = waits.now() - waiter.since;
+          if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
+          exchange.serve();
+        },
+      },
+      owners,
+    ),
+    owners,
+    totals: newTotals(),
+    latencies: new Latencies(),
+    share,
+  };
+  const retirement = new Retirement(interior, () => exchange.serve());
+  const replacement = new Replacement(interior, (slot, reason) => retirement.retire(slot, reason));
+  const inspection = new Inspection(interior, {
+    fit: slot => exchange.offer(slot),
+    unfit: (slot, reason, cause) => {
+      retirement.retire(slot, reason, cause);
+      exchange.serve();
+    },
+  });
+  const upkeep = new Upkeep(
+    interior,
+    {
+      ended: (slot, reason) => retirement.retire(slot, reason),
+      unproven: slot => inspection.validate(slot),
+      ages: slot => replacement.ages(slot),
+      done: () => exchange.serve(),
+    },
+    () => replacement.underWay,
+  );
+  const leaks = new LeakWatch(interior);
+  const growth = new Growth(interior, replacement, {
+    arrived: slot => {
+      upkeep.born(slot, clock.now());
+      exchange.offer(slot);
+    },
+    stillborn: slot => retirement.retire(slot, slot.doom ?? 'invalid', slot.doomCause),
+    late: slot => retirement.retireLate(slot),
+    invalidated: (slot, cause) => {
+      if (!slot.condemn('invalid', cause) || !interior.idle.has(slot)) return;
+      interior.idle.remove(slot);
+      retirement.retire(slot, 'invalid', cause);
+      exchange.serve();
+    },
+    overdue: slot => {
+      switch (slot.state) {
+        case 'creating':
+          growth.giveUp(slot, new Error(`create did not settle within ${settings.createTimeout} ms`));
+          return;
+        case 'validating':
+        case 'resetting':
+          inspection.overdue(slot);
+          return;
+        case 'leased':
+          returns.overheld(slot);
+          return;
+        case 'closing':
+          retirement.giveUp(slot);
+          return;
+        default:
+      }
+    },
+    changed: () => exchange.serve(),
+  });
+  const refusals = new Refusals(interior, growth, (): PoolStats => snapshot(interior, availability.state));
+  const availability = new Availability(interior, growth, refusals);
+  const { shed } = settings;
+  const shedding = shed && new Shedding(interior, shed, waiter => refusals.shed(waiter, shed));
+  const exchange = new Exchange(interior, {
+    availability,
+    growth,
+    inspection,
+    refusals,
+    replacement,
+    retirement,
+    shedding,
+    upkeep,
+    lend,
+  });
+  const returns = new Returns(interior, exchange, inspection, retirement, leaks, () => {
+    recycle(interior, upkeep, retirement, 0);
+  });
+  const close = (): Closing<T> => {
+    const closing = new Closing(interior, growth, retirement, refusals, {
+      revoke: (slot, lease, why) => returns.revoke(lease, slot, why, 'closed'),
+      changed: () => exchange.serve(),
+      done: () => {
+        shedding?.stop();
+        commons.leave();
+        availability.become('closed');
+      },
+    });
+    exchange.closing = closing;
+    upkeep.stop();
+    availability.drain();
+    return closing;
+  };
+  commons.enter();
+  share?.join({
+    interior,
+    growth,
+    serve: () => exchange.serve(),
+    evict: slot => {
+      interior.idle.remove(slot);
+      retirement.retire(slot, 'evicted');
+    },
+  });
+  return {
+    interior,
+    availability,
+    exchange,
+    growth,
+    leaks,
+    refusals,
+    retirement,
+    returns,
+    shedding,
+    upkeep,
+    close,
+  };
+}

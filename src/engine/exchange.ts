@@ -1,0 +1,177 @@
+import type { Availability } from './availability.js';
+import type { Closing } from './closing.js';
+import { breakDeadlock, type Places } from './deadlock.js';
+import type { DestroyReason } from './factory.js';
+import type { Growth } from './growth.js';
+import type { Inspection } from './inspection.js';
+import type { Interior } from './interior.js';
+import type { Lease } from './lease.js';
+import type { Refusals } from './refusals.js';
+import type { Replacement } from './replacement.js';
+import type { Retirement } from './retirement.js';
+import type { Shedding } from './shedding.js';
+import type { Slot } from './slot.js';
+import type { Upkeep } from './upkeep.js';
+import type { Waiter } from './waiter-queue.js';
+
+/** The parts that an exchange makes use of. */
+export interface ExchangeParts<T> {
+  readonly availability: Availability<T>;
+  readonly growth: Growth<T>;
+  readonly inspection: Inspection<T>;
+  readonly refusals: Refusals<T>;
+  readonly replacement: Replacement<T>;
+  readonly retirement: Retirement<T>;
+  readonly shedding: Shedding<T> | undefined;
+  readonly upkeep: Upkeep<T>;
+  /** Lends a slot that is in state `idle`, in no list. */
+  lend(slot: Slot<T>, waiter: Waiter<Lease<T>>): Lease<T>;
+}
+
+/** Where those who wait and what there is come together. */
+export class Exchange<T> {
+  /** `min` is kept from the first start or acquire on; a pool that nobody uses makes nothing. */
+  begun = false;
+  closing: Closing<T> | undefined = undefined;
+  /** Inside {@link serve}; a further call only asks for another round, so that user code may re-enter the pool. */
+  private serving = false;
+  private serveAgain = false;
+  private readonly places: Places<T>;
+
+  constructor(
+    private readonly pool: Interior<T>,
+    private readonly parts: ExchangeParts<T>,
+  ) {
+    this.places = {
+      census: pool.census,
+      owners: pool.owners,
+      get cap() {
+        return pool.limits.max + pool.limits.overflow;
+      },
+      slots: pool.slots,
+      queues: [pool.waiters],
+    };
+  }
+
+  /** Takes an idle slot that can be lent as it is, if there is one. */
+  takeFit(now: number): Slot<T> | undefined {
+    const { idle } = this.pool;
+    for (let slot = idle.peek(); slot; slot = idle.peek()) {
+      if (slot.expiresAt > now) {
+        if (this.parts.inspection.isDue(slot, now)) return undefined;
+        idle.remove(slot);
+        return slot;
+      }
+      idle.remove(slot);
+      this.parts.retirement.retire(slot, slot.expiry);
+    }
+    return undefined;
+  }
+
+  /** A slot in state `idle` and in no list is free: it goes to the first waiter, to the idle ones, or ends. */
+  offer(slot: Slot<T>): void {
+    const { waiters, suspended, share } = this.pool;
+    const reason = this.surplus();
+    if (reason) {
+      this.parts.retirement.retire(slot, reason);
+      return;
+    }
+    if (waiters.length > 0 && !suspended) {
+      if (share?.yields()) {
+        this.parts.retirement.retire(slot, 'evicted');
+        return;
+      }
+      const { shedding } = this.parts;
+      const first = shedding ? shedding.take() : waiters.shift();
+      if (first) {
+        first.settle(this.parts.lend(slot, first));
+        return;
+      }
+    }
+    this.rest(slot);
+  }
+
+  /** Why there is one resource too many, if there is. */
+  surplus(): DestroyReason | undefined {
+    const { census, limits, waiters } = this.pool;
+    const beyond = census.alive - limits.max;
+    if (beyond <= 0) return undefined;
+    if (beyond > limits.overflow) return 'shrink';
+    return waiters.length === 0 ? 'overflow' : undefined;
+  }
+
+  /**
+   * Brings those who wait and what there is together: lends what is fit, validates what has to be, creates what is
+   * missing. Called after anything that changes either side; cheap when there is nothing to do.
+   */
+  serve(): void {
+    this.serveAgain = true;
+    if (this.serving) return;
+    this.serving = true;
+    try {
+      while (this.serveAgain) {
+        this.serveAgain = false;
+        this.parts.availability.assess();
+        if (!this.pool.suspended) {
+          this.lendIdle();
+          this.parts.growth.grow(this.begun && !this.closing ? this.pool.limits.min : 0);
+        }
+        breakDeadlock(this.places, (waiter, holders) => this.parts.refusals.deadlock(waiter, holders));
+        this.closing?.step();
+      }
+    } finally {
+      this.serving = false;
+    }
+    this.pool.share?.settled();
+  }
+
+  /** Sets going what a borrower who does not wait would have needed. */
+  prepareOne(): void {
+    const { idle, census, coarse, suspended } = this.pool;
+    this.begun = true;
+    if (suspended) return;
+    const slot = idle.peek();
+    if (slot && this.parts.inspection.isDue(slot, coarse.now())) {
+      idle.remove(slot);
+      this.parts.inspection.validate(slot);
+    } else if (census.coming === 0) {
+      this.parts.growth.grow(census.alive + 1);
+    }
+    this.serve();
+  }
+
+  private rest(slot: Slot<T>): void {
+    const { idle, coarse } = this.pool;
+    this.parts.shedding?.empty();
+    if (this.closing) {
+      this.parts.retirement.retire(slot, 'closed');
+      return;
+    }
+    const now = coarse.now();
+    if (slot.idleSince === Infinity) {
+      slot.idleSince = slot.provenAt = now;
+      idle.push(slot);
+    } else {
+      // It was only validated, which makes it no more in demand than it was.
+      idle.unshift(slot);
+    }
+    this.parts.upkeep.rests(slot, now);
+    if (this.parts.replacement.wanted) this.serve();
+  }
+
+  private lendIdle(): void {
+    const { waiters, idle, census, coarse } = this.pool;
+    while (waiters.length > 0) {
+      const slot = this.takeFit(coarse.now());
+      if (!slot) break;
+      this.offer(slot);
+    }
+    // Not merely for want of other supply: a create or a reset on its way may hang.
+    while (waiters.length > census.validating) {
+      const slot = idle.peek();
+      if (!slot) return;
+      idle.remove(slot);
+      this.parts.inspection.validate(slot);
+    }
+  }
+}

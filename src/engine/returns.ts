@@ -1,0 +1,120 @@
+import { PoolTimeoutError } from './errors.js';
+import type { Exchange } from './exchange.js';
+import { isFatal, type DestroyReason } from './factory.js';
+import type { Inspection } from './inspection.js';
+import type { Interior } from './interior.js';
+import type { LeakWatch } from './leak-watch.js';
+import type { Lease, Lender } from './lease.js';
+import type { Retirement } from './retirement.js';
+import type { Slot } from './slot.js';
+
+/** How leases end: given back, destroyed, kept by the borrower, or taken away from it. */
+export class Returns<T> implements Lender<T> {
+  readonly name: string;
+
+  constructor(
+    private readonly pool: Interior<T>,
+    private readonly exchange: Exchange<T>,
+    private readonly inspection: Inspection<T>,
+    private readonly retirement: Retirement<T>,
+    private readonly leaks: LeakWatch<T>,
+    /** A fatal error has been seen on a resource of this generation. */
+    private readonly fatal: () => void,
+  ) {
+    this.name = pool.settings.name;
+  }
+
+  takeBack(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
+    if (slot.lease !== lease) return;
+    this.account(lease, slot, error);
+    const reason = this.reasonToRetire(slot, error);
+    // User code has run, and may have closed the pool meanwhile.
+    if (slot.state !== 'leased') return;
+    if (reason) this.retirement.retire(slot, reason, error ?? slot.doomCause);
+    else this.inspection.reset(slot);
+    this.goOn();
+  }
+
+  discard(lease: Lease<T>, slot: Slot<T>, cause: unknown): void {
+    if (slot.lease !== lease) return;
+    this.account(lease, slot, cause);
+    if (slot.state !== 'leased') return;
+    this.retirement.retire(slot, 'caller', cause);
+    this.goOn();
+  }
+
+  detach(lease: Lease<T>, slot: Slot<T>): void {
+    if (slot.lease !== lease) return;
+    this.account(lease, slot, undefined);
+    // Whatever a listener has done to the pool meanwhile, nobody else is given the resource.
+    if (slot.state !== 'leased') return;
+    this.pool.totals.detached++;
+    this.pool.slots.delete(slot);
+    slot.detach();
+    slot.resource = undefined as never;
+    this.exchange.serve();
+  }
+
+  /** The lease ends under its holder. */
+  revoke(lease: Lease<T>, slot: Slot<T>, why: Error, reason: DestroyReason): void {
+    this.account(lease, slot, undefined);
+    // Its holder hears of it before the resource is destroyed.
+    lease.revoke(why);
+    if (slot.state === 'leased') this.retirement.retire(slot, reason, why);
+  }
+
+  /** It is held for longer than `maxHold`. */
+  overheld(slot: Slot<T>): void {
+    const { maxHold, maxHoldAction, name } = this.pool.settings;
+    const { lease } = slot;
+    if (!lease) return;
+    this.leaks.overheld(lease, slot);
+    // User code has run.
+    if (slot.lease !== lease) return;
+    const why = new PoolTimeoutError(
+      name,
+      `Pool "${name}": the lease has been held for longer than maxHold (${maxHold} ms). Release it sooner, or raise maxHold.`,
+    );
+    if (maxHoldAction === 'report') {
+      lease.revoke(why);
+    } else {
+      this.revoke(lease, slot, why, 'held');
+      this.goOn();
+    }
+  }
+
+  private account(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
+    const { settings, totals, watch, clock, latencies, deadlines } = this.pool;
+    // From here on the lease is a released one, also for user code that runs below.
+    slot.lease = undefined;
+    slot.owner = undefined;
+    slot.trace = undefined;
+    totals.released++;
+    if (settings.maxHold !== Infinity) deadlines.cancel(slot.limit);
+    if (this.leaks.active) this.leaks.returned(lease, slot);
+    if (Number.isNaN(slot.lentAt)) return;
+    const now = clock.now();
+    const heldMs = now - slot.lentAt;
+    latencies.hold.record(heldMs);
+    watch.onRelease?.({ pool: settings.name, at: now, slot: slot.id, error, heldMs });
+  }
+
+  private reasonToRetire(slot: Slot<T>, error: unknown): DestroyReason | undefined {
+    const { factory, settings, waiters, coarse } = this.pool;
+    if (error !== undefined && isFatal(factory, error)) {
+      // One that is older than the last recycle says nothing about what has been made since.
+      if (settings.recycleOnFatal && !slot.doom) this.fatal();
+      return 'fatal';
+    }
+    if (slot.doom) return slot.doom;
+    if (this.exchange.closing && waiters.length === 0) return 'closed';
+    if (slot.uses >= settings.maxUses) return 'uses';
+    if (slot.expiresAt <= coarse.now()) return slot.expiry;
+    return this.exchange.surplus();
+  }
+
+  /** Nothing is left to do when the resource went straight to a waiter or to the idle ones. */
+  private goOn(): void {
+    if (this.pool.waiters.length > 0 || this.exchange.closing || this.pool.share) this.exchange.serve();
+  }
+}
