@@ -9,7 +9,8 @@ import type { Interior } from './interior.js';
 import { Latencies } from './latency.js';
 import { LeakWatch } from './leak-watch.js';
 import type { Lease } from './lease.js';
-import { resolveOptions, type PoolOptions } from './options.js';
+import { resolveOptions } from './option-checks.js';
+import type { PoolOptions } from './options.js';
 import { WaitingOwners } from './owners.js';
 import { recycle } from './recycling.js';
 import { Refusals } from './refusals.js';
@@ -94,7 +95,11 @@ export function assemble<T>(
   const retirement = new Retirement(interior, () => exchange.serve());
   const replacement = new Replacement(interior, (slot, reason) => retirement.retire(slot, reason));
   const inspection = new Inspection(interior, {
-    fit: slot => exchange.offer(slot),
+    fit: slot => {
+      exchange.offer(slot);
+      // Who was served may be the last to be drained, or wait for more.
+      if (interior.owners.any || exchange.closing) exchange.serve();
+    },
     unfit: (slot, reason, cause) => {
       retirement.retire(slot, reason, cause);
       exchange.serve();
@@ -169,6 +174,7 @@ export function assemble<T>(
       done: () => {
         shedding?.stop();
         commons.leave();
+        share?.leave();
         availability.become('closed');
       },
     });
@@ -186,6 +192,7 @@ export function assemble<T>(
       interior.idle.remove(slot);
       retirement.retire(slot, 'evicted');
     },
+    deadlocked: (waiter, holders) => refusals.deadlock(waiter, holders),
   });
   return {
     interior,

@@ -26,7 +26,11 @@ export interface Places<T> {
  */
 export function breakDeadlock<T>(
   places: Places<T>,
-  refuse: (waiter: Waiter<Lease<T>>, holders: readonly DeadlockedHolder[]) => void,
+  refuse: (
+    waiter: Waiter<Lease<T>>,
+    holders: readonly DeadlockedHolder[],
+    queue: WaiterQueue<Lease<T>>,
+  ) => void,
 ): void {
   const { census, owners } = places;
   // Once is not enough for an owner that has several acquires under way.
@@ -36,7 +40,7 @@ export function breakDeadlock<T>(
     const holders = describe(places, held);
     const { queue, waiter } = youngest(places, held);
     queue.remove(waiter);
-    refuse(waiter, holders);
+    refuse(waiter, holders, queue);
   }
 }
 

@@ -70,25 +70,22 @@ export class Exchange<T> {
 
   /** A slot in state `idle` and in no list is free: it goes to the first waiter, to the idle ones, or ends. */
   offer(slot: Slot<T>): void {
-    const { waiters, suspended, share } = this.pool;
-    const reason = this.surplus();
-    if (reason) {
-      this.parts.retirement.retire(slot, reason);
-      return;
-    }
-    if (waiters.length > 0 && !suspended) {
-      if (share?.yields()) {
-        this.parts.retirement.retire(slot, 'evicted');
+    const { waiters, suspended, share, coarse } = this.pool;
+    const { retirement, shedding } = this.parts;
+    if (waiters.length > 0 && !suspended && !this.surplus() && slot.expiresAt > coarse.now()) {
+      if (share?.yields(slot)) {
+        retirement.retire(slot, 'evicted');
         return;
       }
-      const { shedding } = this.parts;
       const first = shedding ? shedding.take() : waiters.shift();
       if (first) {
         first.settle(this.parts.lend(slot, first));
         return;
       }
     }
-    this.rest(slot);
+    const reason = this.surplus() ?? (slot.expiresAt <= coarse.now() ? slot.expiry : undefined);
+    if (reason) retirement.retire(slot, reason);
+    else this.rest(slot);
   }
 
   /** Why there is one resource too many, if there is. */
@@ -112,10 +109,9 @@ export class Exchange<T> {
       while (this.serveAgain) {
         this.serveAgain = false;
         this.parts.availability.assess();
-        if (!this.pool.suspended) {
-          this.lendIdle();
-          this.parts.growth.grow(this.begun && !this.closing ? this.pool.limits.min : 0);
-        }
+        this.lendIdle();
+        this.trim();
+        this.parts.growth.grow(this.begun && !this.closing ? this.pool.limits.min : 0);
         breakDeadlock(this.places, (waiter, holders) => this.parts.refusals.deadlock(waiter, holders));
         this.closing?.step();
       }
@@ -159,15 +155,25 @@ export class Exchange<T> {
     if (this.parts.replacement.wanted) this.serve();
   }
 
+  /** Ends idle resources beyond `max`: it was lowered, or those have left for whom they were kept. */
+  private trim(): void {
+    for (let reason = this.surplus(); reason; reason = this.surplus()) {
+      const coldest = this.pool.idle.shift();
+      if (!coldest) return;
+      this.parts.retirement.retire(coldest, reason);
+    }
+  }
+
   private lendIdle(): void {
     const { waiters, idle, census, coarse } = this.pool;
-    while (waiters.length > 0) {
+    // User code that runs meanwhile may suspend the pool.
+    while (waiters.length > 0 && !this.pool.suspended) {
       const slot = this.takeFit(coarse.now());
       if (!slot) break;
       this.offer(slot);
     }
     // Not merely for want of other supply: a create or a reset on its way may hang.
-    while (waiters.length > census.validating) {
+    while (waiters.length > census.validating && !this.pool.suspended) {
       const slot = idle.peek();
       if (!slot) return;
       idle.remove(slot);

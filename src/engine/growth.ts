@@ -68,8 +68,8 @@ export class Growth<T> {
 
   /** May a create begin now, if there is room? */
   get ready(): boolean {
-    const { census, settings } = this.pool;
-    if (this.stopped || census.creating >= settings.createConcurrency) return false;
+    const { census, settings, suspended } = this.pool;
+    if (this.stopped || suspended || census.creating >= settings.createConcurrency) return false;
     return this.failures === 0 || (this.retryAt === undefined && this.running === 0);
   }
 
@@ -189,10 +189,13 @@ export class Growth<T> {
       return;
     }
     const now = clock.now();
+    const tookMs = now - began;
     slot.arrive(outcome.value);
+    slot.bornAt = now;
+    slot.tookMs = tookMs;
     totals.created++;
-    latencies.create.record(now - began);
-    watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs: now - began });
+    latencies.create.record(tookMs);
+    watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs });
     if (slot.doom) {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
       if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);

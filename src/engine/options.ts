@@ -1,9 +1,6 @@
-import type { AcquireOptions, ResizeOptions } from './calls.js';
 import { systemClock, type Clock } from './clock.js';
-import { PoolOptionsError } from './errors.js';
 import type { ResourceFactory } from './factory.js';
 import type { PoolListener } from './listener.js';
-import { PRIORITIES } from './waiter-queue.js';
 
 /** How long to wait after failed creates: `random() × min(max, initial × factor^(failures − 1))`, full jitter. */
 export interface CreateBackoff {
@@ -73,7 +70,7 @@ export interface PoolSettings {
   /** Whether one fatal error retires everything that is older, as `recycle()` does. Default false. */
   recycleOnFatal?: boolean;
   /** Refuse borrowers while the queue is standing, rather than serve all of them late. Default off. */
-  shed?: Partial<Shed>;
+  shed?: Partial<Shed> | undefined;
   /** A lease held longer is reported with the stack of its acquire, and again when it comes back. Default off. */
   leakThreshold?: number;
   /** A destroy that takes longer is given up and no longer counted. Default 5 000. */
@@ -97,96 +94,7 @@ export type ResolvedSettings = Readonly<Required<Omit<PoolSettings, 'createBacko
 /** How many there may be: the settings that `resize()` changes. */
 export type Limits = Pick<ResolvedSettings, 'min' | 'max' | 'overflow'>;
 
-interface Rule {
-  readonly ok: (value: unknown) => boolean;
-  readonly allowed: string;
-}
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
-const isNumber = (value: unknown): value is number => typeof value === 'number' && !Number.isNaN(value);
-const count = (least: number, infinite = false): Rule => ({
-  ok: value =>
-    isNumber(value) && value >= least && (Number.isInteger(value) || (infinite && value === Infinity)),
-  allowed: `a whole number ≥ ${least}${infinite ? ', or Infinity' : ''}`,
-});
-const duration = (least = 0): Rule => ({
-  ok: value => isNumber(value) && value >= least,
-  allowed: `milliseconds ≥ ${least}, or Infinity`,
-});
-const finite = (least: number): Rule => ({
-  ok: value => isNumber(value) && value >= least && value !== Infinity,
-  allowed: `a finite number ≥ ${least}`,
-});
-const oneOf = (...values: string[]): Rule => ({
-  ok: value => values.includes(value as string),
-  allowed: values.map(value => `'${value}'`).join(' or '),
-});
-const method = (optional: boolean): Rule => ({
-  ok: value => typeof value === 'function' || (optional && value === undefined),
-  allowed: 'a function',
-});
-
-const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
-  name: { ok: value => typeof value === 'string' && value !== '', allowed: 'a non-empty string' },
-  min: count(0),
-  max: count(1),
-  overflow: count(0),
-  order: oneOf('lifo', 'fifo'),
-  acquireTimeout: duration(),
-  maxWaiting: count(0, true),
-  createTimeout: duration(1),
-  createConcurrency: count(1, true),
-  createBackoff: { ok: isObject, allowed: '{ initial?, max?, factor? }' },
-  unavailableAfter: count(1, true),
-  validateAfterIdle: duration(),
-  keepAlive: duration(1),
-  validateTimeout: duration(1),
-  resetTimeout: duration(1),
-  idleTimeout: duration(1),
-  maxLifetime: duration(1),
-  lifetimeJitter: {
-    ok: value => isNumber(value) && value >= 0 && value <= 1,
-    allowed: 'a number from 0 to 1',
-  },
-  maxUses: count(1, true),
-  maxHold: duration(1),
-  maxHoldAction: oneOf('report', 'destroy'),
-  recycleOnFatal: { ok: value => typeof value === 'boolean', allowed: 'true or false' },
-  shed: { ok: isObject, allowed: '{ target?, interval? }' },
-  leakThreshold: duration(1),
-  destroyTimeout: duration(1),
-  listeners: {
-    ok: value => Array.isArray(value) && value.every(one => typeof one === 'object' && one !== null),
-    allowed: 'an array of PoolListener objects',
-  },
-  clock: {
-    ok: value =>
-      typeof (value as Clock | null)?.now === 'function' && typeof (value as Clock).setTimer === 'function',
-    allowed: 'a Clock: { now(), setTimer(callback, ms) }',
-  },
-};
-
-const BACKOFF: Readonly<Record<keyof CreateBackoff, Rule>> = {
-  initial: finite(1),
-  max: finite(1),
-  factor: finite(1),
-};
-
-const SHED: Readonly<Record<keyof Shed, Rule>> = {
-  target: finite(1),
-  interval: finite(1),
-};
-
-const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
-  create: method(false),
-  validate: method(true),
-  reset: method(true),
-  destroy: method(true),
-  isFatal: method(true),
-  isRetryable: method(true),
-};
-
-const DEFAULTS: ResolvedSettings = {
+export const DEFAULTS: ResolvedSettings = {
   name: 'pool',
   min: 0,
   max: 10,
@@ -216,156 +124,4 @@ const DEFAULTS: ResolvedSettings = {
   clock: systemClock,
 };
 
-const SHED_DEFAULTS: Shed = { target: 50, interval: 2_000 };
-
-/** The names of all settings, for those who have to tell a pool's options from their own. */
-export const SETTING_NAMES = Object.keys(SETTINGS) as readonly (keyof PoolSettings)[];
-/** The names of the members of a factory. */
-export const FACTORY_NAMES = Object.keys(FACTORY) as readonly (keyof ResourceFactory<unknown>)[];
-
-/**
- * Checks what the user gave and fills in the defaults.
- *
- * @throws PoolOptionsError naming the option, its value and what is allowed
- */
-export function resolveOptions<T>(given: PoolOptions<T>): {
-  settings: ResolvedSettings;
-  factory: ResourceFactory<T>;
-} {
-  const named: unknown = (given as { name?: unknown } | null | undefined)?.name;
-  const pool = typeof named === 'string' ? named : DEFAULTS.name;
-  if (!isObject(given)) throw wrong(pool, 'options', given, 'an object with a create function');
-
-  for (const key of Object.keys(given)) {
-    if (!Object.hasOwn(SETTINGS, key) && !Object.hasOwn(FACTORY, key) && key !== 'factory') {
-      throw new PoolOptionsError(pool, `Pool "${pool}": unknown option "${key}"${suggestion(key)}`);
-    }
-  }
-  const { factory, ...settings } = splitFactory(pool, given);
-  // An option that is undefined is an option that was not given, as in { max: config.max }.
-  const present = defined(settings);
-  check(pool, '', SETTINGS, present);
-  check(pool, 'createBackoff.', BACKOFF, settings.createBackoff ?? {});
-  check(pool, 'shed.', SHED, settings.shed ?? {});
-
-  const backoff = { ...DEFAULTS.createBackoff, ...defined(settings.createBackoff) };
-  const shed = settings.shed && { ...SHED_DEFAULTS, ...defined(settings.shed) };
-  const resolved: ResolvedSettings = { ...DEFAULTS, ...present, createBackoff: backoff, shed };
-  checkMin(pool, resolved);
-  if (backoff.initial > backoff.max) {
-    throw wrong(
-      pool,
-      'createBackoff.initial',
-      backoff.initial,
-      `at most createBackoff.max, which is ${backoff.max}`,
-    );
-  }
-  return { settings: resolved, factory };
-}
-
-/**
- * Checks a duration given to a call, such as the timeout of an acquire.
- *
- * @throws PoolOptionsError
- */
-export function checkDuration(pool: string, name: string, value: unknown): void {
-  const rule = duration();
-  if (!rule.ok(value)) throw wrong(pool, name, value, rule.allowed);
-}
-
-/**
- * The limits of a pool after a resize.
- *
- * @throws PoolOptionsError naming the option, its value and what is allowed
- */
-export function resizedLimits(pool: string, now: Limits, changes: ResizeOptions): Limits {
-  if (!isObject(changes)) throw wrong(pool, 'resize', changes, '{ min?, max?, overflow? }');
-  const unknown = Object.keys(changes).find(key => !Object.hasOwn(now, key));
-  if (unknown)
-    throw wrong(pool, unknown, (changes as never)[unknown], 'left out: resize takes min, max, overflow');
-  check(pool, '', { min: SETTINGS.min, max: SETTINGS.max, overflow: SETTINGS.overflow }, changes);
-  const { min = now.min, max = now.max, overflow = now.overflow } = changes;
-  checkMin(pool, { min, max });
-  return { min, max, overflow };
-}
-
-/**
- * Checks the options of an acquire.
- *
- * @throws PoolOptionsError
- */
-export function checkWish(pool: string, { timeout, priority, owner }: AcquireOptions): void {
-  if (timeout !== undefined) checkDuration(pool, 'timeout', timeout);
-  if (priority !== undefined && !PRIORITIES.includes(priority)) {
-    throw wrong(pool, 'priority', priority, oneOf(...PRIORITIES).allowed);
-  }
-  if (owner !== undefined && !isObject(owner) && typeof owner !== 'function') {
-    throw wrong(pool, 'owner', owner, 'an object');
-  }
-}
-
-function checkMin(pool: string, { min, max }: Pick<Limits, 'min' | 'max'>): void {
-  if (min > max) throw wrong(pool, 'min', min, `at most max, which is ${max}`);
-}
-
-function splitFactory<T>(
-  pool: string,
-  given: PoolOptions<T>,
-): PoolSettings & { factory: ResourceFactory<T> } {
-  const settings: Record<string, unknown> = { ...given };
-  const own = FACTORY_NAMES.filter(name => name in settings && settings[name] !== undefined);
-  const object = given.factory;
-  if (object !== undefined) {
-    if (!isObject(object)) {
-      throw wrong(pool, 'factory', object, 'an object with a create function');
-    }
-    if (own[0]) throw wrong(pool, own[0], settings[own[0]], 'left out when a factory object is given');
-    check(pool, 'factory.', FACTORY, object);
-    return { ...(settings as PoolSettings), factory: object };
-  }
-  check(pool, '', FACTORY, settings);
-  // The members stay methods of the object they were given on, so that `this` in them is what the user expects.
-  for (const name of FACTORY_NAMES) Reflect.deleteProperty(settings, name);
-  return { ...(settings as PoolSettings), factory: given };
-}
-
-function defined<V extends object>(values: V | undefined): Partial<V> {
-  return Object.fromEntries(
-    Object.entries(values ?? {}).filter(([, value]) => value !== undefined),
-  ) as Partial<V>;
-}
-
-function check(pool: string, prefix: string, rules: Readonly<Record<string, Rule>>, values: object): void {
-  for (const [key, rule] of Object.entries(rules)) {
-    const value = (values as Record<string, unknown>)[key];
-    if (value === undefined && !(key === 'create' && rules === FACTORY)) continue;
-    if (!rule.ok(value)) throw wrong(pool, prefix + key, value, rule.allowed);
-  }
-  if (rules !== BACKOFF && rules !== SHED) return;
-  const unknown = Object.keys(values).find(key => !(key in rules));
-  if (unknown) throw new PoolOptionsError(pool, `Pool "${pool}": unknown option "${prefix}${unknown}".`);
-}
-
-function wrong(pool: string, option: string, value: unknown, allowed: string): PoolOptionsError {
-  return new PoolOptionsError(
-    pool,
-    `Pool "${pool}": option "${option}" is ${show(value)}; it must be ${allowed}.`,
-  );
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return String(value);
-}
-
-/** Names the option that was probably meant. */
-function suggestion(key: string): string {
-  const plain = (name: string): string =>
-    name.toLowerCase().replace(/(millis|ms|count|size|connections)$/, '');
-  const meant = SETTING_NAMES.find(name => plain(name) === plain(key));
-  return meant
-    ? `; did you mean "${meant}"?`
-    : `; known are ${[...SETTING_NAMES, 'factory', ...FACTORY_NAMES].join(', ')}.`;
-}
+export const SHED_DEFAULTS: Shed = { target: 50, interval: 2_000 };

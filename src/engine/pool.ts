@@ -4,7 +4,8 @@ import type { Commons } from './commons.js';
 import type { Exchange } from './exchange.js';
 import type { Interior } from './interior.js';
 import { Lease } from './lease.js';
-import { checkDuration, checkWish, resizedLimits, type PoolOptions } from './options.js';
+import { checkDuration, checkWish, resizedLimits } from './option-checks.js';
+import type { PoolOptions } from './options.js';
 import { recycle } from './recycling.js';
 import type { Share } from './share.js';
 import type { Slot } from './slot.js';
@@ -132,15 +133,8 @@ export class Pool<T> {
    * @throws PoolOptionsError naming the option, its value and what is allowed
    */
   resize(limits: ResizeOptions): void {
-    const { exchange } = this;
-    const { interior, retirement } = this.parts;
-    interior.limits = resizedLimits(this.name, interior.limits, limits);
-    for (let reason = exchange.surplus(); reason; reason = exchange.surplus()) {
-      const coldest = interior.idle.shift();
-      if (!coldest) break;
-      retirement.retire(coldest, reason);
-    }
-    exchange.serve();
+    this.in.limits = resizedLimits(this.name, this.in.limits, limits);
+    this.exchange.serve();
   }
 
   /**

@@ -133,6 +133,10 @@ export class Refusals<T> {
     const { lastError } = this.growth;
     if (stats.state === 'suspended') return 'The pool is suspended: resume() it.';
     if (lastError !== undefined) return `Creates are failing: ${messageOf(lastError)}`;
+    const { share } = this.interior;
+    if (share && share.room <= 0) {
+      return 'The total of all keys is used up: hold leases for less time, or raise maxTotal.';
+    }
     if (stats.leased < stats.max) return otherwise;
     return (
       'Every resource is leased: look for leases that are not released (leakThreshold), hold them for less time, ' +

@@ -115,6 +115,8 @@ export class Returns<T> implements Lender<T> {
 
   /** Nothing is left to do when the resource went straight to a waiter or to the idle ones. */
   private goOn(): void {
-    if (this.pool.waiters.length > 0 || this.exchange.closing || this.pool.share) this.exchange.serve();
+    const { waiters, census, limits, share } = this.pool;
+    const more = waiters.length > 0 || census.alive < limits.min || this.exchange.closing || share;
+    if (more) this.exchange.serve();
   }
 }

@@ -1,8 +1,11 @@
+import type { DeadlockedHolder } from './errors.js';
 import type { Growth } from './growth.js';
 import type { IdleSlots } from './idle-slots.js';
 import type { Interior } from './interior.js';
+import type { Lease } from './lease.js';
 import type { WaitingOwners } from './owners.js';
 import type { Census, Slot } from './slot.js';
+import type { Waiter } from './waiter-queue.js';
 
 /** What a pool shows to those it shares a total with. */
 export interface Sharer<T> {
@@ -12,6 +15,8 @@ export interface Sharer<T> {
   serve(): void;
   /** Destroys one of its idle resources, to make room. */
   evict(slot: Slot<T>): void;
+  /** Tells one of its waiters, taken out of the queue, that it would wait for ever. */
+  deadlocked(waiter: Waiter<Lease<T>>, holders: readonly DeadlockedHolder[]): void;
 }
 
 /** A pool's part of a total that it shares with others. The total may live elsewhere: other keys, other processes. */
@@ -22,10 +27,12 @@ export interface Share<T> {
   readonly owners: WaitingOwners;
   readonly idle: IdleSlots<T>;
   join(sharer: Sharer<T>): void;
+  /** The pool is closed. */
+  leave(): void;
   /** A place has been taken. */
   took(): void;
   /** Should a resource that is free now make room for another pool, rather than serve one's own waiters? */
-  yields(): boolean;
+  yields(slot: Slot<T>): boolean;
   /** The pool has done what it can for now. */
   settled(): void;
 }

@@ -94,6 +94,9 @@ export class Slot<T> implements Links<Slot<T>> {
   doom: DestroyReason | undefined = undefined;
   doomCause: unknown = undefined;
   uses = 0;
+  /** When it was made, and how long that took. */
+  bornAt = 0;
+  tookMs = 0;
   /** When it was last given back; Infinity while it has not been idle since it was made or lent. */
   idleSince = Infinity;
   /** When it was last known to be good: made, given back, or validated. */

@@ -23,6 +23,7 @@ const SOON_MS = 50;
  */
 export class Upkeep<T> {
   private readonly round: Deadline;
+  /** When the next round is planned; nothing is ever earlier once it has been stopped. */
   private nextRound = Infinity;
 
   constructor(
@@ -67,9 +68,10 @@ export class Upkeep<T> {
     this.expect(Math.min(idleEnds, slot.expiresAt, this.checkAt(slot)), now);
   }
 
+  /** For good. */
   stop(): void {
     this.pool.deadlines.cancel(this.round);
-    this.nextRound = Infinity;
+    this.nextRound = -Infinity;
   }
 
   private checkAt(slot: Slot<T>): number {

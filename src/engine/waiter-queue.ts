@@ -109,6 +109,8 @@ export class WaiterQueue<R> {
    * @throws what a refusal says, or the reason of the signal
    */
   async join(wish: Wish, joined: () => void): Promise<R> {
+    // User code has run since the last look: a listener, or a destroy.
+    wish.signal?.throwIfAborted();
     const now = this.waits.now();
     const waiter = new Waiter<R>(now, ++tickets, wish, this.leave);
     this[wish.priority ?? 'normal'].push(waiter);

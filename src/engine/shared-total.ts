@@ -1,0 +1,230 @@
+import { breakDeadlock, type Places } from './deadlock.js';
+import { IdleSlots } from './idle-slots.js';
+import { WaitingOwners } from './owners.js';
+import type { Share, Sharer } from './share.js';
+import { Census, type Slot } from './slot.js';
+
+/**
+ * A total that several pools share, in this process.
+ *
+ * Places that are free go round among the pools that want one, those that have nothing first. When none is free, the
+ * resource that has been idle longest makes room, whosever it is. When none is idle, a pool that gets one back gives it
+ * up for a pool that has nothing, or that would still have fewer; but not before it has served for as long as it took
+ * to make, so that however many pools compete, at least half of the time goes into work.
+ */
+export class SharedTotal<T> {
+  readonly census = new Census();
+  readonly owners = new WaitingOwners();
+  readonly members = new Set<Member<T>>();
+  /** The idle resources of all members, the one that has been idle longest first. */
+  private readonly idle = new Map<Slot<T>, Member<T>>();
+  /** Members that could make use of a place, and have nothing yet; then those that have something. */
+  private readonly starving = new Set<Member<T>>();
+  private readonly wanting = new Set<Member<T>>();
+  /** How many places they could make use of, taken together. */
+  private demand = 0;
+  private readonly places: Places<T>;
+  private dispatching = false;
+  private dispatchAgain = false;
+
+  constructor(private readonly max: number) {
+    const { census, owners, members } = this;
+    this.places = {
+      census,
+      owners,
+      cap: max,
+      slots: {
+        *[Symbol.iterator]() {
+          for (const { sharer } of members) yield* sharer.interior.slots;
+        },
+      },
+      queues: {
+        *[Symbol.iterator]() {
+          for (const { sharer } of members) yield sharer.interior.waiters;
+        },
+      },
+    };
+  }
+
+  /** @param empty called when the member holds nothing, nobody waits, and it has no failure to remember */
+  member(order: 'lifo' | 'fifo', empty: () => void): Member<T> {
+    return new Member(this, this.idle, order, empty);
+  }
+
+  joined(member: Member<T>): void {
+    this.members.add(member);
+  }
+
+  left(member: Member<T>): void {
+    this.members.delete(member);
+    this.note(member, 0);
+  }
+
+  roomFor(member: Member<T>): number {
+    const others = this.starving.size + this.wanting.size - (member.demand > 0 ? 1 : 0);
+    const rest = this.free - others;
+    return this.first === member ? Math.max(rest, Math.min(this.free, 1)) : rest;
+  }
+
+  /** It was its turn; the next one is somebody else's. */
+  took(member: Member<T>): void {
+    const waited = this.starving.delete(member) || this.wanting.delete(member);
+    if (waited) this.wanting.add(member);
+  }
+
+  yields(member: Member<T>): boolean {
+    const { first } = this;
+    if (!first || first === member || this.demand - member.demand <= this.free + this.census.closing) {
+      return false;
+    }
+    const has = first.sharer.interior.census.alive;
+    return has === 0 || member.sharer.interior.census.alive >= has + 2;
+  }
+
+  /** A member has changed: notes what it wants, and sees what can be done for all. */
+  settled(member: Member<T>): void {
+    this.note(member, demandOf(member.sharer));
+    this.dispatchAgain = true;
+    if (this.dispatching) return;
+    this.dispatching = true;
+    try {
+      while (this.dispatchAgain) {
+        this.dispatchAgain = false;
+        this.grant();
+        this.makeRoom();
+        breakDeadlock(this.places, (waiter, holders, queue) => {
+          for (const { sharer } of this.members) {
+            if (sharer.interior.waiters === queue) sharer.deadlocked(waiter, holders);
+          }
+        });
+      }
+    } finally {
+      this.dispatching = false;
+    }
+  }
+
+  private get free(): number {
+    return this.max - this.census.places;
+  }
+
+  private get first(): Member<T> | undefined {
+    const [first] = this.starving.size > 0 ? this.starving : this.wanting;
+    return first;
+  }
+
+  private note(member: Member<T>, demand: number): void {
+    this.demand += demand - member.demand;
+    member.demand = demand;
+    const starves = member.sharer.interior.census.alive === 0;
+    const [queue, other] = starves ? [this.starving, this.wanting] : [this.wanting, this.starving];
+    other.delete(member);
+    if (demand > 0) queue.add(member);
+    else queue.delete(member);
+  }
+
+  private grant(): void {
+    for (let { first } = this; first && this.free > 0; first = this.first) {
+      const before = this.census.places;
+      first.sharer.serve();
+      // It could make no use of it after all; it comes back when it can.
+      if (this.first === first && this.census.places === before) this.note(first, 0);
+    }
+  }
+
+  private makeRoom(): void {
+    while (this.demand > this.free + this.census.closing) {
+      const [oldest] = this.idle;
+      if (!oldest) return;
+      const [slot, { sharer }] = oldest;
+      sharer.evict(slot);
+    }
+  }
+}
+
+/** One of the pools under the total. */
+export class Member<T> implements Share<T> {
+  readonly idle: IdleSlots<T>;
+  sharer!: Sharer<T>;
+  /** How many places it could make use of. */
+  demand = 0;
+
+  constructor(
+    private readonly total: SharedTotal<T>,
+    idle: Map<Slot<T>, Member<T>>,
+    order: 'lifo' | 'fifo',
+    private readonly empty: () => void,
+  ) {
+    this.idle = new SharedIdleSlots(order, idle, this);
+  }
+
+  get census(): Census {
+    return this.total.census;
+  }
+
+  get owners(): WaitingOwners {
+    return this.total.owners;
+  }
+
+  get room(): number {
+    return this.total.roomFor(this);
+  }
+
+  join(sharer: Sharer<T>): void {
+    this.sharer = sharer;
+    this.total.joined(this);
+  }
+
+  leave(): void {
+    this.total.left(this);
+  }
+
+  took(): void {
+    this.total.took(this);
+  }
+
+  yields(slot: Slot<T>): boolean {
+    // One that has served nobody yet was made in vain; it is also younger than that by the coarse time.
+    if (slot.uses === 0 || this.sharer.interior.coarse.now() - slot.bornAt < slot.tookMs) return false;
+    return this.total.yields(this);
+  }
+
+  settled(): void {
+    this.total.settled(this);
+    const { interior, growth } = this.sharer;
+    if (interior.census.places === 0 && interior.waiters.length === 0 && !growth.backsOff) this.empty();
+  }
+}
+
+/** The idle slots of a pool, that are also noted among those of all. */
+class SharedIdleSlots<T> extends IdleSlots<T> {
+  constructor(
+    order: 'lifo' | 'fifo',
+    private readonly all: Map<Slot<T>, Member<T>>,
+    private readonly member: Member<T>,
+  ) {
+    super(order);
+  }
+
+  override push(slot: Slot<T>): void {
+    super.push(slot);
+    this.all.set(slot, this.member);
+  }
+
+  override unshift(slot: Slot<T>): void {
+    super.unshift(slot);
+    this.all.set(slot, this.member);
+  }
+
+  override remove(slot: Slot<T>): void {
+    super.remove(slot);
+    this.all.delete(slot);
+  }
+}
+
+/** How many more resources it would make now, if only the total allowed it. */
+function demandOf<T>({ interior, growth }: Sharer<T>): number {
+  const { waiters, census, limits, suspended } = interior;
+  if (suspended || !growth.ready) return 0;
+  const room = limits.max + limits.overflow - census.places;
+  return Math.max(0, Math.min(waiters.length - census.coming, room));
+}
