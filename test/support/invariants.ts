@@ -1,5 +1,6 @@
-import { afterEach, expect } from '@jest/globals';
+import { afterEach } from '@jest/globals';
 import { Pool, type Lease, type PoolListener, type PoolSettings } from '../../src/engine/index.js';
+import { Findings } from './findings.js';
 import { follow } from './follow.js';
 import { ManualClock, turn } from './manual-clock.js';
 import { ScriptedFactory, type Scripts, type Thing } from './scripted-factory.js';
@@ -17,6 +18,8 @@ export interface ScriptedPool<T> {
   readonly clock: ManualClock;
   /** Everything the pool's listeners were told. */
   readonly events: readonly LoggedEvent[];
+  /** Checks, closes and checks the pool again now, and not after the test; for tests that make a pool in a loop. */
+  finish(): Promise<void>;
 }
 
 const watches = new Set<InvariantWatch<unknown>>();
@@ -34,7 +37,11 @@ export function scriptedPool<T = Thing>(options: ScriptedOptions<T> = {}): Scrip
     factory: factory.members,
   });
   watch.attach(pool);
-  return { pool, factory, clock, events: watch.events };
+  const finish = (): Promise<void> => {
+    watches.delete(watch as InvariantWatch<unknown>);
+    return watch.finish();
+  };
+  return { pool, factory, clock, events: watch.events, finish };
 }
 
 /** Has every scripted pool of every test of this file checked, closed, and checked again, when the test is over. */
@@ -50,26 +57,39 @@ export function checkPoolsAfterEach(): void {
 export function checkInvariants<T>(pool: Pool<T>, factory: ScriptedFactory<T>, clock?: ManualClock): void {
   const stats = pool.stats();
   const { totals } = stats;
-  expect(factory.violations).toEqual([]);
-  expect(factory.outside).toBe(stats.total + stats.abandoned);
-  expect(stats.total).toBeLessThanOrEqual(stats.max + stats.overflow);
-  expect(stats.total).toBe(
+  const findings = new Findings();
+  findings.add(...factory.violations);
+  findings.same('what is outside', factory.outside, stats.total + stats.abandoned);
+  findings.same('total is at most max + overflow', stats.total <= stats.max + stats.overflow, true);
+  findings.same(
+    'total',
+    stats.total,
     stats.creating + stats.idle + stats.validating + stats.leased + stats.resetting + stats.closing,
   );
-  expect(factory.borrows).toBe(stats.leased);
-  expect(totals.acquired - totals.released).toBe(stats.leased);
-  expect(totals.created).toBe(factory.creations.length);
-  expect(totals.detached).toBe(factory.creations.filter(one => one.state === 'detached').length);
-  expect(totals.destroyed).toBe(factory.creations.filter(one => one.state === 'destroyed').length);
-  expect(Object.values(totals.destroyedBy).reduce((sum, count) => sum + count, 0)).toBe(totals.destroyed);
-  // Nobody waits while something is free, unless one is being validated for them.
-  if (stats.waiting > stats.validating) expect(stats.idle).toBe(0);
-  if (!clock) return;
-  expect(clock.timersLeft).toBeLessThanOrEqual(1);
-  // Somebody may await start() or close() in the other states.
-  if (stats.state === 'ready' || stats.state === 'unavailable') {
-    expect(clock.holdsProcess).toBe(stats.waiting > 0);
+  findings.same('what borrowers hold', factory.borrows, stats.leased);
+  findings.same('acquired - released', totals.acquired - totals.released, stats.leased);
+  findings.same('created', totals.created, factory.creations.length);
+  findings.same('detached', totals.detached, factory.count('detached'));
+  findings.same('destroyed', totals.destroyed, factory.count('destroyed'));
+  findings.same(
+    'destroyed by reason',
+    Object.values(totals.destroyedBy).reduce((sum, count) => sum + count, 0),
+    totals.destroyed,
+  );
+  // Unless something is being validated for those who wait, or the pool is suspended.
+  findings.same(
+    'nobody waits while something is idle',
+    stats.waiting <= stats.validating || stats.idle === 0 || stats.state === 'suspended',
+    true,
+  );
+  if (clock) {
+    findings.same('one timer at most', clock.timersLeft <= 1, true);
+    // Somebody may await start() or close() in the other states.
+    if (stats.state === 'ready' || stats.state === 'unavailable') {
+      findings.same('holds the process', clock.holdsProcess, stats.waiting > 0);
+    }
   }
+  findings.report(stats);
 }
 
 /** Watches one pool from its first moment to its last. */
@@ -142,13 +162,22 @@ class InvariantWatch<T> {
 
     // What is left behind never settles, or the test would have been told to wait.
     const { creates, destroys } = this.factory;
-    expect(closed.state).toBe('fulfilled');
+    const stats = this.pool.stats();
+    const findings = new Findings();
+    findings.same('close', closed.state, 'fulfilled');
     checkInvariants(this.pool, this.factory, this.clock);
-    expect(this.pool.stats()).toMatchObject({ state: 'closed', total: 0, waiting: 0 });
-    expect(this.factory.outside).toBe(creates.open.length + destroys.open.length);
-    expect(destroys.calls.length).toBe(this.factory.creations.filter(one => one.state !== 'detached').length);
-    expect(this.clock.timersLeft).toBe(0);
-    expect([...this.out]).toEqual([]);
+    findings.same('state', stats.state, 'closed');
+    findings.same('total', stats.total, 0);
+    findings.same('waiting', stats.waiting, 0);
+    findings.same('what is outside', this.factory.outside, creates.open.length + destroys.open.length);
+    findings.same(
+      'calls of destroy',
+      destroys.calls.length,
+      this.factory.creations.length - this.factory.count('detached'),
+    );
+    findings.same('timers', this.clock.timersLeft, 0);
+    findings.same('slots still lent', [...this.out].join(), '');
+    findings.report(stats);
   }
 
   /** Seen from outside, when a create begins: all there is, but what the pool has rightly given up. */

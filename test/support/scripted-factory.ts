@@ -184,6 +184,11 @@ export class ScriptedFactory<T = Thing> {
     return this.creates.open.length + this.creations.filter(exists).length;
   }
 
+  /** How many of those that were created have come to this. */
+  count(state: Creation['state']): number {
+    return this.creations.filter(one => one.state === state).length;
+  }
+
   /** How much of that a pool with these limits may have given up. */
   givenUp(createTimeout: number, destroyTimeout: number): number {
     const now = this.clock.now();
