@@ -251,6 +251,16 @@ describe('close', () => {
     expect(pool.stats().abandoned).toBe(1);
   });
 
+  it('leaves no timer when what a create makes meanwhile has a destroy that hangs', async () => {
+    const { pool, factory, clock } = scriptedPool({ create: slow, destroy: never, destroyTimeout: 1_000 });
+    follow(pool.acquire());
+    const closed = follow(pool.close());
+    factory.creates.last.settle();
+    await clock.advance(1_100);
+    expect(closed.state).toBe('fulfilled');
+    expect(clock.timersLeft).toBe(0);
+  });
+
   it('resolves although destroys fail', async () => {
     const { pool } = scriptedPool({ destroy: rejects(new Error('cannot end')) });
     (await pool.acquire()).release();

@@ -35,6 +35,8 @@ function expected(stage: Stage, event: Event, outcomes: Outcomes): Result {
   if (event === 'close' || event === 'close now') return 'closed';
   if (event === 'timeout' && isLong(stage, outcomes)) return 'timed out';
   if (stage === 'leased') return 'pending';
+  // A create of the old generation that fails says nothing about the new one.
+  if (event === 'recycle') return 'served';
   // One failed create, nothing else is live, and unavailableAfter is 1.
   if (stage === 'create' && outcomes.create !== 'ok' && outcomes.create !== 'slow') return 'unavailable';
   return 'served';

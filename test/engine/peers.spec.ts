@@ -84,6 +84,18 @@ describe('generic-pool (clear leaves the idle list as it is):', () => {
     await turn();
     expect(borrowers.map(one => one.value?.resource.id)).toEqual([4, 5, 6, 7]);
   });
+
+  it('what recycle has destroyed is never lent, and borrowers get new ones', async () => {
+    const { pool, factory } = scriptedPool({ max: 3, destroy: slow });
+    for (const lease of await Promise.all([1, 2, 3].map(() => pool.acquire()))) lease.release();
+    pool.recycle();
+    expect(pool.tryAcquire()).toBeUndefined();
+    const borrowers = [1, 2, 3].map(() => follow(pool.acquire()));
+    expect(factory.reasons).toEqual(['recycled', 'recycled', 'recycled']);
+    for (const call of factory.destroys.open) call.settle();
+    await turn();
+    expect(borrowers.map(one => one.value?.resource.id)).toEqual([4, 5, 6]);
+  });
 });
 
 describe('tarn (the error of a create keeps only its message):', () => {
@@ -137,6 +149,19 @@ describe('lightning-pool (minIdle takes the pool beyond max):', () => {
   });
 });
 
+describe('lightning-pool (raising max wakes nobody who waits):', () => {
+  it('a higher max serves those who wait at once', async () => {
+    const { pool } = scriptedPool({ max: 1 });
+    await pool.acquire();
+    const waiters = [1, 2, 3].map(() => follow(pool.acquire()));
+    await turn();
+    expect(waiters.map(one => one.state)).toEqual(['pending', 'pending', 'pending']);
+    pool.resize({ max: 3 });
+    await turn();
+    expect(waiters.map(one => one.state)).toEqual(['fulfilled', 'fulfilled', 'pending']);
+  });
+});
+
 describe('sequelize-pool (a failing destroy of an idle one is an unhandled rejection):', () => {
   it('a destroy that rejects while nobody is there is told to the listeners and harms nobody', async () => {
     const error = new Error('socket hang up');
@@ -180,6 +205,16 @@ describe('mysql2#4497, typeorm#4738 (nested borrows freeze the whole application
     expect(tasks[1]!.error).toBeInstanceOf(PoolTimeoutError);
     expect(tasks[2]!.value).toBe('one');
     expect(pool.stats()).toMatchObject({ idle: 2, waiting: 0 });
+  });
+
+  it('borrowers that say who they are do not even wait for that', async () => {
+    const { pool } = scriptedPool({ max: 2, acquireTimeout: Infinity });
+    const nested = (owner: object): Promise<string> =>
+      pool.use(() => pool.use(() => 'both', { owner }), { owner });
+    const tasks = [follow(nested({})), follow(nested({}))];
+    await turn();
+    expect(tasks[0]!.value).toBe('both');
+    expect(tasks[1]!.error).toMatchObject({ code: 'POOL_DEADLOCK' });
   });
 });
 

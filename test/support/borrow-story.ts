@@ -30,7 +30,7 @@ export type Outcomes = Readonly<Record<'create' | 'reset' | 'validate' | 'destro
 export const STAGES = ['create', 'leased', 'reset', 'validate', 'destroy'] as const;
 export type Stage = (typeof STAGES)[number];
 
-export const EVENTS = ['nothing', 'abort', 'timeout', 'close', 'close now'] as const;
+export const EVENTS = ['nothing', 'abort', 'timeout', 'close', 'close now', 'recycle'] as const;
 export type Event = (typeof EVENTS)[number];
 
 /** What has become of an acquire. */
@@ -62,6 +62,8 @@ export class BorrowStory {
   private readonly borrowers: Borrower[] = [];
   private holder: Lease<Thing> | undefined;
   private closed: Followed<void> | undefined;
+  /** The last one that was made, or is being made, before the recycle. */
+  private lastOld = 0;
 
   constructor(
     private readonly outcomes: Outcomes,
@@ -122,6 +124,7 @@ export class BorrowStory {
       if (result === 'pending') waiter.abort.abort();
     } else if (!this.isClosed()) {
       this.holder = result === 'served' ? waiter.lease.value : await this.somebodyElse();
+      this.findings.same('an older one is lent', this.holder!.resource.id <= this.lastOld, false);
     }
   }
 
@@ -130,6 +133,12 @@ export class BorrowStory {
     this.holder?.release();
     this.holder = undefined;
     await this.calm();
+  }
+
+  /** Will a create that is running make something? */
+  private isMaking(): boolean {
+    const { create } = this.outcomes;
+    return this.factory.creates.open.length > 0 && (create === 'ok' || create === 'slow');
   }
 
   private isClosed(): boolean {
@@ -165,6 +174,10 @@ export class BorrowStory {
       case 'close now':
         this.closed = follow(this.pool.close({ timeout: 0 }));
         this.checkForced();
+        return;
+      case 'recycle':
+        this.lastOld = this.factory.creations.length + (this.isMaking() ? 1 : 0);
+        this.pool.recycle();
     }
   }
 
