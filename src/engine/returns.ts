@@ -116,7 +116,7 @@ export class Returns<T> implements Lender<T> {
   /** Nothing is left to do when the resource went straight to a waiter or to the idle ones. */
   private goOn(): void {
     const { waiters, census, limits, share } = this.pool;
-    const more = waiters.length > 0 || census.alive < limits.min || this.exchange.closing || share;
-    if (more) this.exchange.serve();
+    const idleHands = waiters.length === 0 && census.alive >= limits.min;
+    if (!idleHands || this.exchange.closing || share) this.exchange.serve();
   }
 }
