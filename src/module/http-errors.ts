@@ -4,13 +4,20 @@ import type { ServerResponse } from 'node:http';
 import {
   PoolClosedError,
   PoolQueueFullError,
+  PoolShedError,
   PoolTimeoutError,
   PoolUnavailableError,
 } from '../engine/index.js';
 import { RequestAbortedError } from '../scope/index.js';
 
 /** The errors that mean "not now": the client may come back later. */
-const CAPACITY = [PoolTimeoutError, PoolQueueFullError, PoolUnavailableError, PoolClosedError] as const;
+const CAPACITY = [
+  PoolTimeoutError,
+  PoolQueueFullError,
+  PoolShedError,
+  PoolUnavailableError,
+  PoolClosedError,
+] as const;
 
 /** Seconds after which a client may try again, for the `Retry-After` header. */
 function retryAfter(error: unknown): number {
