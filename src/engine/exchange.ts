@@ -70,22 +70,9 @@ export class Exchange<T> {
 
   /** A slot in state `idle` and in no list is free: it goes to the first waiter, to the idle ones, or ends. */
   offer(slot: Slot<T>): void {
-    const { waiters, suspended, share, coarse } = this.pool;
-    const { retirement, shedding } = this.parts;
-    if (waiters.length > 0 && !suspended && !this.surplus() && slot.expiresAt > coarse.now()) {
-      if (share?.yields(slot)) {
-        retirement.retire(slot, 'evicted');
-        return;
-      }
-      const first = shedding ? shedding.take() : waiters.shift();
-      if (first) {
-        first.settle(this.parts.lend(slot, first));
-        return;
-      }
-    }
-    const reason = this.surplus() ?? (slot.expiresAt <= coarse.now() ? slot.expiry : undefined);
-    if (reason) retirement.retire(slot, reason);
-    else this.rest(slot);
+    if (this.end(slot) || this.hand(slot)) return;
+    // It may have been kept for those who have now been shed.
+    if (!this.end(slot)) this.rest(slot);
   }
 
   /** Why there is one resource too many, if there is. */
@@ -134,6 +121,27 @@ export class Exchange<T> {
       this.parts.growth.grow(census.alive + 1);
     }
     this.serve();
+  }
+
+  /** Ends a free slot that has expired meanwhile, or is one too many. */
+  private end(slot: Slot<T>): boolean {
+    const reason = slot.expiresAt <= this.pool.coarse.now() ? slot.expiry : this.surplus();
+    if (reason) this.parts.retirement.retire(slot, reason);
+    return reason !== undefined;
+  }
+
+  /** Hands a free slot to the first waiter, or its place to another pool. */
+  private hand(slot: Slot<T>): boolean {
+    const { waiters, suspended, share } = this.pool;
+    if (waiters.length === 0 || suspended) return false;
+    if (share?.yields(slot)) {
+      this.parts.retirement.retire(slot, 'evicted');
+      return true;
+    }
+    const { shedding } = this.parts;
+    const first = shedding ? shedding.take() : waiters.shift();
+    first?.settle(this.parts.lend(slot, first));
+    return first !== undefined;
   }
 
   private rest(slot: Slot<T>): void {

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Catch, Controller, Get, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { Borrow, PoolModule, PoolRegistry, PoolTimeoutError, toHttpException } from '../../src/index.js';
+import {
+  Borrow,
+  PoolModule,
+  PoolDeadlockError,
+  PoolRegistry,
+  PoolShedError,
+  PoolTimeoutError,
+  toHttpException,
+} from '../../src/index.js';
 import { Call, get } from '../support/http-client.js';
 import { PLATFORMS, forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
 import { Stage } from '../support/stage.js';
@@ -109,5 +117,20 @@ describe.each(PLATFORMS)('pool errors over HTTP on %s', platform => {
     expect(toHttpException(new PoolTimeoutError('x', 'late'))?.retryAfter).toBe(1);
     stage.open('holding');
     expect((await new Call(`${url}/hold`).answer()).status).toBe(503);
+  });
+});
+
+describe('toHttpException', () => {
+  it('says 503 when a borrow was shed', () => {
+    const error = new PoolShedError('items', 'shed after 100 ms in the queue');
+    const answer = toHttpException(error);
+    expect(answer).toMatchObject({ retryAfter: 1 });
+    expect(answer?.exception.getStatus()).toBe(503);
+    expect(JSON.stringify(answer?.exception.getResponse())).not.toContain('shed');
+  });
+
+  it('leaves a deadlock, which is a defect of the application, to the filters for defects', () => {
+    const stats = undefined as never;
+    expect(toHttpException(new PoolDeadlockError('items', 'deadlock', stats, []))).toBeUndefined();
   });
 });
