@@ -46,25 +46,23 @@ export class Latency {
   /** @param zeros how many further ones took no time, and were not recorded */
   summary(zeros = 0): LatencySummary {
     const count = this.recorded + zeros;
-    return {
-      count,
-      meanMs: count === 0 ? 0 : this.sum / count,
-      p50Ms: this.percentile(0.5 * count - zeros),
-      p95Ms: this.percentile(0.95 * count - zeros),
-      p99Ms: this.percentile(0.99 * count - zeros),
-      maxMs: this.max,
-    };
+    const [p50Ms, p95Ms, p99Ms] = this.bounds(
+      0.5 * count - zeros,
+      0.95 * count - zeros,
+      0.99 * count - zeros,
+    );
+    return { count, meanMs: count === 0 ? 0 : this.sum / count, p50Ms, p95Ms, p99Ms, maxMs: this.max };
   }
 
-  /** An upper bound of the `rank` shortest of those that were recorded. */
-  private percentile(rank: number): number {
-    if (rank <= 0) return 0;
-    let below = 0;
-    for (let i = 0; i < BUCKETS; i++) {
-      below += this.buckets[i]!;
-      if (below >= rank) return Math.min(LEAST_MS * 2 ** (i / PER_DOUBLING), this.max);
-    }
-    return this.max;
+  /** For each rank, in rising order: an upper bound of as many of the shortest that were recorded. */
+  private bounds(...ranks: [number, number, number]): [number, number, number] {
+    let bucket = -1;
+    let counted = 0;
+    return ranks.map(rank => {
+      if (rank <= 0) return 0;
+      while (counted < rank) counted += this.buckets[++bucket]!;
+      return Math.min(LEAST_MS * 2 ** (bucket / PER_DOUBLING), this.max);
+    }) as [number, number, number];
   }
 }
 
