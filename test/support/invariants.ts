@@ -1,5 +1,11 @@
 import { afterEach } from '@jest/globals';
-import { Pool, type Lease, type PoolListener, type PoolSettings } from '../../src/engine/index.js';
+import {
+  Pool,
+  type Lease,
+  type PoolListener,
+  type PoolSettings,
+  type PoolStats,
+} from '../../src/engine/index.js';
 import { Findings } from './findings.js';
 import { follow } from './follow.js';
 import { ManualClock, turn } from './manual-clock.js';
@@ -53,8 +59,16 @@ export function checkPoolsAfterEach(): void {
   });
 }
 
-/** Checks a pool at rest: its counts against the factory's, who holds what, and what holds the process. */
-export function checkInvariants<T>(pool: Pool<T>, factory: ScriptedFactory<T>, clock?: ManualClock): void {
+/**
+ * Checks a pool at rest: its counts against the factory's, who holds what, and what holds the process.
+ *
+ * @returns the counts it saw
+ */
+export function checkInvariants<T>(
+  pool: Pool<T>,
+  factory: ScriptedFactory<T>,
+  clock?: ManualClock,
+): PoolStats {
   const stats = pool.stats();
   const { totals } = stats;
   const findings = new Findings();
@@ -90,6 +104,7 @@ export function checkInvariants<T>(pool: Pool<T>, factory: ScriptedFactory<T>, c
     }
   }
   findings.report(stats);
+  return stats;
 }
 
 /** Watches one pool from its first moment to its last. */
@@ -162,10 +177,9 @@ class InvariantWatch<T> {
 
     // What is left behind never settles, or the test would have been told to wait.
     const { creates, destroys } = this.factory;
-    const stats = this.pool.stats();
+    const stats = checkInvariants(this.pool, this.factory, this.clock);
     const findings = new Findings();
     findings.same('close', closed.state, 'fulfilled');
-    checkInvariants(this.pool, this.factory, this.clock);
     findings.same('state', stats.state, 'closed');
     findings.same('total', stats.total, 0);
     findings.same('waiting', stats.waiting, 0);
