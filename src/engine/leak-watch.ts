@@ -16,11 +16,12 @@ interface Held {
 export class LeakWatch<T> {
   private readonly held = new Map<Lease<T>, Held>();
 
-  constructor(private readonly pool: Interior<T>) {}
+  /** Does anybody want to know? */
+  readonly active: boolean;
 
-  get active(): boolean {
-    const { leakThreshold, maxHold } = this.pool.settings;
-    return Math.min(leakThreshold, maxHold) !== Infinity && this.pool.watch.onLeak !== undefined;
+  constructor(private readonly pool: Interior<T>) {
+    const { leakThreshold, maxHold } = pool.settings;
+    this.active = Math.min(leakThreshold, maxHold) !== Infinity && pool.watch.onLeak !== undefined;
   }
 
   /** @param trace where the lease was acquired */
