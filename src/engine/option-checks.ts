@@ -103,10 +103,10 @@ const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   isRetryable: method(true),
 };
 
-/** The names of all settings, for those who have to tell a pool's options from their own. */
-export const SETTING_NAMES = Object.keys(SETTINGS) as readonly (keyof PoolSettings)[];
+/** The names of all settings. */
+const SETTING_NAMES = Object.keys(SETTINGS) as readonly (keyof PoolSettings)[];
 /** The names of the members of a factory. */
-export const FACTORY_NAMES = Object.keys(FACTORY) as readonly (keyof ResourceFactory<unknown>)[];
+const FACTORY_NAMES = Object.keys(FACTORY) as readonly (keyof ResourceFactory<unknown>)[];
 
 /**
  * Checks what the user gave and fills in the defaults.
