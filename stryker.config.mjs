@@ -17,7 +17,7 @@ export default {
       testPathIgnorePatterns: ['/node_modules/', '/(anything|model|outcome-matrix)\\.spec\\.ts$'],
       testRunner: '<rootDir>/scripts/jest-circus-for-mutants.mjs',
       // A promise that never settles is a hang; every clock here is turned by hand.
-      testTimeout: 2_000,
+      testTimeout: 5_000,
     },
     // By coverage, test by test; what imports what says nothing when every test imports the whole engine.
     enableFindRelatedTests: false,
@@ -28,10 +28,10 @@ export default {
 
   concurrency: 2,
   // An endless loop ends when a mutant is hit a hundred times as often as usual, or after this.
-  timeoutMS: 5_000,
+  timeoutMS: 15_000,
   timeoutFactor: 1.5,
   // Each run leaves its modules behind in the worker (nodejs/node#33439).
-  maxTestRunnerReuse: 50,
+  maxTestRunnerReuse: 100,
 
   reporters: ['clear-text', 'progress', 'html', 'json'],
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false },

@@ -79,10 +79,16 @@ describe('the cap', () => {
   });
 
   it('is freed at once when the factory has no destroy', async () => {
-    const pool = new Pool({ create: () => ({}), max: 1 });
+    const errors: unknown[] = [];
+    const pool = new Pool({
+      create: () => ({}),
+      max: 1,
+      listeners: [{ onDestroy: ({ error }) => errors.push(error) }],
+    });
     const lease = await pool.acquire();
     lease.destroy();
     expect(pool.stats()).toMatchObject({ total: 0, totals: { destroyed: 1 } });
+    expect(errors).toEqual([undefined]);
     await pool.close();
   });
 });

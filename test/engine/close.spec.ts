@@ -261,6 +261,25 @@ describe('close', () => {
     expect(clock.timersLeft).toBe(0);
   });
 
+  it('gives up a destroy in time although the pool was closed from inside a validation', async () => {
+    const { pool, factory, clock } = scriptedPool({
+      validate: () => {
+        void pool.close({ timeout: 0 });
+        return never();
+      },
+      validateAfterIdle: 0,
+      validateTimeout: 10_000,
+      destroy: never,
+      destroyTimeout: 300,
+    });
+    (await pool.acquire()).release();
+    follow(pool.acquire());
+    expect(factory.reasons).toEqual(['closed']);
+    const closed = follow(pool.close());
+    await clock.advance(310);
+    expect(closed.state).toBe('fulfilled');
+  });
+
   it('resolves although destroys fail', async () => {
     const { pool } = scriptedPool({ destroy: rejects(new Error('cannot end')) });
     (await pool.acquire()).release();

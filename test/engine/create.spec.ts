@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { PoolUnavailableError } from '../../src/engine/index.js';
+import { Pool, PoolUnavailableError } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { gives, never, ok, rejects, slow, sync, throws } from '../support/scripted-factory.js';
+import { gives, never, ok, rejects, slow, sync, throws, type Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 // The longest back-off each time.
@@ -57,6 +57,15 @@ describe('create', () => {
     const thenable = { then: (done: (value: { id: number }) => void) => done({ id: 9 }) };
     const { pool } = scriptedPool({ create: () => thenable as unknown as Promise<{ id: number }> });
     expect((await pool.acquire()).resource).toEqual({ id: 9 });
+  });
+
+  it('may return a thenable that is a function, as some query builders are', async () => {
+    const thenable = Object.assign(() => {}, {
+      then: (done: (value: { id: number }) => void) => done({ id: 9 }),
+    });
+    const pool = new Pool<Thing>({ create: () => thenable as unknown as Promise<Thing> });
+    expect(await pool.use(resource => resource)).toEqual({ id: 9 });
+    await pool.close();
   });
 
   it('is called no more often at once than createConcurrency', async () => {
@@ -120,6 +129,8 @@ describe('a create that takes longer than createTimeout', () => {
     await turn();
     expect(factory.reasons).toEqual(['late']);
     expect(pool.stats()).toMatchObject({ abandoned: 0, leased: 1, total: 1 });
+    expect(pool.stats().totals.destroyedBy).toEqual({ late: 1 });
+    expect(events.find(one => one.event === 'onDestroy')).toMatchObject({ slot: 1, reason: 'late' });
   });
 
   it('is forgotten when it fails after all', async () => {

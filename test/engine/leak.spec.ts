@@ -1,11 +1,29 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Lease } from '../../src/engine/index.js';
+import { Pool, type Lease } from '../../src/engine/index.js';
 import { checkPoolsAfterEach, scriptedPool, type LoggedEvent } from '../support/invariants.js';
 import type { Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
 const leaks = (events: readonly LoggedEvent[]): LoggedEvent[] => events.filter(one => one.event === 'onLeak');
+
+/** How many errors, and so how many stacks, a piece of work makes. */
+function countErrors(work: () => void): number {
+  const { Error: original } = globalThis;
+  let made = 0;
+  globalThis.Error = new Proxy(original, {
+    construct(target, given, newTarget): Error {
+      made++;
+      return Reflect.construct(target, given, newTarget) as Error;
+    },
+  });
+  try {
+    work();
+    return made;
+  } finally {
+    globalThis.Error = original;
+  }
+}
 
 describe('a lease that is held for longer than leakThreshold', () => {
   it('is reported with the stack of its acquire, and again when it does come back', async () => {
@@ -57,6 +75,22 @@ describe('a lease that is held for longer than leakThreshold', () => {
     pool.tryAcquire();
     await clock.advance(1_020);
     expect(leaks(events)).toHaveLength(1);
+  });
+
+  it.each([
+    ['leakThreshold is set', { leakThreshold: 1_000, onLeak: false, stacks: 0 }],
+    ['somebody listens for leaks', { leakThreshold: Infinity, onLeak: true, stacks: 0 }],
+    ['both', { leakThreshold: 1_000, onLeak: true, stacks: 1 }],
+  ])('costs a borrow the stack of its caller only when asked for: %s', async (_, asked) => {
+    const pool = new Pool<Thing>({
+      create: () => ({ id: 1 }),
+      leakThreshold: asked.leakThreshold,
+      listeners: asked.onLeak ? [{ onLeak: () => {} }] : [],
+    });
+    (await pool.acquire()).release();
+    const stacks = countErrors(() => pool.tryAcquire()!.release());
+    expect(stacks).toBe(asked.stacks);
+    await pool.close();
   });
 
   it('does not hold the process alive', async () => {

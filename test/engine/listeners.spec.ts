@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Lease, Pool, PoolListener } from '../../src/engine/index.js';
+import { Pool, type Lease, type PoolListener } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
-import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
-import { turn } from '../support/manual-clock.js';
-import { ok, rejects, type Thing } from '../support/scripted-factory.js';
+import { checkPoolsAfterEach, scriptedPool, type ScriptedPool } from '../support/invariants.js';
+import { ManualClock, turn } from '../support/manual-clock.js';
+import { ok, rejects, ScriptedFactory, type Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -24,15 +24,17 @@ function atEvery(act: (event: string) => unknown): PoolListener {
   return Object.fromEntries(EVENTS.map(event => [event, () => act(event)]));
 }
 
+const SETTINGS = { max: 2, leakThreshold: 500, destroyTimeout: 300 };
+
 /** Every kind of event, at least once. */
 async function everything(listeners: PoolListener[]): Promise<Pool<Thing>> {
-  const { pool, factory, clock } = scriptedPool({
-    max: 2,
-    listeners,
-    leakThreshold: 500,
-    destroyTimeout: 300,
-    reset: ok,
-  });
+  const scripted = scriptedPool({ ...SETTINGS, listeners, reset: ok });
+  await liveThrough(scripted);
+  return scripted.pool;
+}
+
+/** For a pool with these {@link SETTINGS}. */
+async function liveThrough({ pool, factory, clock }: Omit<ScriptedPool<Thing>, 'events'>): Promise<void> {
   factory.creates.next(rejects(new Error('down')));
   const first = follow(pool.acquire());
   await clock.advance(200);
@@ -45,7 +47,6 @@ async function everything(listeners: PoolListener[]): Promise<Pool<Thing>> {
   expect(late.state).toBe('rejected');
   void pool.close({ timeout: 0 });
   await clock.advance(400);
-  return pool;
 }
 
 describe('listeners', () => {
@@ -85,6 +86,19 @@ describe('listeners', () => {
     ]);
     expect(pool.stats().state).toBe('closed');
     expect(new Set(seen).size).toBe(EVENTS.length);
+  });
+
+  it('are not needed: without any, everything happens all the same', async () => {
+    const clock = new ManualClock();
+    const factory = new ScriptedFactory(clock, { reset: ok });
+    const pool = new Pool({ ...SETTINGS, factory: factory.members, clock });
+    await liveThrough({ pool, factory, clock });
+    expect(pool.stats()).toMatchObject({
+      state: 'closed',
+      total: 0,
+      abandoned: 1,
+      totals: { createFailed: 1, timedOut: 1, destroyedBy: { closed: 1 } },
+    });
   });
 
   it('keep their this', async () => {

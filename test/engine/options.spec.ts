@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Pool, PoolOptionsError, type PoolOptions } from '../../src/engine/index.js';
+import { Pool, PoolOptionsError, type PoolOptions, type PoolSettings } from '../../src/engine/index.js';
 
 const create = (): object => ({});
 
@@ -52,8 +52,13 @@ describe('a wrong option is refused at construction, with its name, its value an
     ['leakThreshold', 0, '0', ms],
     ['destroyTimeout', true, 'true', ms],
     ['listeners', {}, 'an object', /array/],
+    ['listeners', [{}, 'metrics'], 'an array', /PoolListener/],
+    ['listeners', [null], 'an array', /PoolListener/],
     ['listeners', [() => undefined], 'an array', /PoolListener/],
     ['clock', {}, 'an object', /Clock/],
+    ['clock', { now: create }, 'an object', /Clock/],
+    ['clock', { setTimer: create }, 'an object', /Clock/],
+    ['clock', null, 'null', /Clock/],
     ['create', 'x', '"x"', /a function/],
     ['create', undefined, 'undefined', /a function/],
     ['validate', true, 'true', /a function/],
@@ -73,13 +78,23 @@ describe('a wrong option is refused at construction, with its name, its value an
   });
 
   it.each([
+    ['min', -1, 'a whole number ≥ 0'],
+    ['maxUses', 0, 'a whole number ≥ 1, or Infinity'],
+    ['idleTimeout', 0, 'milliseconds ≥ 1, or Infinity'],
+  ])('%s: %p, in one sentence', (name, value, allowed) => {
+    expect(errorOf({ create, [name]: value }).message).toBe(
+      `Pool "pool": option "${name}" is ${value}; it must be ${allowed}.`,
+    );
+  });
+
+  it.each([
     ['initial', 0],
     ['max', Infinity],
     ['factor', 0.5],
     ['factor', NaN],
   ])('createBackoff.%s: %p', (name, value) => {
-    expect(errorOf({ create, createBackoff: { [name]: value } }).message).toContain(
-      `option "createBackoff.${name}" is ${value}`,
+    expect(errorOf({ create, createBackoff: { [name]: value } }).message).toBe(
+      `Pool "pool": option "createBackoff.${name}" is ${value}; it must be a finite number ≥ 1.`,
     );
   });
 
@@ -99,14 +114,16 @@ describe('a wrong option is refused at construction, with its name, its value an
     );
     expect(errorOf({ create, maxconnections: 5 }).message).toContain('did you mean "max"?');
     expect(errorOf({ create, name: 'orders', poolSize: 5 }).message).toMatch(
-      /^Pool "orders": unknown option "poolSize"; known are .*min, max,.*create/,
+      /^Pool "orders": unknown option "poolSize"; known are .*min, max,.*clock, factory, create/,
     );
+    // An ending is taken off, not anything that looks like one.
+    expect(errorOf({ create, sizeMax: 5 }).message).toContain('known are');
     expect(errorOf({ create, toString: create }).message).toContain('unknown option "toString"');
   });
 
   it('no options at all', () => {
     for (const options of [undefined, null, 'postgres://', 5]) {
-      expect(errorOf(options).message).toContain('"options"');
+      expect(errorOf(options).message).toMatch(/"options".*must be an object with a create function/);
     }
   });
 
@@ -122,6 +139,23 @@ describe('a wrong option is refused at construction, with its name, its value an
 });
 
 describe('options', () => {
+  it.each<PoolSettings>([
+    { min: 0, max: 1, maxWaiting: 0 },
+    { min: 3, max: 3 },
+    { createConcurrency: 1, unavailableAfter: 1, maxUses: 1 },
+    { createConcurrency: Infinity, unavailableAfter: Infinity, maxUses: Infinity, maxWaiting: Infinity },
+    { acquireTimeout: 0, validateAfterIdle: 0 },
+    { createTimeout: 1, validateTimeout: 1, resetTimeout: 1, destroyTimeout: 1, idleTimeout: 1 },
+    { maxLifetime: 1, leakThreshold: 1 },
+    { createTimeout: Infinity, destroyTimeout: Infinity, maxLifetime: Infinity, idleTimeout: Infinity },
+    { lifetimeJitter: 0 },
+    { lifetimeJitter: 1 },
+    { createBackoff: { initial: 1, max: 1, factor: 1 } },
+    { listeners: [] },
+  ])('are taken up to their limits: %j', settings => {
+    expect(new Pool({ create, ...settings }).stats()).toMatchObject({ state: 'ready' });
+  });
+
   it('that are undefined are options that were not given', () => {
     const pool = new Pool({
       create,
@@ -129,6 +163,9 @@ describe('options', () => {
       ...({ max: undefined, min: undefined, name: undefined, createBackoff: undefined } as object),
     });
     expect(pool.stats()).toMatchObject({ name: 'pool', min: 0, max: 10 });
+    expect(
+      () => new Pool({ factory: { create }, destroy: undefined } as object as PoolOptions<object>),
+    ).not.toThrow();
   });
 
   it('may leave parts of createBackoff to the default', () => {

@@ -58,7 +58,7 @@ describe('reset', () => {
   });
 
   it('that takes longer than resetTimeout has the resource destroyed', async () => {
-    const { pool, factory, clock } = scriptedPool({ reset: slow, resetTimeout: 1_000, max: 1 });
+    const { pool, factory, clock, events } = scriptedPool({ reset: slow, resetTimeout: 1_000, max: 1 });
     (await pool.acquire()).release();
     await clock.advance(999);
     expect(factory.reasons).toEqual([]);
@@ -67,6 +67,9 @@ describe('reset', () => {
     expect(pool.stats().total).toBe(0);
     factory.resets.last.settle();
     await turn();
+    expect(events.find(one => one.event === 'onDestroy')).toMatchObject({
+      cause: { message: 'resetting did not settle in time' },
+    });
     expect(pool.stats()).toMatchObject({ idle: 0, total: 0 });
   });
 

@@ -69,7 +69,7 @@ describe('validate', () => {
   });
 
   it('has a resource destroyed when it takes longer than validateTimeout', async () => {
-    const { pool, factory, clock } = scriptedPool({
+    const { pool, factory, clock, events } = scriptedPool({
       validate: slow,
       validateAfterIdle: 0,
       validateTimeout: 1_000,
@@ -80,6 +80,9 @@ describe('validate', () => {
     expect(borrower.state).toBe('pending');
     await clock.advance(21);
     expect(borrower.value?.resource).toEqual({ id: 2 });
+    expect(events.find(one => one.event === 'onDestroy')).toMatchObject({
+      cause: { message: 'validating did not settle in time' },
+    });
     factory.validates.last.settle(true);
     await turn();
     expect(factory.reasons).toEqual(['invalid']);
