@@ -19,7 +19,9 @@ const down = new Error('connection refused');
 describe('create', () => {
   it('may be synchronous', async () => {
     const { pool } = scriptedPool({ create: sync, max: 2 });
-    const leases = await Promise.all([pool.acquire(), pool.acquire()]);
+    const borrowed = [pool.acquire(), pool.acquire()];
+    expect(pool.stats()).toMatchObject({ leased: 2, creating: 0 });
+    const leases = await Promise.all(borrowed);
     expect(leases.map(lease => lease.resource.id).sort()).toEqual([1, 2]);
   });
 
@@ -64,7 +66,9 @@ describe('create', () => {
       then: (done: (value: { id: number }) => void) => done({ id: 9 }),
     });
     const pool = new Pool<Thing>({ create: () => thenable as unknown as Promise<Thing> });
-    expect(await pool.use(resource => resource)).toEqual({ id: 9 });
+    const lease = await pool.acquire();
+    expect(lease.resource).toEqual({ id: 9 });
+    lease.release();
     await pool.close();
   });
 

@@ -12,6 +12,7 @@ describe('isFatal', () => {
     ['true', () => true, true],
     ['false', () => false, false],
     ['something merely truthy', () => 1, false],
+    ['an object that is no promise', () => ({}), false],
     ['nothing', () => undefined, false],
     [
       'by throwing',

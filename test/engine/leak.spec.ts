@@ -85,7 +85,7 @@ describe('a lease that is held for longer than leakThreshold', () => {
     const pool = new Pool<Thing>({
       create: () => ({ id: 1 }),
       leakThreshold: asked.leakThreshold,
-      listeners: asked.onLeak ? [{ onLeak: () => {} }] : [],
+      listeners: [asked.onLeak ? { onLeak: () => {} } : { onCreate: () => {} }],
     });
     (await pool.acquire()).release();
     const stacks = countErrors(() => pool.tryAcquire()!.release());
