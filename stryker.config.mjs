@@ -14,7 +14,11 @@ export default {
     config: {
       testMatch: ['<rootDir>/test/engine/**/*.spec.ts'],
       // Random ones are left out: each mutant would pay for all their runs, and what only luck finds is not pinned.
-      testPathIgnorePatterns: ['/node_modules/', '/(anything|model|outcome-matrix)\\.spec\\.ts$'],
+      // Counted steps (constant-cost) are others in mutated code.
+      testPathIgnorePatterns: [
+        '/node_modules/',
+        '/(anything|constant-cost|model|outcome-matrix)\\.spec\\.ts$',
+      ],
       testRunner: '<rootDir>/scripts/jest-circus-for-mutants.mjs',
       // A promise that never settles is a hang; every clock here is turned by hand.
       testTimeout: 5_000,

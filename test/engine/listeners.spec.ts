@@ -34,7 +34,11 @@ async function everything(listeners: PoolListener[]): Promise<Pool<Thing>> {
 }
 
 /** For a pool with these {@link SETTINGS}. */
-async function liveThrough({ pool, factory, clock }: Omit<ScriptedPool<Thing>, 'events'>): Promise<void> {
+async function liveThrough({
+  pool,
+  factory,
+  clock,
+}: Pick<ScriptedPool<Thing>, 'pool' | 'factory' | 'clock'>): Promise<void> {
   factory.creates.next(rejects(new Error('down')));
   const first = follow(pool.acquire());
   await clock.advance(200);
