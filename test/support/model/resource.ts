@@ -1,0 +1,87 @@
+import type { CreateContext } from '../../../src/engine/index.js';
+import { COARSE, type Facts, type Lending } from './facts.js';
+
+/** What the pool lends. */
+export interface Item {
+  readonly slot: number;
+}
+
+/** What an outside observer knows of one resource, from the first moment of its create on. */
+export class Resource {
+  readonly item: Item;
+  state: 'creating' | 'failed' | 'live' | 'detached' | 'ending' | 'ended' = 'creating';
+  /** The pool has told how its create has ended. */
+  known = false;
+  /** The pool has told that it no longer waits for its create or its destroy: it fills no place. */
+  givenUp = false;
+  /** It can be lent now, whatever the pool does not tell: when its life ends, and when it will be validated. */
+  certainlyFit(facts: Facts): boolean {
+    const proven = !facts.has.validate || facts.now - this.provenAt < facts.settings.validateAfterIdle;
+    return this.mustNotBeLent(facts) === undefined && this.endsBy === Infinity && proven;
+  }
+
+  /** Why it must not be lent any more. */
+  unfit: string | undefined;
+  /** There was a recycle since it was made, or since its create began. */
+  old = false;
+  /** The user code that is running on it. */
+  running: { readonly what: 'validate' | 'reset'; readonly since: number } | undefined;
+  lending: Lending | undefined;
+  /** Given back, and not reset since. */
+  dirty = false;
+  uses = 0;
+  /** When it was last made, reset, validated or given back. */
+  provenAt = 0;
+  /** When its life is over at the latest. */
+  endsBy = Infinity;
+
+  constructor(
+    /** The pool numbers its resources as it creates them, from 1. */
+    readonly slot: number,
+    readonly context: CreateContext,
+    /** Its place in the order of everything that happens. */
+    readonly order: number,
+    /** When its create began; later, its destroy. */
+    public since: number,
+  ) {
+    this.item = { slot };
+  }
+
+  get fillsPlace(): boolean {
+    return !this.givenUp && (this.alive || this.state === 'ending');
+  }
+
+  /** Counts towards `min`. */
+  get alive(): boolean {
+    return !this.givenUp && (this.state === 'creating' || this.state === 'live');
+  }
+
+  get beingCreated(): boolean {
+    return !this.givenUp && this.state === 'creating';
+  }
+
+  /** Nobody has it, and nothing is being done to it. */
+  get free(): boolean {
+    return this.state === 'live' && !this.lending && !this.running;
+  }
+
+  undergoes(what: 'validate' | 'reset'): boolean {
+    return this.state === 'live' && this.running?.what === what;
+  }
+
+  /** Why it must not be lent now, if there is a reason. */
+  mustNotBeLent({ suspended, settings, has, now }: Facts): string | undefined {
+    if (suspended) return 'the pool is suspended';
+    if (this.state !== 'live') return `it is ${this.state}`;
+    if (this.givenUp) return 'its create had been given up';
+    if (this.lending) return 'somebody holds it';
+    if (this.running) return `its ${this.running.what} is running`;
+    if (this.unfit) return this.unfit;
+    if (this.dirty) return 'it was not reset';
+    if (this.uses >= settings.maxUses) return `it was lent ${this.uses} times`;
+    if (now > this.endsBy + COARSE) return 'its life is over';
+    const unproven = now - this.provenAt;
+    if (has.validate && unproven >= settings.validateAfterIdle + COARSE) return `unproven for ${unproven} ms`;
+    return undefined;
+  }
+}

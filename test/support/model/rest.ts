@@ -1,0 +1,182 @@
+import type { Pool } from '../../../src/engine/index.js';
+import type { Crowd } from './crowd.js';
+import { COARSE, lateness, type Borrower, type Facts } from './facts.js';
+import type { Item } from './resource.js';
+
+const RANK = { high: 0, normal: 1, low: 2 } as const;
+
+/** Must `a` be served before `b`? */
+function goesBefore(a: Borrower, b: Borrower): boolean {
+  const ranks = RANK[a.priority] - RANK[b.priority];
+  return ranks < 0 || (ranks === 0 && a.order < b.order);
+}
+
+/** What is wrong now that everything which can settle by itself has settled. */
+export function wrongAtRest(facts: Facts, crowd: Crowd, pool: Pool<Item>): string[] {
+  const wrong = facts.violations.splice(0);
+  const rules = [
+    orderKept,
+    nobodyLate,
+    onlyFitIsKept,
+    nobodyWaitsInVain,
+    enoughIsMade,
+    countsRight,
+    quiet,
+    closedForGood,
+    holdersAreTold,
+    noDeadlock,
+  ];
+  for (const rule of rules) wrong.push(...rule(facts, crowd, pool));
+  crowd.servedLately.clear();
+  facts.failedLately = facts.failing !== undefined;
+  facts.holders.clear();
+  for (const { owner } of facts.lendings) if (owner) facts.holders.add(owner);
+  return wrong;
+}
+
+function* orderKept({ waiting, lendings }: Facts, { servedLately }: Crowd): Generator<string> {
+  for (const { lease, resource } of lendings) {
+    if (!lease) yield `#${resource.slot} is lent, but nobody has been given it`;
+  }
+  for (const [served, { order }] of servedLately) {
+    const still = [
+      ...waiting,
+      ...[...servedLately.keys()].filter(one => servedLately.get(one)!.order > order),
+    ];
+    for (const other of still) {
+      if (goesBefore(other, served) && other.order < order) {
+        yield `acquire ${served.order} was served before acquire ${other.order}`;
+      }
+    }
+  }
+}
+
+function* nobodyLate({ waiting, patience }: Facts): Generator<string> {
+  for (const { order, since, timeout, signal } of waiting) {
+    const waited = patience - since;
+    if (signal?.aborted) yield `acquire ${order} is aborted, and still waits`;
+    if (waited > timeout + lateness(timeout)) yield `acquire ${order} waits for ${waited} of ${timeout} ms`;
+    if (timeout === 0) yield `acquire ${order} waits, and has no time`;
+  }
+}
+
+/** Whatever lies idle may be lent, and there is no more of it than allowed. */
+function* onlyFitIsKept(facts: Facts): Generator<string> {
+  const free = facts.resources.filter(one => one.free);
+  for (const { slot, unfit, givenUp, dirty, endsBy } of free) {
+    const late =
+      COARSE + lateness(facts.settings.maxLifetime === Infinity ? 200 : facts.settings.maxLifetime);
+    if (unfit) yield `#${slot} lies idle although ${unfit}`;
+    if (givenUp) yield `#${slot} lies idle although its create was given up`;
+    if (dirty) yield `#${slot} lies idle although it was not reset`;
+    if (facts.now > endsBy + late) yield `#${slot} lies idle although its life is over`;
+  }
+  const alive = facts.count(one => one.alive);
+  const { max, overflow } = facts.limits;
+  // Kept for somebody who waits, in case that what is meant for him does not come.
+  const allowed = facts.waiting.size > 0 ? max + overflow : max;
+  if (free.length > 0 && alive > allowed)
+    yield `something is idle, ${alive} are alive, ${allowed} are allowed`;
+}
+
+function* nobodyWaitsInVain(facts: Facts): Generator<string> {
+  if (facts.suspended) return;
+  const free = facts.count(one => one.free);
+  const validating = facts.count(one => one.undergoes('validate'));
+  if (free > 0 && facts.waiting.size > validating) yield `${facts.waiting.size} wait, and ${free} are idle`;
+}
+
+/** Somebody waits, or fewer than `min` are alive: then as many are made as there is room for. */
+function* enoughIsMade(facts: Facts): Generator<string> {
+  const { waiting, failing, now, limits, settings } = facts;
+  if (facts.suspended || facts.closing) return;
+  const creating = facts.count(one => one.beingCreated);
+  // Then one attempt at a time, when the back-off is over.
+  if (failing && (creating > 0 || now <= failing.retryAt + lateness(settings.createBackoff.max ?? 0))) return;
+  const coming = creating + facts.count(one => one.state === 'live' && one.running !== undefined);
+  const room = limits.max + limits.overflow - facts.places;
+  if (creating >= settings.createConcurrency || room <= 0) return;
+  if (waiting.size > coming) yield `${waiting.size} wait, ${coming} are coming, and nothing is created`;
+  const alive = facts.count(one => one.alive);
+  if (facts.begun && alive < limits.min && facts.places < limits.max)
+    yield `${alive} are alive, min is ${limits.min}`;
+}
+
+function* countsRight(facts: Facts, _: Crowd, pool: Pool<Item>): Generator<string> {
+  const { totals, ...stats } = pool.stats();
+  const { seen } = facts;
+  const known = {
+    total: facts.places,
+    creating: facts.count(one => one.beingCreated),
+    idle: facts.count(one => one.free),
+    leased: facts.lendings.size,
+    validating: facts.count(one => one.undergoes('validate')),
+    resetting: facts.count(one => one.undergoes('reset')),
+    closing: facts.count(one => one.state === 'ending' && !one.givenUp),
+    abandoned: facts.count(one => one.givenUp && (one.state === 'creating' || one.state === 'ending')),
+    waiting: facts.waiting.size,
+    ...facts.limits,
+    ...seen,
+    destroyedBy: seen.destroyed,
+  };
+  const destroyedBy = Object.values(totals.destroyedBy).reduce((sum, count) => sum + count, 0);
+  const told: Record<string, unknown> = { ...stats, ...totals, destroyedBy };
+  for (const [name, count] of Object.entries(known)) {
+    if (name in told && told[name] !== count) yield `stats say ${name} ${String(told[name])}, it is ${count}`;
+  }
+  if (stats.state === 'unavailable' && facts.waiting.size > 0) yield 'somebody waits for an unavailable pool';
+  if ((stats.state === 'suspended') !== facts.suspended) yield `the state is ${stats.state}`;
+}
+
+function* quiet({ clock, waiting, starting, closing }: Facts): Generator<string> {
+  if (clock.timersLeft > 1) yield `${clock.timersLeft} timers are set`;
+  const awaited = waiting.size > 0 || starting > 0 || (closing !== undefined && !closing.done);
+  if (clock.holdsProcess !== awaited) yield `the process is ${awaited ? 'not held' : 'held'}`;
+}
+
+function* closedForGood(facts: Facts): Generator<string> {
+  const { closing, now, waiting, lendings, places } = facts;
+  if (!closing) return;
+  const { since, within, drain, done } = closing;
+  const over = now - since > within + (within > 0 ? lateness(within) : -1);
+  if (waiting.size > 0 && (over || !drain)) yield `${waiting.size} wait for a closed pool`;
+  if (waiting.size === 0 && facts.count(one => one.free) > 0) yield 'something lies idle in a closed pool';
+  if (over && lendings.size > 0) yield 'somebody holds a resource past the deadline of close()';
+  if (over && facts.count(one => one.alive) > 0) yield 'something is alive past the deadline of close()';
+  if (done !== (places === 0 && waiting.size === 0)) {
+    yield `close() is ${done ? 'done' : 'not done'} with ${places} places filled`;
+  }
+}
+
+/** Who holds a resource hears of it when the pool takes it away or wants it back, and only then. */
+function* holdersAreTold({ taken, lendings, now, settings }: Facts): Generator<string> {
+  const { maxHold, maxHoldAction } = settings;
+  for (const lease of taken) if (!lease.signal.aborted) yield 'a lease was taken away without a word';
+  for (const { lease, since, resource } of lendings) {
+    const late = now - since > maxHold + lateness(maxHold);
+    if (late && maxHoldAction === 'destroy') yield `#${resource.slot} is held for longer than maxHold`;
+    if (late && !lease?.signal.aborted) yield `#${resource.slot}: its holder is not told of maxHold`;
+    if (now - since < maxHold && lease?.signal.aborted)
+      yield `#${resource.slot}: its holder is told too early`;
+  }
+}
+
+/** Not everything is held by those who wait for more. */
+function* noDeadlock({
+  blamed,
+  holders,
+  lendings,
+  waiting,
+  places,
+  limits,
+  suspended,
+}: Facts): Generator<string> {
+  for (const owner of blamed.splice(0)) {
+    if (!owner || !holders.has(owner))
+      yield 'an acquire is refused for a deadlock, and its owner holds nothing';
+  }
+  if (suspended || places === 0 || places > lendings.size || places < limits.max + limits.overflow) return;
+  const stuck = new Set([...waiting].map(one => one.owner));
+  if ([...lendings].every(({ owner }) => owner && stuck.has(owner)))
+    yield 'all is held by those who wait for more';
+}
