@@ -97,8 +97,8 @@ export function assemble<T>(
   const inspection = new Inspection(interior, {
     fit: slot => {
       exchange.offer(slot);
-      // Who was served may be the last to be drained, or wait for more.
-      if (interior.owners.any || exchange.closing) exchange.serve();
+      // Who was served may be the last to be drained, or for whom more was kept, or wait for more.
+      if (interior.owners.any || exchange.closing || exchange.surplus()) exchange.serve();
     },
     unfit: (slot, reason, cause) => {
       retirement.retire(slot, reason, cause);

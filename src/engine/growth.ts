@@ -199,6 +199,8 @@ export class Growth<T> {
     if (slot.doom) {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
       if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
+      // One that was recycled says nothing of the backend now, but it runs no more.
+      else if (slot.attempt === this.attempt) this.running--;
       this.replacement.failed(slot);
       this.events.stillborn(slot);
     } else {

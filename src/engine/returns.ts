@@ -103,7 +103,7 @@ export class Returns<T> implements Lender<T> {
     const { factory, settings, waiters, coarse } = this.pool;
     if (error !== undefined && isFatal(factory, error)) {
       // One that is older than the last recycle says nothing about what has been made since.
-      if (settings.recycleOnFatal && !slot.doom) this.fatal();
+      if (settings.recycleOnFatal && slot.doom !== 'recycled') this.fatal();
       return 'fatal';
     }
     if (slot.doom) return slot.doom;

@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import { follow } from '../support/follow.js';
+import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
+import { turn } from '../support/manual-clock.js';
+import { ok, rejects, slow } from '../support/scripted-factory.js';
+
+// Found by random runs of model.spec.ts, kept as the shortest story of each.
+
+checkPoolsAfterEach();
+
+describe('what the model has found', () => {
+  it('a pool still creates when a fatal error has recycled the probe of an outage', async () => {
+    const { pool, factory, clock } = scriptedPool({ max: 2, recycleOnFatal: true, isFatal: () => true });
+    const lease = await pool.acquire();
+    factory.creates.next(rejects(new Error('down')), slow);
+    const waiting = follow(pool.acquire({ timeout: 5_000 }));
+    await clock.advance(200);
+    expect(factory.creates.open).toHaveLength(1);
+    lease.release(new Error('fatal'));
+    factory.creates.last.settle();
+    factory.creates.always(ok);
+    await clock.advance(2_000);
+    expect(waiting.state).toBe('fulfilled');
+  });
+
+  it('overflow goes when the last who waited was served by one that was validated', async () => {
+    const { pool, factory } = scriptedPool({ max: 1, overflow: 2, validateAfterIdle: 0, validate: slow });
+    const leases = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
+    pool.suspend();
+    void follow(pool.acquire());
+    for (const lease of leases) lease.release();
+    pool.resume();
+    factory.validates.last.settle();
+    await turn();
+    expect(pool.stats()).toMatchObject({ leased: 1, idle: 0 });
+  });
+
+  it('a fatal error recycles everything, also when the resource was invalidated first', async () => {
+    const { pool, factory } = scriptedPool({ max: 2, recycleOnFatal: true, isFatal: () => true });
+    const [a, b] = [await pool.acquire(), await pool.acquire()];
+    b.release();
+    // As a database client does: the error event first, then the query fails.
+    factory.creates.calls[0]!.given.invalidate();
+    a.release(new Error('fatal'));
+    await turn();
+    expect(factory.reasons.sort()).toEqual(['fatal', 'recycled']);
+  });
+});
