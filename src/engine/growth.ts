@@ -95,11 +95,11 @@ export class Growth<T> {
       const probe = this.failing && !share;
       if (roomForWaiters > 0 && waiters.length > census.coming) {
         this.create();
-      } else if (room > 0 && (keep > census.alive || probe || this.replacement.owed)) {
+      } else if (room > 0 && (keep > census.alive || probe || this.replacement.owed > 0)) {
         this.create();
       } else if (room > 0) {
         const old = this.replacement.next();
-        if (!old) return;
+        if (!old && this.replacement.owed === 0) return;
         this.create(old);
       } else {
         if (this.replacement.wanted) this.replacement.makeRoom();

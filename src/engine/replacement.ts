@@ -14,8 +14,8 @@ export class Replacement<T> {
   private readonly ageing = new Set<Slot<T>>();
   /** How many are being created to replace another. */
   underWay = 0;
-  /** One was retired to make room, and its place has not been filled again. */
-  owed = false;
+  /** How many have gone before anything was made for them: to make room, or because their end came first. */
+  owed = 0;
 
   /** @param retire destroys a slot that is in no list */
   constructor(
@@ -24,7 +24,7 @@ export class Replacement<T> {
   ) {}
 
   get wanted(): boolean {
-    return this.owed || this.ageing.size > 0;
+    return this.owed > 0 || this.ageing.size > 0;
   }
 
   /** The end of a live slot is near. */
@@ -33,11 +33,14 @@ export class Replacement<T> {
     this.ageing.add(slot);
   }
 
-  /** Whose place the next new slot is to take. */
+  /** Whose place the next new slot is to take; undefined when it has gone already, and one is owed, or when there is none. */
   next(): Slot<T> | undefined {
     for (const slot of this.ageing) {
       this.ageing.delete(slot);
       if (serves(slot)) return slot;
+      if (slot.doom !== slot.expiry) continue;
+      this.owed++;
+      return undefined;
     }
     return undefined;
   }
@@ -45,13 +48,11 @@ export class Replacement<T> {
   /** There is no room for a new one beside the old one: makes some, if nobody would have to wait for it. */
   makeRoom(): void {
     const { census, waiters, idle } = this.pool;
-    if (this.owed || waiters.length > 0 || census.creating > 0 || census.closing > 0) return;
+    if (this.owed > 0 || waiters.length > 0 || census.creating > 0 || census.closing > 0) return;
     for (const slot of this.ageing) {
-      if (!serves(slot)) {
+      if (serves(slot) && idle.has(slot)) {
         this.ageing.delete(slot);
-      } else if (idle.has(slot)) {
-        this.ageing.delete(slot);
-        this.owed = true;
+        this.owed++;
         idle.remove(slot);
         this.retire(slot, slot.expiry);
         return;
@@ -60,7 +61,7 @@ export class Replacement<T> {
   }
 
   began(slot: Slot<T>): void {
-    this.owed = false;
+    if (this.owed > 0) this.owed--;
     if (slot.replaces) this.underWay++;
   }
 

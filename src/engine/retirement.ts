@@ -13,6 +13,7 @@ export class Retirement<T> {
   /** Destroys the resource of a slot in any state that has one; an idle one must be out of the idle list. */
   retire(slot: Slot<T>, reason: DestroyReason, cause?: unknown): void {
     const { deadlines, clock, settings } = this.pool;
+    slot.condemn(reason, cause);
     slot.close();
     deadlines.set(slot.limit, clock.now(), settings.destroyTimeout);
     this.destroy(slot, reason, outcome => {

@@ -85,6 +85,14 @@ export class ManualClock implements Clock {
     this.time = until;
   }
 
+  /** Settles when `ms` milliseconds have passed; not one of the pool's timers. */
+  wait(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer: ManualTimer = { at: this.time + ms, callback: resolve, refd: false };
+      this.timers.add(timer);
+    });
+  }
+
   /** Lets time pass although nothing runs, as when the event loop is blocked. */
   block(ms: number): void {
     this.time += ms;
