@@ -223,10 +223,12 @@ class InvariantWatch<T> {
     };
     const detach = lease.detach.bind(lease);
     lease.detach = () => {
-      const resource = detach();
-      letGo();
-      this.factory.detached(value);
-      return resource;
+      // Told before: the pool may make another at once.
+      if (!lease.released) {
+        letGo();
+        this.factory.detached(value);
+      }
+      return detach();
     };
     lease.signal.addEventListener('abort', () => {
       if (lease.released) letGo();
