@@ -16,7 +16,8 @@ export class Resource {
   givenUp = false;
   /** It can be lent now, whatever the pool does not tell: when its life ends, and when it will be validated. */
   certainlyFit(facts: Facts): boolean {
-    const proven = !facts.has.validate || facts.now - this.provenAt < facts.settings.validateAfterIdle;
+    const proven =
+      !facts.has.validate || facts.now - this.provenAt + COARSE < facts.settings.validateAfterIdle;
     return this.mustNotBeLent(facts) === undefined && this.endsBy === Infinity && proven;
   }
 
