@@ -150,7 +150,9 @@ export class Facts {
   /** Somebody who comes now must be served at once. */
   get mustServe(): boolean {
     if (!this.atRest || this.closing || this.waiting.size > 0) return false;
-    return this.resources.some(one => one.free && one.certainlyFit(this));
+    // All of them: the one whose turn it is may have to be validated, whatever the others are.
+    const free = this.resources.filter(one => one.free);
+    return free.length > 0 && free.every(one => one.certainlyFit(this));
   }
 
   count(fits: (one: Resource) => boolean): number {
