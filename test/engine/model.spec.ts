@@ -35,6 +35,25 @@ const worlds: [name: string, setup: fc.Arbitrary<Setup>, weights: Weights][] = [
     { settle: 340, pass: 160 },
   ],
   [
+    // Then one that is fit lies behind one that has to be validated.
+    'a pool that lends in turn',
+    fc.record({
+      min: constantFrom(2, 3),
+      max: constantFrom(3, 4),
+      order: constantFrom('fifo'),
+      validate: constantFrom(true),
+      validateAfterIdle: constantFrom(100, 200),
+    }),
+    {
+      acquire: 300,
+      tryAcquire: 100,
+      release: 300,
+      settle: 300,
+      pass: 250,
+      ...{ invalidate: 0, destroy: 0, detach: 0, resize: 0, suspend: 0, recycle: 0, close: 0 },
+    },
+  ],
+  [
     'a pool in an outage',
     fc.record({
       ...common,
