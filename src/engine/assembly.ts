@@ -98,7 +98,9 @@ export function assemble<T>(
     fit: slot => {
       exchange.offer(slot);
       // Who was served may be the last to be drained, or for whom more was kept, or wait for more.
-      if (interior.owners.any || exchange.closing || exchange.surplus()) exchange.serve();
+      // Or it had come to its end, and who counted on it needs another.
+      const more = interior.waiters.length > 0 || exchange.surplus();
+      if (more || exchange.closing) exchange.serve();
     },
     unfit: (slot, reason, cause) => {
       retirement.retire(slot, reason, cause);

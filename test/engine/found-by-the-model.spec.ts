@@ -45,4 +45,27 @@ describe('what the model has found', () => {
     await turn();
     expect(factory.reasons.sort()).toEqual(['fatal', 'recycled']);
   });
+
+  it('when a life ends during a reset, another is made at once for who waited for it', async () => {
+    const { pool, factory, clock } = scriptedPool({
+      max: 3,
+      maxLifetime: 1_000,
+      lifetimeJitter: 0,
+      reset: slow,
+      destroy: slow,
+    });
+    const lease = await pool.acquire();
+    factory.creates.always(slow);
+    await clock.advance(950);
+    lease.release();
+    void follow(pool.acquire());
+    void follow(pool.acquire());
+    await clock.advance(200);
+    // One that is being reset, and its replacement that is being created: two are coming, two wait.
+    expect(factory.creates.open).toHaveLength(1);
+    factory.resets.last.settle();
+    await turn();
+    expect(factory.reasons).toEqual(['lifetime']);
+    expect(factory.creates.open).toHaveLength(2);
+  });
 });
