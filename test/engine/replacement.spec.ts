@@ -1,121 +1,412 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Replacement } from '../../src/engine/replacement.js';
 import type { Lease } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
-import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
+import {
+  checkPoolsAfterEach,
+  scriptedPool,
+  type ScriptedOptions,
+  type ScriptedPool,
+} from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
 import { randomFrom } from '../support/random.js';
-import { rejects, slow, type Thing } from '../support/scripted-factory.js';
+import { ok, rejects, slow, type Thing } from '../support/scripted-factory.js';
+import { steadyLoad, type SteadyLoad } from '../support/steady-load.js';
 
 checkPoolsAfterEach();
 afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** Ends at 1,000 ms, and its replacement is looked for from 900 ms on. */
-const life = { maxLifetime: 1_000, lifetimeJitter: 0 } as const;
+/** A tenth of this is when a replacement is looked for. */
+const LIFE = 10_000;
+/** Just after the replacement of those made at the beginning has begun: deadlines are up to 1.6 % late. */
+const NEAR_END = 9_200;
 
-describe('replacement before expiry', () => {
-  it.each([1, 2, 3, 4, 5])(
-    'nobody waits for it below max, in a steady load over many lives (seed %i)',
-    async seed => {
-      const random = randomFrom(seed);
-      jest.spyOn(Math, 'random').mockImplementation(random);
-      const { pool, factory, clock } = scriptedPool({ max: 6, maxLifetime: 2_000, lifetimeJitter: 0.5 });
-      const leases: Lease<Thing>[] = await Promise.all(Array.from({ length: 5 }, () => pool.acquire()));
-      const { waited } = pool.stats().totals;
-      for (let step = 0; step < 2_000; step++) {
-        if (random() < 0.5) leases.splice(Math.floor(random() * leases.length), 1)[0]?.release();
-        else if (leases.length < 5) leases.push(await pool.acquire());
-        await clock.advance(random() * 40);
-      }
-      const { totals } = pool.stats();
-      expect(totals.waited).toBe(waited);
-      expect(totals.destroyedBy.lifetime).toBeGreaterThan(50);
-      expect(factory.peak).toBeLessThanOrEqual(6);
-      for (const lease of leases) lease.release();
-    },
-  );
+/** All are made at once, and end at once. */
+function mortalPool(options: ScriptedOptions<Thing> = {}): ScriptedPool<Thing> {
+  return scriptedPool({ maxLifetime: LIFE, lifetimeJitter: 0, idleTimeout: Infinity, ...options });
+}
 
-  it('below max the new one is made first, and then the old one goes', async () => {
-    const { pool, factory, clock } = scriptedPool({ ...life, max: 2 });
-    (await pool.acquire()).release();
-    factory.creates.always(slow);
-    await clock.advance(950);
+/** Borrows as many at once; from then on, creates wait for the test. */
+async function borrow({ pool, factory }: ScriptedPool<Thing>, count: number): Promise<Lease<Thing>[]> {
+  const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()));
+  factory.creates.always(slow);
+  return leases;
+}
+
+async function fill(scripted: ScriptedPool<Thing>, count: number): Promise<void> {
+  for (const lease of await borrow(scripted, count)) lease.release();
+}
+
+async function settle({ factory }: ScriptedPool<Thing>): Promise<void> {
+  for (const call of factory.creates.open) call.settle();
+  await turn();
+}
+
+describe('below max', () => {
+  it('the new one is made first, and then the old one retired', async () => {
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 1);
+    await clock.advance(NEAR_END - 300);
+    expect(factory.creates.calls).toHaveLength(1);
+    await clock.advance(300);
     expect(pool.stats()).toMatchObject({ idle: 1, creating: 1 });
-    factory.creates.last.settle();
+    await settle(scripted);
+    expect(factory.reasons).toEqual(['lifetime']);
+    expect(pool.tryAcquire()?.resource).toEqual({ id: 2 });
+    expect(pool.stats().totals.waited).toBe(1);
+  });
+
+  it('a long life leaves a create all the time it may take, but not much more', async () => {
+    const createTimeout = 5_000;
+    const scripted = mortalPool({ max: 2, maxLifetime: 1_800_000, createTimeout });
+    const { factory, clock } = scripted;
+    await fill(scripted, 1);
+    await clock.advance(1_800_000 - 7 * createTimeout);
+    expect(factory.creates.calls).toHaveLength(1);
+    factory.creates.always(ok);
+    await clock.advance(6 * createTimeout);
+    expect(factory.creates.calls).toHaveLength(2);
+    expect(factory.reasons).toEqual(['lifetime']);
+  });
+
+  it('all that end together are replaced together, as far as there is room', async () => {
+    const scripted = mortalPool({ max: 5 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 3);
+    await clock.advance(NEAR_END);
+    expect(pool.stats()).toMatchObject({ idle: 3, creating: 2 });
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ idle: 3, creating: 1 });
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ idle: 3, creating: 0 });
+    expect(factory.reasons).toEqual(['lifetime', 'lifetime', 'lifetime']);
+    expect(factory.peak).toBe(5);
+  });
+
+  it('of two that are idle, one new one takes the place of one', async () => {
+    const scripted = mortalPool({ max: 3 });
+    const { pool, clock } = scripted;
+    await fill(scripted, 2);
+    await clock.advance(NEAR_END);
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ idle: 2, creating: 1 });
+  });
+
+  it('min is kept all the time', async () => {
+    const scripted = mortalPool({ min: 2, max: 3, idleTimeout: 2_000 });
+    const { pool, clock } = scripted;
+    await fill(scripted, 2);
+    for (let i = 0; i < 300; i++) {
+      await clock.advance(100);
+      const { idle, total } = pool.stats();
+      expect([idle, total <= 3]).toEqual([2, true]);
+      if (i % 3 === 0) await settle(scripted);
+    }
+    expect(pool.stats().totals.destroyedBy).toEqual({ lifetime: 6 });
+  });
+});
+
+describe('when the new one arrives', () => {
+  it('an old one that is leased serves its borrower to the end, and goes when it comes back', async () => {
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    const [lease] = await borrow(scripted, 1);
+    await clock.advance(NEAR_END);
+    await settle(scripted);
+    expect(lease!.resource).toEqual({ id: 1 });
+    expect(factory.reasons).toEqual([]);
+    lease!.release();
+    await turn();
+    expect(factory.reasons).toEqual(['lifetime']);
+    expect(pool.tryAcquire()?.resource).toEqual({ id: 2 });
+    expect(factory.creates.calls).toHaveLength(2);
+  });
+
+  it('an old one that is being validated goes when that is done', async () => {
+    const scripted = mortalPool({ max: 2, validate: slow, validateTimeout: LIFE });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 1);
+    await clock.advance(NEAR_END);
+    const abort = new AbortController();
+    follow(pool.acquire({ signal: abort.signal }));
+    abort.abort();
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ validating: 1, idle: 1 });
+    expect(factory.reasons).toEqual([]);
+    factory.validates.last.settle();
     await turn();
     expect(factory.reasons).toEqual(['lifetime']);
     expect(pool.tryAcquire()?.resource).toEqual({ id: 2 });
   });
 
-  it('one in use is replaced as well, and goes when it comes back', async () => {
-    const { pool, factory, clock } = scriptedPool({ ...life, max: 2 });
-    const lease = await pool.acquire();
-    await clock.advance(950);
-    expect(pool.stats()).toMatchObject({ idle: 1, leased: 1 });
+  it('an old one that is being reset goes when that is done', async () => {
+    const scripted = mortalPool({ max: 2, reset: slow, resetTimeout: LIFE });
+    const { pool, factory, clock } = scripted;
+    const [lease] = await borrow(scripted, 1);
+    await clock.advance(NEAR_END);
+    lease!.release();
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ resetting: 1, idle: 1 });
     expect(factory.reasons).toEqual([]);
-    lease.release();
+    factory.resets.last.settle();
     await turn();
     expect(factory.reasons).toEqual(['lifetime']);
+    expect(pool.tryAcquire()?.resource).toEqual({ id: 2 });
+  });
+
+  it('and somebody who waits takes it, the old one is replaced once more', async () => {
+    const scripted = mortalPool({ max: 3 });
+    const { pool, factory, clock } = scripted;
+    const [held] = await borrow(scripted, 1);
+    await clock.advance(NEAR_END);
+    const waiter = follow(pool.acquire());
+    await turn();
+    // The one on its way serves the waiter: nothing is created twice.
+    expect(factory.creates.open).toHaveLength(1);
+    await settle(scripted);
+    expect(waiter.value?.resource).toEqual({ id: 2 });
+    expect(pool.stats()).toMatchObject({ leased: 2, creating: 1 });
+    await settle(scripted);
+    held!.release();
+    await turn();
+    expect(factory.reasons).toEqual(['lifetime']);
+    expect(pool.stats()).toMatchObject({ leased: 1, idle: 1, total: 2 });
+  });
+
+  it('and the old one has ended otherwise, the new one stays', async () => {
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    const [lease] = await borrow(scripted, 1);
+    await clock.advance(NEAR_END);
+    lease!.destroy();
+    await settle(scripted);
+    expect(factory.reasons).toEqual(['caller']);
     expect(pool.stats()).toMatchObject({ idle: 1, total: 1 });
   });
+});
 
-  it('somebody who takes the new one does not cost the old one its replacement', async () => {
-    const { pool, factory, clock } = scriptedPool({ ...life, max: 3 });
-    const lease = await pool.acquire();
-    factory.creates.always(slow);
-    await clock.advance(950);
-    const waiter = follow(pool.acquire());
-    factory.creates.last.settle();
+describe('an old one that is out when its replacement arrives', () => {
+  it('does not leave the pool one short: no room is made in the place of another meanwhile', async () => {
+    const scripted = mortalPool({ max: 3 });
+    const { pool, clock } = scripted;
+    const [lease, other] = await borrow(scripted, 2);
+    other!.release();
+    await clock.advance(NEAR_END);
+    await settle(scripted);
+    lease!.release();
     await turn();
-    expect(waiter.state).toBe('fulfilled');
-    expect(pool.stats()).toMatchObject({ leased: 2, creating: 1 });
-    lease.release();
+    // Two were in use at most, of three: two can be borrowed at any time.
+    expect([pool.tryAcquire(), pool.tryAcquire()]).not.toContain(undefined);
   });
+});
 
-  it('a replacement that cannot be made leaves the old one in service until its end', async () => {
-    const { pool, factory, clock } = scriptedPool({ ...life, max: 2 });
+describe('a replacement that fails', () => {
+  it('is tried again with the back-off, while the old one serves until its end', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.999_999);
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 1);
+    factory.creates.next(rejects(new Error('down')), rejects(new Error('down')));
+    await clock.advance(NEAR_END);
+    expect(pool.stats()).toMatchObject({ state: 'ready', idle: 1 });
+    expect(pool.stats().totals.createFailed).toBeGreaterThanOrEqual(1);
     (await pool.acquire()).release();
-    factory.creates.always(rejects(new Error('down')));
-    await clock.advance(960);
-    expect(factory.creates.calls.length).toBeGreaterThan(1);
-    expect(pool.stats().idle).toBe(1);
-    await clock.advance(60);
+    await clock.advance(500);
+    expect(pool.stats().totals.createFailed).toBe(2);
+    expect(factory.creates.open).toHaveLength(1);
+    await settle(scripted);
     expect(factory.reasons).toEqual(['lifetime']);
+    expect(pool.tryAcquire()?.resource).toEqual({ id: 2 });
+    const [, second, third, fourth] = factory.creates.calls.map(call => call.at);
+    expect(third! - second!).toBeGreaterThanOrEqual(99);
+    expect(fourth! - third!).toBeGreaterThanOrEqual(199);
   });
 
-  it('at max one at a time goes while idle with nobody waiting, and is made again', async () => {
-    const { pool, factory, clock } = scriptedPool({ ...life, max: 3, destroy: slow });
-    const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
-    for (const lease of leases) lease.release();
-    await clock.advance(930);
-    expect(pool.stats()).toMatchObject({ idle: 2, closing: 1 });
-    for (let i = 0; i < 3; i++) {
-      for (const destroy of factory.destroys.open) destroy.settle();
-      await clock.advance(10);
+  it('because it hangs is given up, and tried again', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    const scripted = mortalPool({ max: 2, maxLifetime: 100_000, createTimeout: 1_000 });
+    const { pool, factory, clock } = scripted;
+    const [lease] = await borrow(scripted, 1);
+    await clock.advance(97_400);
+    expect(factory.creates.calls).toHaveLength(1);
+    factory.creates.always(ok);
+    factory.creates.next(slow);
+    await clock.advance(2_500);
+    expect(pool.stats()).toMatchObject({ leased: 1, idle: 1, abandoned: 1 });
+    expect(factory.creates.calls[1]!.given.signal.aborted).toBe(true);
+    lease!.release();
+    await settle(scripted);
+    expect(factory.reasons).toEqual(['lifetime', 'late']);
+    expect(pool.stats()).toMatchObject({ idle: 1, total: 1, abandoned: 0 });
+  });
+
+  it('does not keep the old one beyond its end', async () => {
+    const scripted = mortalPool({ max: 2 });
+    await fill(scripted, 1);
+    scripted.factory.creates.always(rejects(new Error('down')));
+    await scripted.clock.advance(LIFE * 1.02);
+    expect(scripted.factory.reasons).toEqual(['lifetime']);
+    expect(scripted.pool.stats()).toMatchObject({ idle: 0, total: 0 });
+  });
+});
+
+describe('at max', () => {
+  it('one at a time goes while it is idle and nobody waits, and its place is filled again', async () => {
+    const scripted = mortalPool({ max: 3 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 3);
+    await clock.advance(NEAR_END);
+    for (let gone = 1; gone <= 3; gone++) {
+      expect(pool.stats()).toMatchObject({ idle: 2, creating: 1 });
+      expect(factory.reasons).toHaveLength(gone);
+      await settle(scripted);
     }
-    expect(pool.stats().totals.destroyedBy.lifetime).toBe(3);
     expect(pool.stats()).toMatchObject({ idle: 3, total: 3 });
     expect(factory.peak).toBe(3);
   });
 
-  it('at full load one ends when it comes back after its end, and the next borrower waits for a create', async () => {
-    const { pool, factory, clock } = scriptedPool({ ...life, max: 1 });
-    const lease = await pool.acquire();
-    const waiter = follow(pool.acquire());
-    await clock.advance(1_100);
-    expect(factory.reasons).toEqual([]);
-    lease.release();
+  it('the next one goes only when the destroy of the one before has settled', async () => {
+    const scripted = mortalPool({ max: 2, destroy: slow });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 2);
+    await clock.advance(NEAR_END);
+    expect(pool.stats()).toMatchObject({ idle: 1, closing: 1, creating: 0 });
+    factory.destroys.last.settle();
     await turn();
-    expect(waiter.value?.resource).toEqual({ id: 2 });
+    expect(pool.stats()).toMatchObject({ idle: 1, closing: 0, creating: 1 });
   });
 
-  it('does not keep alive what nobody uses, even when a life is shorter than idleTimeout', async () => {
-    const { pool, clock } = scriptedPool({ ...life, max: 3, idleTimeout: 5_000 });
-    (await pool.acquire()).release();
-    await clock.advance(4_000);
-    expect(pool.stats().idle).toBe(1);
-    await clock.advance(1_500);
-    expect(pool.stats().total).toBe(0);
+  it('none goes early while all are in use: each serves to its end, and goes when it comes back after that', async () => {
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    let leases = await borrow(scripted, 2);
+    await clock.advance(NEAR_END);
+    for (let i = 0; i < 3; i++) {
+      // Somebody waits for each that comes back.
+      const waiters = [pool.acquire(), pool.acquire()];
+      for (const lease of leases) lease.release();
+      leases = await Promise.all(waiters);
+      await clock.advance(100);
+    }
+    expect(factory.reasons).toEqual([]);
+    await clock.advance(LIFE - NEAR_END);
+    const waiters = [follow(pool.acquire()), follow(pool.acquire())];
+    for (const lease of leases) lease.release();
+    await turn();
+    expect(factory.reasons).toEqual(['lifetime', 'lifetime']);
+    expect(pool.stats()).toMatchObject({ creating: 2, waiting: 2 });
+    await settle(scripted);
+    expect(waiters.map(waiter => waiter.state)).toEqual(['fulfilled', 'fulfilled']);
+  });
+
+  it('and beyond, in its overflow, the cap holds', async () => {
+    const scripted = mortalPool({ max: 2, overflow: 1 });
+    const { pool, factory, clock } = scripted;
+    const leases = await borrow(scripted, 3);
+    await clock.advance(NEAR_END);
+    expect(pool.stats()).toMatchObject({ leased: 3, total: 3 });
+    for (const lease of leases) lease.release();
+    await turn();
+    await settle(scripted);
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ idle: 2, total: 2 });
+    expect(pool.stats().totals.destroyedBy).toEqual({ overflow: 1, lifetime: 2 });
+    expect(factory.peak).toBe(3);
+  });
+});
+
+describe('an unused pool', () => {
+  it.each([
+    ['below max', 3, 2],
+    ['at max', 2, 2],
+  ])('shrinks although what it has is replaced more often than idleTimeout: %s', async (_, max, filled) => {
+    const scripted = mortalPool({ max, idleTimeout: 3.5 * LIFE });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, filled);
+    factory.creates.always(ok);
+    await clock.advance(3 * LIFE);
+    expect(pool.stats()).toMatchObject({ idle: filled });
+    await clock.advance(LIFE);
+    expect(pool.stats()).toMatchObject({ idle: 0, total: 0 });
+    expect(pool.stats().totals.destroyedBy.idle).toBe(filled);
+  });
+});
+
+describe('other ends', () => {
+  it('a pool that closes meanwhile destroys the old one and the new one', async () => {
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 1);
+    await clock.advance(NEAR_END);
+    const closed = follow(pool.close());
+    await turn();
+    expect(factory.creates.last.given.signal.aborted).toBe(true);
+    await settle(scripted);
+    expect(closed.state).toBe('fulfilled');
+    expect(factory.count('destroyed')).toBe(2);
+  });
+
+  it('recycle with a spread replaces what is idle before it ends', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    const scripted = mortalPool({ max: 3, maxLifetime: Infinity });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 2);
+    pool.recycle({ spread: 20_000 });
+    await clock.advance(8_900);
+    expect(pool.stats()).toMatchObject({ idle: 2, creating: 0 });
+    await clock.advance(400);
+    expect(pool.stats()).toMatchObject({ idle: 2, creating: 1 });
+    await settle(scripted);
+    await settle(scripted);
+    expect(factory.reasons).toEqual(['recycled', 'recycled']);
+    expect(pool.stats()).toMatchObject({ idle: 2, total: 2 });
+  });
+});
+
+describe('a steady load whose peak stays below max', () => {
+  const loads: [string, number, SteadyLoad & { lifetimeJitter: number }][] = [
+    ['much room', 6, { peak: 3, createMs: 800, holdMs: 200, lifetimeJitter: 0.25 }],
+    ['much room, all made at once', 6, { peak: 3, createMs: 800, holdMs: 200, lifetimeJitter: 0 }],
+    ['much room, long leases', 6, { peak: 3, createMs: 800, holdMs: 1_500, lifetimeJitter: 0.25 }],
+    // One after another, all of them must fit into the lead.
+    ['room for one', 4, { peak: 3, createMs: 100, holdMs: 200, lifetimeJitter: 0.25 }],
+    ['room for one, all made at once', 4, { peak: 3, createMs: 100, holdMs: 200, lifetimeJitter: 0 }],
+    ['room for two', 10, { peak: 8, createMs: 150, holdMs: 200, lifetimeJitter: 0.25 }],
+  ];
+
+  const run = async (max: number, load: (typeof loads)[0][2], seed: number): Promise<number> => {
+    const random = randomFrom(seed);
+    jest.spyOn(Math, 'random').mockImplementation(random);
+    const scripted = mortalPool({ max, lifetimeJitter: load.lifetimeJitter });
+    await fill(scripted, load.peak);
+    const waited = await steadyLoad(scripted, load, 6 * LIFE, random);
+    expect(scripted.factory.peak).toBeLessThanOrEqual(max);
+    expect(scripted.factory.reasons.length).toBeGreaterThanOrEqual(5 * load.peak);
+    await scripted.finish();
+    return waited;
+  };
+
+  it.each(loads)('never waits because of expiry: %s', async (_, max, load) => {
+    for (let seed = 1; seed <= 4; seed++) expect([seed, await run(max, load, seed)]).toEqual([seed, 0]);
+  });
+
+  it('waits for each expiry where nothing is replaced early, so that the test above says something', async () => {
+    jest.spyOn(Replacement.prototype, 'ages').mockImplementation(slot => {
+      slot.replaceAt = Infinity;
+    });
+    const [, max, load] = loads[0]!;
+    expect(await run(max, load, 1)).toBeGreaterThanOrEqual(10);
+  });
+
+  it('never waits on the resources of a pool that is full either', async () => {
+    const random = randomFrom(7);
+    const scripted = mortalPool({ max: 4 });
+    await fill(scripted, 4);
+    const load = { peak: 3, createMs: 100, holdMs: 200 };
+    expect(await steadyLoad(scripted, load, 6 * LIFE, random)).toBe(0);
+    expect(scripted.factory.peak).toBe(4);
   });
 });
