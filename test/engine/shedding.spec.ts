@@ -1,84 +1,293 @@
 import { describe, expect, it } from '@jest/globals';
-import { PoolShedError } from '../../src/engine/index.js';
-import { follow, type Followed } from '../support/follow.js';
-import { checkPoolsAfterEach, scriptedPool, type ScriptedPool } from '../support/invariants.js';
+import { Pool, PoolShedError, type AcquireOptions, type Lease, type Shed } from '../../src/engine/index.js';
+import { failureOf, follow, type Followed } from '../support/follow.js';
+import {
+  checkPoolsAfterEach,
+  scriptedPool,
+  type ScriptedOptions,
+  type ScriptedPool,
+} from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
 import type { Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
-const shed = { target: 50, interval: 500 };
+const TARGET = 50;
+const INTERVAL = 2_000;
 
-/** One place, each borrow takes 10 ms; `every` ms somebody comes. */
-async function load(one: ScriptedPool<Thing>, every: number, forMs: number): Promise<Followed<number>[]> {
-  const { pool, clock } = one;
-  const borrowers: Followed<number>[] = [];
-  for (let at = 0; at < forMs; at += every) {
-    const borrow = async (): Promise<number> => {
-      const lease = await pool.acquire();
-      void clock.wait(10).then(() => {
-        lease.release();
-      });
-      return lease.waitedMs;
-    };
-    borrowers.push(follow(borrow()));
-    await clock.advance(every);
+/** A pool of one that is always lent: the test decides who waits, and for how long. */
+class Counter {
+  private readonly waiters: Followed<Lease<Thing>>[] = [];
+
+  private constructor(
+    readonly scripted: ScriptedPool<Thing>,
+    private holder: Lease<Thing>,
+  ) {}
+
+  static async open(options: ScriptedOptions<Thing> = {}): Promise<Counter> {
+    const scripted = scriptedPool({ max: 1, acquireTimeout: Infinity, shed: {}, ...options });
+    const counter = new Counter(scripted, await scripted.pool.acquire());
+    // Ends the interval that began when the pool was made. Nobody has waited in it.
+    await counter.pass(options.shed?.interval ?? INTERVAL);
+    await counter.serveAfter(80);
+    counter.waiters.length = 0;
+    return counter;
   }
-  return borrowers;
+
+  /** Nobody has waited for less than 80 ms for a whole interval; the one in which it is slow has just begun. */
+  static async slow(options: ScriptedOptions<Thing> = {}): Promise<Counter> {
+    const counter = await Counter.open(options);
+    await counter.stand(options.shed?.interval);
+    expect(counter.shed).toBe(0);
+    counter.waiters.length = 0;
+    return counter;
+  }
+
+  get shed(): number {
+    return this.scripted.pool.stats().totals.shed;
+  }
+
+  /** What has become of those who joined since it was slow: served, refused, or waiting. */
+  get fates(): string {
+    return this.waiters.map(({ state }) => state[0]).join('');
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.scripted.clock.advance(ms);
+  }
+
+  /** Somebody begins to wait, at the moment at which it is called. */
+  join(options?: AcquireOptions): Followed<Lease<Thing>> {
+    const waiter = follow(this.scripted.pool.acquire(options));
+    this.waiters.push(waiter);
+    return waiter;
+  }
+
+  /** What is lent comes back. */
+  async serve(): Promise<void> {
+    this.holder.release();
+    await turn();
+    this.holder = this.waiters.findLast(({ value }) => value?.released === false)?.value ?? this.holder;
+  }
+
+  /** Somebody waits for as long, and is served. */
+  async serveAfter(ms: number): Promise<void> {
+    this.join();
+    await this.pass(ms);
+    await this.serve();
+  }
+
+  /** Everybody waits for 80 ms, until an interval has ended. */
+  async stand(interval = INTERVAL): Promise<void> {
+    const end = this.scripted.clock.now() + interval;
+    while (this.scripted.clock.now() < end) await this.serveAfter(80);
+  }
 }
 
-describe('shed', () => {
-  it('cuts a standing queue: those who are served wait near the target, and the pool serves no fewer', async () => {
-    const one = scriptedPool({ max: 1, shed, acquireTimeout: 60_000 });
-    const borrowers = await load(one, 5, 10_000);
-    const late = borrowers.slice(800).filter(({ state }) => state === 'fulfilled');
-    const waits = late.map(({ value }) => value!).sort((a, b) => a - b);
-    expect(waits[Math.floor(waits.length * 0.95)]).toBeLessThanOrEqual(3 * shed.target);
-    const { totals } = one.pool.stats();
-    expect(totals.acquired).toBeGreaterThan(590);
-    expect(totals.shed).toBeGreaterThan(300);
-    expect(borrowers.filter(({ error }) => error instanceof PoolShedError)).toHaveLength(totals.shed);
-    // The load falls: what stands is worked off, and then nobody is shed.
-    await one.clock.advance(2_000);
-    const before = one.pool.stats().totals.shed;
-    await load(one, 20, 3_000);
-    expect(one.pool.stats().totals.shed).toBe(before);
-    await one.clock.advance(100);
-  });
-
-  it('leaves bursts alone that drain within the interval', async () => {
-    const { pool, clock } = scriptedPool({ max: 1, shed });
-    for (let burst = 0; burst < 5; burst++) {
-      const borrowers = Array.from({ length: 30 }, () => follow(pool.use(() => clock.wait(10))));
-      await clock.advance(1_000);
-      expect(borrowers.every(({ state }) => state === 'fulfilled')).toBe(true);
+describe('CoDel as it was published for queues, and as db_connection has it for pools', () => {
+  it('begins fast: whoever has waited, and for however long, is served', async () => {
+    const counter = await Counter.open();
+    for (let i = 0; i < 10; i++) counter.join();
+    for (let i = 0; i < 10; i++) {
+      await counter.pass(150);
+      await counter.serve();
     }
-    expect(pool.stats().totals.shed).toBe(0);
+    expect(counter.fates).toBe('f'.repeat(10));
   });
 
-  it('cuts the queue also when nothing comes back at all, after two intervals without progress', async () => {
-    const { pool, clock, events } = scriptedPool({ max: 1, shed });
-    const lease = await pool.acquire();
-    const waiter = follow(pool.acquire());
-    await clock.advance(1_020);
-    expect(waiter.state).toBe('pending');
-    await clock.advance(520);
-    expect(waiter.error).toBeInstanceOf(PoolShedError);
-    expect((waiter.error as PoolShedError).stats?.waiting).toBe(0);
-    expect(events.filter(({ event }) => event === 'onShed')).toHaveLength(1);
-    lease.release();
-    await turn();
-    expect(pool.stats().idle).toBe(1);
+  it('is slow after an interval in which even the luckiest waited above target: sheds beyond twice the target', async () => {
+    const counter = await Counter.slow();
+    counter.join();
+    counter.join();
+    await counter.pass(2 * TARGET + 1);
+    counter.join();
+    await counter.serve();
+    expect(counter.fates).toBe('rrf');
+    expect(counter.shed).toBe(2);
   });
 
-  it('does nothing unless asked to, and takes its defaults from {}', async () => {
-    const off = scriptedPool({ max: 1 });
-    const on = scriptedPool({ max: 1, shed: {}, acquireTimeout: 60_000 });
-    for (const { pool } of [off, on]) {
-      follow(pool.acquire());
-      follow(pool.acquire({ timeout: 60_000 }));
+  it('is slow, and still serves who has waited for twice the target', async () => {
+    const counter = await Counter.slow();
+    counter.join();
+    await counter.pass(2 * TARGET);
+    await counter.serve();
+    expect(counter.fates).toBe('f');
+  });
+
+  it('is not slow when one of the interval waited for no more than the target', async () => {
+    const counter = await Counter.open();
+    await counter.serveAfter(TARGET);
+    await counter.stand();
+    await counter.serveAfter(3 * TARGET);
+    expect(counter.shed).toBe(0);
+  });
+
+  it('is not slow when something came back in the interval, and nobody waited for it', async () => {
+    const counter = await Counter.open();
+    await counter.serve();
+    counter.join();
+    await counter.stand();
+    await counter.serveAfter(3 * TARGET);
+    expect(counter.shed).toBe(0);
+  });
+
+  it('serves the first of each interval, however long it has waited', async () => {
+    const counter = await Counter.slow();
+    counter.join();
+    counter.join();
+    await counter.pass(INTERVAL);
+    await counter.serve();
+    expect(counter.fates).toBe('fp');
+    // Still slow: nobody in the interval before waited for less.
+    await counter.pass(1);
+    counter.join();
+    await counter.serve();
+    expect(counter.fates).toBe('frf');
+  });
+
+  it('is fast again after an interval in which somebody waited for no more than the target', async () => {
+    const counter = await Counter.slow();
+    await counter.serveAfter(TARGET);
+    await counter.serveAfter(INTERVAL);
+    await counter.serveAfter(5 * TARGET);
+    expect(counter.fates).toBe('fff');
+  });
+
+  it('sheds when nothing has come back for intervals, although nobody is served', async () => {
+    const counter = await Counter.open();
+    for (let i = 0; i < 5; i++) counter.join();
+    // For one interval the first in the queue has to wait, and for another after that.
+    await counter.pass(1.9 * INTERVAL);
+    expect(counter.shed).toBe(0);
+    for (let i = 0; counter.shed === 0 && i < INTERVAL / TARGET; i++) {
+      counter.join();
+      await counter.pass(TARGET);
     }
-    for (const { clock } of [off, on]) await clock.advance(6_100);
-    expect([off, on].map(({ pool }) => pool.stats().totals.shed)).toEqual([0, 1]);
+    expect(counter.fates).toMatch(/^r{5,}p{1,3}$/);
+    // And once more, without anything having come back.
+    await counter.pass(2.1 * INTERVAL);
+    expect(counter.fates).toMatch(/^r*$/);
+  });
+
+  it('stops looking when nobody waits: no timer is left', async () => {
+    const counter = await Counter.open({ idleTimeout: Infinity, maxLifetime: Infinity });
+    counter.join();
+    await counter.serve();
+    await counter.pass(2 * INTERVAL);
+    expect(counter.scripted.clock.timersLeft).toBe(0);
+  });
+});
+
+describe('shedding', () => {
+  it('goes by the order of the queue: a high one first, a low one when its turn comes', async () => {
+    const counter = await Counter.slow();
+    counter.join({ priority: 'low' });
+    counter.join({ priority: 'high' });
+    await counter.pass(2 * TARGET + 1);
+    counter.join();
+    await counter.serve();
+    expect(counter.fates).toBe('prf');
+    await counter.serve();
+    expect(counter.fates).toBe('rrf');
+  });
+
+  it('leaves what comes back to the next borrower when everybody has been shed', async () => {
+    const counter = await Counter.slow();
+    counter.join();
+    await counter.pass(3 * TARGET);
+    await counter.serve();
+    expect(counter.fates).toBe('r');
+    const { pool } = counter.scripted;
+    expect(pool.stats()).toMatchObject({ idle: 1, waiting: 0 });
+    pool.tryAcquire()!.release();
+  });
+
+  it('ends what was kept beyond max only for those who have been shed', async () => {
+    const counter = await Counter.slow();
+    const { pool, factory } = counter.scripted;
+    pool.resize({ overflow: 1 });
+    const second = await pool.acquire();
+    counter.join();
+    await counter.pass(3 * TARGET);
+    await counter.serve();
+    expect(counter.fates).toBe('r');
+    expect(factory.reasons).toEqual(['overflow']);
+    expect(pool.stats()).toMatchObject({ leased: 1, total: 1 });
+    second.release();
+  });
+
+  it('does not count the time in which the pool is suspended', async () => {
+    const counter = await Counter.slow();
+    const { pool } = counter.scripted;
+    counter.join();
+    counter.join();
+    pool.suspend();
+    await counter.pass(10 * INTERVAL);
+    pool.resume();
+    await counter.pass(2 * TARGET);
+    await counter.serve();
+    await counter.serve();
+    expect(counter.fates).toBe('ff');
+  });
+
+  it('tells the borrower, the listeners and the totals', async () => {
+    const counter = await Counter.slow();
+    const { pool, clock, events } = counter.scripted;
+    const failure = failureOf(pool.acquire());
+    await counter.pass(3 * TARGET);
+    await counter.serve();
+    const error = (await failure) as PoolShedError;
+    expect(error).toBeInstanceOf(PoolShedError);
+    expect(error).toMatchObject({ name: 'PoolShedError', code: 'POOL_SHED', pool: 'pool' });
+    expect(error.stats).toMatchObject({ max: 1, waiting: 0, totals: { shed: 1 } });
+    expect(error.message).toMatch(
+      /^Pool "pool": shed after 150 ms in the queue, .* less than 50 ms for 2000 ms \(.* of max 1, 0 waiting\)\. .*raise max\.$/,
+    );
+    expect(events.filter(({ event }) => event === 'onShed')).toEqual([
+      { event: 'onShed', pool: 'pool', at: clock.now(), waitedMs: 150 },
+    ]);
+    expect(pool.stats().totals).toMatchObject({ shed: 1, refused: 0, timedOut: 0 });
+  });
+});
+
+describe('the option shed', () => {
+  const make = (shed: unknown): Pool<object> =>
+    new Pool({ name: 'p', create: () => ({}), shed: shed as Partial<Shed> });
+
+  it.each([
+    [{ target: 0 }, 'option "shed.target" is 0; it must be a finite number ≥ 1.'],
+    [{ target: Infinity }, 'option "shed.target" is Infinity; it must be a finite number ≥ 1.'],
+    [{ target: '50' }, 'option "shed.target" is "50"; it must be a finite number ≥ 1.'],
+    [{ interval: NaN }, 'option "shed.interval" is NaN; it must be a finite number ≥ 1.'],
+    [{ aim: 50 }, 'unknown option "shed.aim".'],
+    [true, 'option "shed" is true; it must be { target?, interval? }.'],
+    [null, 'option "shed" is null; it must be { target?, interval? }.'],
+  ])('%p is refused', (shed, message) => {
+    expect(() => make(shed)).toThrow(`Pool "p": ${message}`);
+  });
+
+  it.each([[{}], [{ target: 10 }], [{ interval: undefined }], [undefined]])('%p is allowed', shed => {
+    expect(() => make(shed)).not.toThrow();
+  });
+
+  it('has 50 ms as its target where only the interval is given, and the other way round', async () => {
+    for (const [shed, age, fate] of [
+      [{ interval: 500 }, 2 * TARGET, 'f'],
+      [{ interval: 500 }, 2 * TARGET + 1, 'r'],
+      [{ target: 60 }, 2 * 60, 'f'],
+      [{ target: 60 }, 2 * 60 + 1, 'r'],
+    ] as const) {
+      const counter = await Counter.slow({ shed });
+      await counter.serveAfter(age);
+      expect([shed, age, counter.fates]).toEqual([shed, age, fate]);
+    }
+  });
+
+  it('is off without it: everybody is served, however late', async () => {
+    const counter = await Counter.open({ shed: undefined });
+    await counter.stand();
+    await counter.serveAfter(3 * INTERVAL);
+    await counter.serveAfter(3 * INTERVAL);
+    expect(counter.fates).toMatch(/^f*$/);
   });
 });
