@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { Replacement } from '../../src/engine/replacement.js';
 import type { Lease } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import {
@@ -9,9 +8,7 @@ import {
   type ScriptedPool,
 } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { randomFrom } from '../support/random.js';
 import { ok, rejects, slow, type Thing } from '../support/scripted-factory.js';
-import { steadyLoad, type SteadyLoad } from '../support/steady-load.js';
 
 checkPoolsAfterEach();
 afterEach(() => {
@@ -106,6 +103,31 @@ describe('below max', () => {
       if (i % 3 === 0) await settle(scripted);
     }
     expect(pool.stats().totals.destroyedBy).toEqual({ lifetime: 6 });
+  });
+
+  it.each([
+    ['while it is being created', false],
+    ['while the old one is out', true],
+  ])('the new one does not make another one too many: min is kept %s', async (_, arrives) => {
+    const scripted = mortalPool({ min: 2, max: 4, idleTimeout: 2_000 });
+    const { pool, factory, clock } = scripted;
+    // The second one is younger.
+    factory.creates.next(ok, slow);
+    const lease = await pool.acquire();
+    await clock.advance(500);
+    await settle(scripted);
+    factory.creates.always(slow);
+    if (!arrives) lease.release();
+    await clock.advance(NEAR_END - 500);
+    if (arrives) await settle(scripted);
+    // Now the second one ages, and those that are idle are looked at.
+    await clock.advance(500);
+    expect(factory.creates.calls).toHaveLength(4);
+    expect(pool.stats().totals.destroyedBy).toEqual({});
+    if (arrives) lease.release();
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ idle: 2, total: 2 });
+    expect(pool.stats().totals.destroyedBy).toEqual({ lifetime: 2 });
   });
 });
 
@@ -363,50 +385,5 @@ describe('other ends', () => {
     await settle(scripted);
     expect(factory.reasons).toEqual(['recycled', 'recycled']);
     expect(pool.stats()).toMatchObject({ idle: 2, total: 2 });
-  });
-});
-
-describe('a steady load whose peak stays below max', () => {
-  const loads: [string, number, SteadyLoad & { lifetimeJitter: number }][] = [
-    ['much room', 6, { peak: 3, createMs: 800, holdMs: 200, lifetimeJitter: 0.25 }],
-    ['much room, all made at once', 6, { peak: 3, createMs: 800, holdMs: 200, lifetimeJitter: 0 }],
-    ['much room, long leases', 6, { peak: 3, createMs: 800, holdMs: 1_500, lifetimeJitter: 0.25 }],
-    // One after another, all of them must fit into the lead.
-    ['room for one', 4, { peak: 3, createMs: 100, holdMs: 200, lifetimeJitter: 0.25 }],
-    ['room for one, all made at once', 4, { peak: 3, createMs: 100, holdMs: 200, lifetimeJitter: 0 }],
-    ['room for two', 10, { peak: 8, createMs: 150, holdMs: 200, lifetimeJitter: 0.25 }],
-  ];
-
-  const run = async (max: number, load: (typeof loads)[0][2], seed: number): Promise<number> => {
-    const random = randomFrom(seed);
-    jest.spyOn(Math, 'random').mockImplementation(random);
-    const scripted = mortalPool({ max, lifetimeJitter: load.lifetimeJitter });
-    await fill(scripted, load.peak);
-    const waited = await steadyLoad(scripted, load, 6 * LIFE, random);
-    expect(scripted.factory.peak).toBeLessThanOrEqual(max);
-    expect(scripted.factory.reasons.length).toBeGreaterThanOrEqual(5 * load.peak);
-    await scripted.finish();
-    return waited;
-  };
-
-  it.each(loads)('never waits because of expiry: %s', async (_, max, load) => {
-    for (let seed = 1; seed <= 4; seed++) expect([seed, await run(max, load, seed)]).toEqual([seed, 0]);
-  });
-
-  it('waits for each expiry where nothing is replaced early, so that the test above says something', async () => {
-    jest.spyOn(Replacement.prototype, 'ages').mockImplementation(slot => {
-      slot.replaceAt = Infinity;
-    });
-    const [, max, load] = loads[0]!;
-    expect(await run(max, load, 1)).toBeGreaterThanOrEqual(10);
-  });
-
-  it('never waits on the resources of a pool that is full either', async () => {
-    const random = randomFrom(7);
-    const scripted = mortalPool({ max: 4 });
-    await fill(scripted, 4);
-    const load = { peak: 3, createMs: 100, holdMs: 200 };
-    expect(await steadyLoad(scripted, load, 6 * LIFE, random)).toBe(0);
-    expect(scripted.factory.peak).toBe(4);
   });
 });
