@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import type { Lease } from '../../src/engine/index.js';
 import { Replacement } from '../../src/engine/replacement.js';
 import { checkPoolsAfterEach, scriptedPool, type ScriptedPool } from '../support/invariants.js';
 import { randomFrom } from '../support/random.js';
@@ -63,4 +64,25 @@ describe('a steady load whose peak stays below max', () => {
     expect(await steadyLoad(scripted, load, 6 * LIFE, random)).toBe(0);
     expect(scripted.factory.peak).toBe(4);
   });
+
+  it.each([1, 2, 3, 4, 5])(
+    'never waits where leases are held beyond a life, and creates are quick (seed %i)',
+    async seed => {
+      const random = randomFrom(seed);
+      jest.spyOn(Math, 'random').mockImplementation(random);
+      const { pool, factory, clock } = scriptedPool({ max: 6, maxLifetime: 2_000, lifetimeJitter: 0.5 });
+      const leases: Lease<Thing>[] = await Promise.all(Array.from({ length: 5 }, () => pool.acquire()));
+      const { waited } = pool.stats().totals;
+      for (let step = 0; step < 2_000; step++) {
+        if (random() < 0.5) leases.splice(Math.floor(random() * leases.length), 1)[0]?.release();
+        else if (leases.length < 5) leases.push(await pool.acquire());
+        await clock.advance(random() * 40);
+      }
+      const { totals } = pool.stats();
+      expect(totals.waited).toBe(waited);
+      expect(totals.destroyedBy.lifetime).toBeGreaterThan(50);
+      expect(factory.peak).toBeLessThanOrEqual(6);
+      for (const lease of leases) lease.release();
+    },
+  );
 });
