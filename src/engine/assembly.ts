@@ -115,7 +115,7 @@ export function assemble<T>(
       ages: slot => replacement.ages(slot),
       done: () => exchange.serve(),
     },
-    () => replacement.underWay,
+    () => replacement.surplus,
   );
   const leaks = new LeakWatch(interior);
   const growth = new Growth(interior, replacement, {

@@ -98,6 +98,7 @@ export class Exchange<T> {
         this.parts.availability.assess();
         this.lendIdle();
         this.trim();
+        this.parts.replacement.settle();
         this.parts.growth.grow(this.begun && !this.closing ? this.pool.limits.min : 0);
         breakDeadlock(this.places, (waiter, holders) => this.parts.refusals.deadlock(waiter, holders));
         this.closing?.step();
@@ -157,7 +158,7 @@ export class Exchange<T> {
       idle.push(slot);
     } else {
       // It was only validated, which makes it no more in demand than it was.
-      idle.unshift(slot);
+      idle.putBack(slot);
     }
     this.parts.upkeep.rests(slot, now);
     if (this.parts.replacement.wanted) this.serve();

@@ -20,12 +20,17 @@ export class IntrusiveList<N extends Links<N>> {
     this.length++;
   }
 
-  unshift(node: N): void {
-    node.prev = undefined;
-    node.next = this.first;
-    if (this.first) this.first.prev = node;
-    else this.last = node;
-    this.first = node;
+  /** Puts it before a member of this list; without one, at the end. */
+  insert(node: N, next: N | undefined): void {
+    if (!next) {
+      this.push(node);
+      return;
+    }
+    node.prev = next.prev;
+    node.next = next;
+    if (next.prev) next.prev.next = node;
+    else this.first = node;
+    next.prev = node;
     this.length++;
   }
 

@@ -13,8 +13,8 @@ export interface LatencySummary {
 const PER_DOUBLING = 8;
 /** The first bucket ends here: 1 µs. */
 const LEAST_MS = 0.001;
-/** Up to 2^36 µs, about 19 hours. */
-const BUCKETS = 36 * PER_DOUBLING + 1;
+/** Up to 2^42 µs, about 50 days; the last one has no end. */
+const BUCKETS = 42 * PER_DOUBLING + 1;
 
 /**
  * Durations in buckets of exponential width, as in HdrHistogram and Prometheus's native histograms: recording one is
@@ -61,7 +61,8 @@ export class Latency {
     return ranks.map(rank => {
       if (rank <= 0) return 0;
       while (counted < rank) counted += this.buckets[++bucket]!;
-      return Math.min(LEAST_MS * 2 ** (bucket / PER_DOUBLING), this.max);
+      const end = bucket < BUCKETS - 1 ? LEAST_MS * 2 ** (bucket / PER_DOUBLING) : Infinity;
+      return Math.min(end, this.max);
     }) as [number, number, number];
   }
 }

@@ -56,7 +56,7 @@ export interface PoolSettings {
   idleTimeout?: number;
   /**
    * Retired at a random age in [1 − `lifetimeJitter`, 1] × this, when idle or on return. Default 1 800 000. In the last
-   * tenth of it, but no more than `createTimeout` before the end, its replacement is made first if there is room.
+   * tenth of it, but not much more than `createTimeout` before the end, its replacement is made first if there is room.
    */
   maxLifetime?: number;
   /** 0 to 1, default 0.25: so that what was created together does not end together. */

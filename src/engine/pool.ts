@@ -152,12 +152,13 @@ export class Pool<T> {
 
   /** Ends {@link suspend}. Creates that failed before count no longer. */
   resume(): void {
-    const { interior, availability, exchange, growth } = this.parts;
+    const { interior, availability, exchange, growth, upkeep } = this.parts;
     if (!interior.suspended) return;
     interior.suspended = false;
     if (!interior.share) interior.waits.go();
     growth.forget();
     if (!exchange.closing) availability.resume();
+    upkeep.resume();
     exchange.serve();
   }
 

@@ -12,10 +12,15 @@ import type { Slot } from './slot.js';
 export class Replacement<T> {
   /** Near the end of their life, with nothing made for them yet; those that have ended otherwise are still in here. */
   private readonly ageing = new Set<Slot<T>>();
+  /** Replaced, but not idle when the new one came: they go when they are. */
+  private readonly replaced = new Set<Slot<T>>();
   /** How many are being created to replace another. */
-  underWay = 0;
-  /** How many have gone before anything was made for them: to make room, or because their end came first. */
-  owed = 0;
+  private underWay = 0;
+  /**
+   * Those that have gone before anything was made for them, to make room, or because their end came first: since when
+   * they had been idle.
+   */
+  private readonly owing: number[] = [];
 
   /** @param retire destroys a slot that is in no list */
   constructor(
@@ -23,8 +28,17 @@ export class Replacement<T> {
     private readonly retire: (slot: Slot<T>, reason: DestroyReason) => void,
   ) {}
 
+  get owed(): number {
+    return this.owing.length;
+  }
+
   get wanted(): boolean {
-    return this.owed > 0 || this.ageing.size > 0;
+    return this.owed > 0 || this.ageing.size > 0 || this.replaced.size > 0;
+  }
+
+  /** How many more there are, or will be, than are to stay. */
+  get surplus(): number {
+    return this.underWay + this.replaced.size;
   }
 
   /** The end of a live slot is near. */
@@ -39,29 +53,50 @@ export class Replacement<T> {
       this.ageing.delete(slot);
       if (serves(slot)) return slot;
       if (slot.doom !== slot.expiry) continue;
-      this.owed++;
+      this.owing.push(slot.idleSince);
       return undefined;
     }
     return undefined;
   }
 
-  /** There is no room for a new one beside the old one: makes some, if nobody would have to wait for it. */
-  makeRoom(): void {
-    const { census, waiters, idle } = this.pool;
-    if (this.owed > 0 || waiters.length > 0 || census.creating > 0 || census.closing > 0) return;
-    for (const slot of this.ageing) {
-      if (serves(slot) && idle.has(slot)) {
-        this.ageing.delete(slot);
-        this.owed++;
-        idle.remove(slot);
-        this.retire(slot, slot.expiry);
-        return;
+  /** Retires those that have been replaced and are idle by now. */
+  settle(): void {
+    for (const slot of this.replaced) {
+      if (!serves(slot)) {
+        this.replaced.delete(slot);
+      } else if (this.pool.idle.has(slot)) {
+        this.replaced.delete(slot);
+        this.end(slot);
       }
     }
   }
 
+  /** There is no room for a new one beside the old one: makes some, if nobody would have to wait for it. */
+  makeRoom(): void {
+    const { census, waiters, idle } = this.pool;
+    // One that has just arrived is still to take the place of another.
+    if (this.owed > 0 || this.underWay > 0 || waiters.length > 0) return;
+    if (census.creating > 0 || census.closing > 0) return;
+    for (const slot of this.ageing) {
+      if (!serves(slot) || !idle.has(slot)) continue;
+      // Were one that is replaced to come back and go as well, two would be missing: it is to be replaced again.
+      const [instead] = this.replaced;
+      this.ageing.delete(slot);
+      if (instead) {
+        this.replaced.delete(instead);
+        this.ageing.add(instead);
+      } else {
+        this.owing.push(slot.idleSince);
+      }
+      this.end(slot);
+      return;
+    }
+  }
+
   began(slot: Slot<T>): void {
-    if (this.owed > 0) this.owed--;
+    const idleSince = this.owing.shift();
+    // It is not more in demand for being new.
+    if (idleSince !== undefined) slot.idleSince = idleSince;
     if (slot.replaces) this.underWay++;
   }
 
@@ -80,13 +115,16 @@ export class Replacement<T> {
       // Somebody needed one more.
       this.ageing.add(old);
     } else if (idle.has(old)) {
-      // It is not more in demand for being new.
       slot.idleSince = old.idleSince;
-      idle.remove(old);
-      this.retire(old, old.expiry);
+      this.end(old);
     } else {
-      old.condemn(old.expiry);
+      this.replaced.add(old);
     }
+  }
+
+  private end(slot: Slot<T>): void {
+    this.pool.idle.remove(slot);
+    this.retire(slot, slot.expiry);
   }
 
   private ended(slot: Slot<T>): Slot<T> | undefined {

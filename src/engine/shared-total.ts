@@ -210,8 +210,8 @@ class SharedIdleSlots<T> extends IdleSlots<T> {
     this.all.set(slot, this.member);
   }
 
-  override unshift(slot: Slot<T>): void {
-    super.unshift(slot);
+  override insert(slot: Slot<T>, next: Slot<T> | undefined): void {
+    super.insert(slot, next);
     this.all.set(slot, this.member);
   }
 

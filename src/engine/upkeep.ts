@@ -39,10 +39,10 @@ export class Upkeep<T> {
 
   /** Draws the moment at which a new resource expires: at a random age, so that not all end together. */
   born(slot: Slot<T>, now: number): void {
-    const { maxLifetime, lifetimeJitter, createTimeout } = this.pool.settings;
+    const { maxLifetime, lifetimeJitter } = this.pool.settings;
     slot.provenAt = this.pool.coarse.now();
     if (maxLifetime === Infinity) return;
-    const lead = Math.min(maxLifetime / 10, createTimeout);
+    const lead = this.lead(maxLifetime);
     // Replaced early, it still reaches the least age.
     const jitter = Math.max(0, maxLifetime * lifetimeJitter - lead);
     this.expires(slot, now, now + maxLifetime - jitter * Math.random(), lead);
@@ -52,7 +52,12 @@ export class Upkeep<T> {
   recycles(slot: Slot<T>, now: number, at: number): void {
     if (at >= slot.expiresAt) return;
     slot.expiry = 'recycled';
-    this.expires(slot, now, at, Math.min((at - now) / 10, this.pool.settings.createTimeout));
+    this.expires(slot, now, at, this.lead(at - now));
+  }
+
+  /** How long before the end of a life a replacement is looked for: deadlines may be late by 1/64. */
+  private lead(life: number): number {
+    return Math.min(life / 10, this.pool.settings.createTimeout + life / 64);
   }
 
   private expires(slot: Slot<T>, now: number, at: number, lead: number): void {
@@ -66,6 +71,14 @@ export class Upkeep<T> {
     const { census, settings, limits } = this.pool;
     const idleEnds = census.alive > limits.min ? slot.idleSince + settings.idleTimeout : Infinity;
     this.expect(Math.min(idleEnds, slot.expiresAt, this.checkAt(slot)), now);
+  }
+
+  /** The pool is suspended no longer: what has become due meanwhile is looked at now. */
+  resume(): void {
+    const { settings, factory, clock } = this.pool;
+    if (settings.keepAlive === Infinity || !factory.validate) return;
+    const now = clock.now();
+    this.expect(now, now);
   }
 
   /** For good. */
@@ -104,7 +117,8 @@ export class Upkeep<T> {
       due = Math.min(due, slot.expiresAt, idleEnds);
       if (checkAt > now) due = Math.min(due, checkAt);
       else if (checks-- > 0) unproven.push(slot);
-      else due = Math.min(due, now + SOON_MS);
+      // Suspended, nothing is validated until resume() says so.
+      else if (!suspended) due = Math.min(due, now + SOON_MS);
     }
     for (const slot of slots) {
       if (slot.replaceAt <= now) this.events.ages(slot);
