@@ -15,25 +15,29 @@ const { POOL_MODEL_RUNS, POOL_MODEL_SEED, POOL_MODEL_PATH } = process.env;
  * set POOL_MODEL_RUNS to how many of each kind: those are others each time.
  *
  * @param test the name of the test, for the command that has a failure again
+ * @returns how many sequences kept every promise, and how many leases were given in them
  */
 export async function checkSequences(
   test: string,
   runs: number,
   setup: fc.Arbitrary<Setup>,
   weights: Weights,
-): Promise<void> {
+): Promise<{ kept: number; leases: number }> {
   const seed = POOL_MODEL_SEED ? Number(POOL_MODEL_SEED) : POOL_MODEL_RUNS ? undefined : 1;
   // Jitter and back-off are drawn from the seed, too.
   const dice = fc.noShrink(fc.integer());
+  let leases = 0;
   const details = await fc.check(
-    fc.asyncProperty(setup, sequences(weights), fc.scheduler(), dice, liveThrough),
+    fc.asyncProperty(setup, sequences(weights), fc.scheduler(), dice, async (...life) => {
+      leases += await liveThrough(...life);
+    }),
     {
       numRuns: runs,
       ...(seed !== undefined && { seed }),
       ...(POOL_MODEL_PATH && { path: POOL_MODEL_PATH, endOnFailure: true }),
     },
   );
-  if (!details.failed) return;
+  if (!details.failed) return { kept: details.numRuns, leases };
   const { counterexample, counterexamplePath, errorInstance } = details;
   const [given, moments] = counterexample ?? [];
   throw new Error(
@@ -51,10 +55,10 @@ async function liveThrough(
   moments: readonly Moment[],
   scheduler: fc.Scheduler,
   dice: number,
-): Promise<void> {
+): Promise<number> {
   const random = jest.spyOn(Math, 'random').mockImplementation(randomFrom(dice));
   try {
-    await new World({ ...given, min: Math.min(min, max), max }, scheduler).live(moments);
+    return await new World({ ...given, min: Math.min(min, max), max }, scheduler).live(moments);
   } finally {
     random.mockRestore();
   }

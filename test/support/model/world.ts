@@ -37,9 +37,10 @@ export class World {
   /**
    * Lives through the moments, and then to a good end: everybody is served, and nothing remains.
    *
+   * @returns how many leases were given
    * @throws Error what is wrong, and all that has happened
    */
-  async live(moments: readonly Moment[]): Promise<void> {
+  async live(moments: readonly Moment[]): Promise<number> {
     for (const moment of moments) {
       for (const command of moment) {
         await this.do(command);
@@ -50,6 +51,7 @@ export class World {
     await this.recover();
     await this.serveAll();
     await this.end();
+    return this.pool.stats().totals.acquired;
   }
 
   private do(command: Command): void | Promise<void> {
