@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   LeaseReleasedError,
   Pool,
@@ -15,24 +15,11 @@ import { ManualClock, turn } from '../support/manual-clock.js';
 import { never, ok, rejects, slow, sync, throws, type Thing } from '../support/scripted-factory.js';
 
 // One heading for each of the guarantees in docs/engine.md, with the tests that say most about it. The other files
-// beside this one go into the details.
+// beside this one go into the details. An unhandled rejection fails the test it happens in: Jest sees to that.
 
 checkPoolsAfterEach();
 
 const down = new Error('down');
-const unhandled: unknown[] = [];
-const note = (error: unknown): void => {
-  unhandled.push(error);
-};
-beforeEach(() => {
-  unhandled.length = 0;
-  process.on('unhandledRejection', note);
-});
-afterEach(async () => {
-  await turn();
-  process.off('unhandledRejection', note);
-  expect(unhandled).toEqual([]);
-});
 
 describe('guarantee 1: the cap holds outside too', () => {
   it('a resource whose destroy is running still fills its place', async () => {
