@@ -1,7 +1,7 @@
 import { Availability } from './availability.js';
 import { Closing } from './closing.js';
 import { Commons } from './commons.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type ExchangeParts } from './exchange.js';
 import { Growth } from './growth.js';
 import { IdleSlots } from './idle-slots.js';
 import { Inspection } from './inspection.js';
@@ -26,17 +26,11 @@ import { WaiterQueue, type Waiter } from './waiter-queue.js';
 import { watchWith } from './watch.js';
 
 /** The parts of a pool that the pool itself has to do with. */
-export interface Parts<T> {
+export interface Parts<T> extends Omit<ExchangeParts<T>, 'inspection' | 'replacement' | 'lend'> {
   readonly interior: Interior<T>;
-  readonly availability: Availability<T>;
   readonly exchange: Exchange<T>;
-  readonly growth: Growth<T>;
   readonly leaks: LeakWatch<T>;
-  readonly refusals: Refusals<T>;
-  readonly retirement: Retirement<T>;
   readonly returns: Returns<T>;
-  readonly shedding: Shedding<T> | undefined;
-  readonly upkeep: Upkeep<T>;
   /** Begins the end of the pool. */
   close(): Closing<T>;
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LocalPostgres } from 'local-postgres';
-import { FaultBench, pidOf, withBareClients, withPgPool } from '../support/fault-bench.js';
+import { FaultBench, MAKERS, pidOf } from '../support/fault-bench.js';
 import { failureOf } from '../support/follow.js';
 import { launchPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -13,10 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-describe.each([
-  ['pgPool', withPgPool],
-  ['a factory of bare Clients', withBareClients],
-])('backends that are killed, with %s,', (_name, make) => {
+describe.each(MAKERS)('backends that are killed, with %s,', (_name, make) => {
   it('while idle are replaced without anybody asking', async () => {
     await using bench = await FaultBench.open(server, { min: 3, max: 3 }, make);
     await bench.pool.start();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LocalPostgres } from 'local-postgres';
-import { FaultBench, pidOf, withBareClients, withPgPool } from '../support/fault-bench.js';
+import { FaultBench, MAKERS, pidOf } from '../support/fault-bench.js';
 import { failureOf } from '../support/follow.js';
 import { launchPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -13,10 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-describe.each([
-  ['pgPool', withPgPool],
-  ['a factory of bare Clients', withBareClients],
-])('connections that are reset, with %s,', (_name, make) => {
+describe.each(MAKERS)('connections that are reset, with %s,', (_name, make) => {
   it('in the middle of a query fail that query; those who wait are served', async () => {
     await using bench = await FaultBench.open(server, { max: 3 }, make);
     const leases = await Promise.all([1, 2, 3].map(() => bench.acquire()));

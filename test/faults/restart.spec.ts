@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LocalPostgres } from 'local-postgres';
 import { PoolUnavailableError } from '../../src/engine/index.js';
-import { FaultBench, withBareClients, withPgPool } from '../support/fault-bench.js';
+import { FaultBench, MAKERS } from '../support/fault-bench.js';
 import { failureOf } from '../support/follow.js';
 import { launchPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
@@ -15,10 +15,7 @@ afterAll(() => server.close());
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-describe.each([
-  ['pgPool', withPgPool],
-  ['a factory of bare Clients', withBareClients],
-])('a server that is stopped and started again, with %s,', (_name, make) => {
+describe.each(MAKERS)('a server that is stopped and started again, with %s,', (_name, make) => {
   it('takes nothing away that does not come back, also under load', async () => {
     await using bench = await FaultBench.open(server, { max: 4 }, make);
     const work = new AbortController();

@@ -27,6 +27,12 @@ export const withBareClients: MakePool = (config, settings) =>
     destroy: client => client.end(),
   });
 
+/** What has to stand every fault. */
+export const MAKERS: readonly [name: string, make: MakePool][] = [
+  ['pgPool', withPgPool],
+  ['a factory of bare Clients', withBareClients],
+];
+
 export const pidOf = (client: Client): number => (client as unknown as { processID: number }).processID;
 
 /**
