@@ -13,11 +13,12 @@ export default {
     configFile: 'jest.config.js',
     config: {
       testMatch: ['<rootDir>/test/engine/**/*.spec.ts'],
-      // Random ones are left out: each mutant would pay for all their runs, and what only luck finds is not pinned.
+      // Random ones and loads are left out: each mutant would pay for all their runs, and what only luck finds is not
+      // pinned.
       // Counted steps (constant-cost) are others in mutated code.
       testPathIgnorePatterns: [
         '/node_modules/',
-        '/(anything|constant-cost|model|outcome-matrix)\\.spec\\.ts$',
+        '/(constant-cost|keyed-load|model|outcome-matrix|overload|steady-load)\\.spec\\.ts$',
       ],
       testRunner: '<rootDir>/scripts/jest-circus-for-mutants.mjs',
       // A promise that never settles is a hang; every clock here is turned by hand.

@@ -70,12 +70,10 @@ export type Outcome<R> =
 
 /**
  * Calls user code in the neutral context and tells its outcome exactly once, whatever it does: throw, reject, return
- * no promise or a broken one.
- *
- * @returns whether the outcome is still open; synchronous code is answered before this returns
+ * no promise or a broken one. Synchronous code is answered before this returns.
  */
-export function guarded<R>(call: () => R | PromiseLike<R>, settled: (outcome: Outcome<R>) => void): boolean {
-  return neutrally(() => {
+export function guarded<R>(call: () => R | PromiseLike<R>, settled: (outcome: Outcome<R>) => void): void {
+  neutrally(() => {
     let outcome: Outcome<R>;
     try {
       const result = call();
@@ -84,14 +82,13 @@ export function guarded<R>(call: () => R | PromiseLike<R>, settled: (outcome: Ou
           value => settled({ ok: true, value }),
           (error: unknown) => settled({ ok: false, error }),
         );
-        return true;
+        return;
       }
       outcome = { ok: true, value: result };
     } catch (error) {
       outcome = { ok: false, error };
     }
     settled(outcome);
-    return false;
   });
 }
 

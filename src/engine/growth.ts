@@ -30,6 +30,7 @@ export interface GrowthEvents<T> {
 export class Growth<T> {
   /** Failed attempts in a row. */
   failures = 0;
+  /** Undefined only if the last attempt has not failed: a create that rejects with nothing has an error made for it. */
   lastError: unknown = undefined;
   /** When the next attempt may begin; undefined when it may begin now. */
   private retryAt: number | undefined = undefined;
@@ -243,7 +244,7 @@ export class Growth<T> {
     totals.createFailed++;
     // That a create with old credentials, or to an old address, has failed says nothing about the new ones.
     if (slot.doom !== 'recycled') {
-      this.lastError = error;
+      this.lastError = error === undefined ? new Error('create failed without an error') : error;
       this.hopeless = !isRetryable(factory, error);
     }
     if (slot.attempt === this.attempt) {

@@ -54,7 +54,7 @@ export class Inspection<T> {
   private inspect(slot: Slot<T>, limit: number, call: (resource: T) => Verdict | PromiseLike<Verdict>): void {
     const { deadlines, clock } = this.pool;
     const state = slot.state;
-    const pending = guarded<Verdict>(
+    guarded<Verdict>(
       () => call(slot.resource),
       outcome => {
         // The pool did not wait for it: past its limit, or closed meanwhile.
@@ -63,7 +63,8 @@ export class Inspection<T> {
         this.judge(slot, outcome);
       },
     );
-    if (pending && slot.state === state) deadlines.set(slot.limit, clock.now(), limit);
+    // Synchronous code has been judged already.
+    if (slot.state === state) deadlines.set(slot.limit, clock.now(), limit);
   }
 
   private judge(slot: Slot<T>, outcome: Outcome<Verdict>): void {

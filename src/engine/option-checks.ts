@@ -17,6 +17,8 @@ import { PRIORITIES } from './waiter-queue.js';
 interface Rule {
   readonly ok: (value: unknown) => boolean;
   readonly allowed: string;
+  /** May not be left out. */
+  readonly required?: true;
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
@@ -38,10 +40,7 @@ const oneOf = (...values: string[]): Rule => ({
   ok: value => values.includes(value as string),
   allowed: values.map(value => `'${value}'`).join(' or '),
 });
-const method = (optional: boolean): Rule => ({
-  ok: value => typeof value === 'function' || (optional && value === undefined),
-  allowed: 'a function',
-});
+const method: Rule = { ok: value => typeof value === 'function', allowed: 'a function' };
 
 const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
   name: { ok: value => typeof value === 'string' && value !== '', allowed: 'a non-empty string' },
@@ -95,12 +94,12 @@ const SHED: Readonly<Record<keyof Shed, Rule>> = {
 };
 
 const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
-  create: method(false),
-  validate: method(true),
-  reset: method(true),
-  destroy: method(true),
-  isFatal: method(true),
-  isRetryable: method(true),
+  create: { ...method, required: true },
+  validate: method,
+  reset: method,
+  destroy: method,
+  isFatal: method,
+  isRetryable: method,
 };
 
 /** The names of all settings. */
@@ -242,7 +241,7 @@ function defined<V extends object>(values: V | undefined): Partial<V> {
 function check(pool: string, prefix: string, rules: Readonly<Record<string, Rule>>, values: object): void {
   for (const [key, rule] of Object.entries(rules)) {
     const value = (values as Record<string, unknown>)[key];
-    if (value === undefined && !(key === 'create' && rules === FACTORY)) continue;
+    if (value === undefined && !rule.required) continue;
     if (!rule.ok(value)) throw wrong(pool, prefix + key, value, rule.allowed);
   }
   if (rules !== BACKOFF && rules !== SHED) return;

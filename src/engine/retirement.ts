@@ -17,10 +17,9 @@ export class Retirement<T> {
     slot.close();
     deadlines.set(slot.limit, clock.now(), settings.destroyTimeout);
     this.destroy(slot, reason, outcome => {
-      const givenUp = slot.state === 'abandoned';
       this.bury(slot);
       this.report(slot, reason, cause, outcome);
-      if (!givenUp) this.freed();
+      this.freed();
     });
   }
 

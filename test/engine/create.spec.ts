@@ -247,6 +247,17 @@ describe('a create that fails', () => {
     expect(failures[1]!.retryInMs).toBeCloseTo(199.8);
   });
 
+  it('has a cause also when it rejects with nothing', async () => {
+    const { pool, clock } = scriptedPool({ create: rejects(undefined as never), unavailableAfter: 5 });
+    const waiter = follow(pool.acquire({ timeout: 20 }));
+    await clock.advance(50);
+    expect(waiter.error).toMatchObject({
+      code: 'POOL_TIMEOUT',
+      cause: new Error('create failed without an error'),
+      message: expect.stringContaining('Creates are failing: create failed without an error'),
+    });
+  });
+
   it('counts once for all creates that were started together', async () => {
     const { pool, factory } = scriptedPool({ create: slow, max: 5, unavailableAfter: 2 });
     const borrowers = Array.from({ length: 5 }, () => follow(pool.acquire()));

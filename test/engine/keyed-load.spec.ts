@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { KeyedPool, type KeyedPoolOptions, type Lease } from '../../src/engine/index.js';
+import { KeyedPool, type KeyedPoolOptions } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { ManualClock, turn } from '../support/manual-clock.js';
 import { randomFrom } from '../support/random.js';
@@ -87,7 +87,6 @@ describe('a keyed pool', () => {
     };
     const workers = Array.from({ length: 50 }, worker);
     await turn();
-    const leases: Lease<Link>[] = [];
     for (let i = 0; i < 5; i++) {
       const before = busy;
       const quiet = follow(pools.acquire('quiet'));
@@ -97,7 +96,6 @@ describe('a keyed pool', () => {
     }
     stop = true;
     await Promise.all(workers);
-    for (const lease of leases) lease.release();
     await pools.close();
     expect(outside.peak).toBe(2);
     expect(outside.open.size).toBe(0);
