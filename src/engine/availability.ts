@@ -39,7 +39,8 @@ export class Availability<T> {
     const { waiters, suspended } = this.pool;
     if (suspended) return;
     if (this.growth.failing) {
-      if (!this.ending && this.state !== 'unavailable') this.become('unavailable', this.growth.lastError);
+      if (!this.ending && this.state !== 'unavailable')
+        this.become('unavailable', this.growth.attempts.lastError);
       if (waiters.length === 0 && this.starters.length === 0) return;
       const unavailable = this.refusals.unavailable();
       this.refusals.refuseAll(unavailable);

@@ -1,5 +1,5 @@
-import { Deadline } from './deadlines.js';
-import { guarded, isRetryable, type Outcome } from './factory.js';
+import { Attempts } from './attempts.js';
+import { guarded, type Outcome } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Replacement } from './replacement.js';
 import { Slot } from './slot.js';
@@ -24,59 +24,33 @@ export interface GrowthEvents<T> {
  * When to create, and how many at once.
  *
  * Creates belong to the pool, not to whoever waits: their results go to the first waiter, and their failures back off
- * once for all. The creates that are started together are one attempt; after a failed attempt the next one is a single
- * probe, until one succeeds. So an outage costs the backend one connect per back-off step, and its end no stampede.
+ * once for all, see attempts.ts.
  */
 export class Growth<T> {
-  /** Failed attempts in a row. */
-  failures = 0;
-  /** Undefined only if the last attempt has not failed: a create that rejects with nothing has an error made for it. */
-  lastError: unknown = undefined;
-  /** When the next attempt may begin; undefined when it may begin now. */
-  private retryAt: number | undefined = undefined;
-  /** The last error said that trying again is no use. */
-  private hopeless = false;
-  private attempt = 0;
-  /** Creates of this attempt that are still running. One that hangs from an earlier attempt holds up nothing. */
-  private running = 0;
+  readonly attempts: Attempts<T>;
   private stopped = false;
   private nextId = 1;
-  private readonly backoff: Deadline;
 
   constructor(
     private readonly pool: Interior<T>,
     private readonly replacement: Replacement<T>,
     private readonly events: GrowthEvents<T>,
   ) {
-    this.backoff = new Deadline(() => {
-      this.retryAt = undefined;
+    this.attempts = new Attempts(pool, () => {
       events.changed();
     });
   }
 
   /** Nothing live, and creates keep failing: whoever waits would wait in vain. */
   get failing(): boolean {
-    const { census, settings } = this.pool;
-    return (
-      census.live === 0 && this.failures > 0 && (this.hopeless || this.failures >= settings.unavailableAfter)
-    );
-  }
-
-  /** Milliseconds until the next attempt may begin. */
-  get retryInMs(): number {
-    return this.retryAt === undefined ? 0 : Math.max(0, this.retryAt - this.pool.clock.now());
+    return this.pool.census.live === 0 && this.attempts.inVain;
   }
 
   /** May a create begin now, if there is room? */
   get ready(): boolean {
     const { census, settings, suspended } = this.pool;
     if (this.stopped || suspended || census.creating >= settings.createConcurrency) return false;
-    return this.failures === 0 || (this.retryAt === undefined && this.running === 0);
-  }
-
-  /** Waits for the back-off to pass? */
-  get backsOff(): boolean {
-    return this.retryAt !== undefined;
+    return this.attempts.open;
   }
 
   /**
@@ -86,9 +60,9 @@ export class Growth<T> {
    */
   grow(keep: number): void {
     const { census, limits, waiters, share } = this.pool;
-    const attempt = this.attempt;
+    const attempt = this.attempts.current;
     // Looked at anew each time: a synchronous create serves its waiter before it returns here.
-    while (this.ready && this.attempt === attempt) {
+    while (this.ready && this.attempts.current === attempt) {
       const shared = share?.room ?? Infinity;
       const room = Math.min(limits.max - census.places, shared);
       const roomForWaiters = Math.min(limits.max + limits.overflow - census.places, shared);
@@ -107,16 +81,6 @@ export class Growth<T> {
         return;
       }
     }
-  }
-
-  /** What was before counts no longer: the next create begins at once, and its failure is the first. */
-  forget(): void {
-    this.attempt++;
-    this.running = 0;
-    this.failures = 0;
-    this.hopeless = false;
-    this.lastError = undefined;
-    this.clearBackoff();
   }
 
   /** The create of a slot did not settle in time, or the pool gives up on it: what it still makes is destroyed. */
@@ -140,20 +104,15 @@ export class Growth<T> {
   stop(reason: Error): void {
     if (this.stopped) return;
     this.stopped = true;
-    this.clearBackoff();
+    this.attempts.stop();
     for (const slot of this.pool.slots) slot.abort?.abort(reason);
-  }
-
-  private clearBackoff(): void {
-    this.pool.deadlines.cancel(this.backoff);
-    this.retryAt = undefined;
   }
 
   private create(replaces?: Slot<T>): void {
     const { census, settings, slots, deadlines, clock, factory, share } = this.pool;
     const slot = new Slot<T>(
       this.nextId++,
-      this.attempt,
+      this.attempts.current,
       census,
       late => this.events.overdue(late),
       replaces,
@@ -163,7 +122,7 @@ export class Growth<T> {
     const began = clock.now();
     const abort = (slot.abort = new AbortController());
     slots.add(slot);
-    this.running++;
+    this.attempts.began();
     deadlines.set(slot.limit, began, settings.createTimeout);
     guarded<T>(
       () =>
@@ -201,11 +160,11 @@ export class Growth<T> {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
       if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
       // One that was recycled says nothing of the backend now, but it runs no more.
-      else if (slot.attempt === this.attempt) this.running--;
+      else this.attempts.ended(slot);
       this.replacement.failed(slot);
       this.events.stillborn(slot);
     } else {
-      this.noteSuccess(slot);
+      this.attempts.succeeded(slot);
       this.events.arrived(slot);
       this.replacement.arrived(slot);
     }
@@ -229,40 +188,18 @@ export class Growth<T> {
     this.events.changed();
   }
 
-  private noteSuccess(slot: Slot<T>): void {
-    if (slot.attempt === this.attempt) this.running--;
-    this.failures = 0;
-    this.hopeless = false;
-    this.lastError = undefined;
-    this.clearBackoff();
-  }
-
   private noteFailure(slot: Slot<T>, error: unknown): void {
     if (this.stopped) return;
-    const { settings, totals, watch, clock, deadlines, factory } = this.pool;
-    const now = clock.now();
+    const { settings, totals, watch, clock } = this.pool;
     totals.createFailed++;
-    // That a create with old credentials, or to an old address, has failed says nothing about the new ones.
-    if (slot.doom !== 'recycled') {
-      this.lastError = error === undefined ? new Error('create failed without an error') : error;
-      this.hopeless = !isRetryable(factory, error);
-    }
-    if (slot.attempt === this.attempt) {
-      this.attempt++;
-      this.running = 0;
-      this.failures++;
-      const { initial, max, factor } = settings.createBackoff;
-      const delay = Math.random() * Math.min(max, initial * factor ** (this.failures - 1));
-      this.retryAt = now + delay;
-      deadlines.set(this.backoff, now, delay);
-    }
+    this.attempts.failed(slot, error);
     watch.onCreateFailed?.({
       pool: settings.name,
-      at: now,
+      at: clock.now(),
       slot: slot.id,
       error,
-      attempt: this.failures,
-      retryInMs: this.retryInMs,
+      attempt: this.attempts.failures,
+      retryInMs: this.attempts.retryInMs,
     });
   }
 }

@@ -156,7 +156,7 @@ export class Pool<T> {
     if (!interior.suspended) return;
     interior.suspended = false;
     if (!interior.share) interior.waits.go();
-    growth.forget();
+    growth.attempts.forget();
     if (!exchange.closing) availability.resume();
     upkeep.resume();
     exchange.serve();
@@ -173,7 +173,7 @@ export class Pool<T> {
     checkDuration(this.name, 'spread', spread);
     const { interior, exchange, growth, retirement, upkeep } = this.parts;
     if (exchange.closing) return;
-    growth.forget();
+    growth.attempts.forget();
     recycle(interior, upkeep, retirement, spread);
     exchange.serve();
   }

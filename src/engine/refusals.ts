@@ -112,7 +112,7 @@ export class Refusals<T> {
 
   /** The facts are those of now; by the time the error is thrown, a create may have succeeded. */
   unavailable(): () => PoolUnavailableError {
-    const { failures, lastError, retryInMs } = this.growth;
+    const { failures, lastError, retryInMs } = this.growth.attempts;
     const stats = this.stats();
     const message =
       `Pool "${this.pool}" is unavailable: nothing is live, and ${failures} attempt(s) in a row to create failed. ` +
@@ -130,7 +130,7 @@ export class Refusals<T> {
   }
 
   private remedy(stats: PoolStats, otherwise: string): string {
-    const { lastError } = this.growth;
+    const { lastError } = this.growth.attempts;
     if (stats.state === 'suspended') return 'The pool is suspended: resume() it.';
     if (lastError !== undefined) return `Creates are failing: ${messageOf(lastError)}`;
     const { share } = this.interior;
@@ -145,7 +145,7 @@ export class Refusals<T> {
   }
 
   private cause(): ErrorOptions {
-    const { lastError } = this.growth;
+    const { lastError } = this.growth.attempts;
     return lastError === undefined ? {} : { cause: lastError };
   }
 }

@@ -191,7 +191,8 @@ export class Member<T> implements Share<T> {
   settled(): void {
     this.total.settled(this);
     const { interior, growth } = this.sharer;
-    if (interior.census.places === 0 && interior.waiters.length === 0 && !growth.backsOff) this.empty();
+    if (interior.census.places === 0 && interior.waiters.length === 0 && !growth.attempts.backsOff)
+      this.empty();
   }
 }
 

@@ -120,7 +120,7 @@ export class Slot<T> implements Links<Slot<T>> {
 
   constructor(
     readonly id: number,
-    /** The attempt its create belongs to; see Growth. */
+    /** The attempt its create belongs to; see attempts.ts. */
     readonly attempt: number,
     private readonly census: Census,
     overdue: (slot: Slot<T>) => void,
