@@ -56,6 +56,17 @@ describe('a connection that goes', () => {
     expect(pool.stats().totals.destroyedBy).toEqual({ invalid: 1 });
   });
 
+  it('and has been announced to go leaves its place only when the server has closed its end', async () => {
+    await using pool = new Pool(pgPool({ ...watch.config, max: 1 }));
+    const lease = await pool.acquire();
+    const { connection } = lease.resource;
+    const next = pool.use(() => Promise.resolve(connection.stream.readableEnded));
+    // The end of the socket comes after its last message.
+    connection.once('errorMessage', () => lease.release());
+    await watch.terminate(pidOf(lease.resource));
+    expect(await next).toBe(true);
+  });
+
   it('in the middle of a query fails the query, and is not lent again even if nobody tells the pool', async () => {
     await using pool = new Pool(pgPool({ ...watch.config, max: 1 }));
     const lease = await pool.acquire();

@@ -64,7 +64,14 @@ export async function endSession(session: Session, patience: number, reachable: 
   timer.unref();
   const cancel = session.busy && reachable;
   session.quiesce(() => {
-    if (!session.ended) void client.end();
+    if (session.ended) return;
+    if (!session.dismissed) {
+      void client.end();
+      return;
+    }
+    // `client.end()` would close the socket at once, although the server has only said that it is about to.
+    client.on('error', () => undefined);
+    client.connection.end();
   });
   if (cancel) canceller = cancelQuery(client);
   await session.closed();

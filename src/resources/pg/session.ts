@@ -28,6 +28,8 @@ type TransactionStatus = 'I' | 'T' | 'E';
 export class Session {
   /** The server has closed its end, or the socket is gone. */
   ended = false;
+  /** The server has said that it is about to close its end. */
+  dismissed = false;
   private readonly turns: Turns;
   private readonly ownListeners = new Set<unknown>();
   private transaction: TransactionStatus = 'I';
@@ -151,8 +153,10 @@ export class Session {
       this.transaction = message.status;
     });
     wire.on('errorMessage', (error: Error) => {
-      // With this message the server says that it is about to hang up: do not wait until it has.
-      if (isConnectionError(error)) this.spoil(error);
+      if (!isConnectionError(error)) return;
+      // Do not wait until it has.
+      this.dismissed = true;
+      this.spoil(error);
     });
     wire.on('end', () => {
       this.ended = true;
