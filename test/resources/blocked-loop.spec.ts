@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { LocalPostgres } from 'local-postgres';
+import { Pool } from '../../src/engine/index.js';
+import { pgPool } from '../../src/resources/pg.js';
+import { launchPostgres } from '../support/postgres.js';
+
+let server: LocalPostgres;
+
+beforeAll(async () => {
+  server = await launchPostgres();
+});
+afterAll(() => server.close());
+
+/** Nothing runs in this process for a second, as with a large JSON. The server goes on. */
+function blockTheLoop(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+}
+
+describe('an event loop that was blocked for longer than any limit', () => {
+  it('costs no connection whose validation has been answered meanwhile, nor its borrower', async () => {
+    await using pool = new Pool(
+      pgPool({ connectionString: server.url, max: 1, validateAfterIdle: 0, validateTimeout: 100 }),
+    );
+    const before = await pool.use(client => Promise.resolve(client));
+
+    const next = pool.acquire({ timeout: 200 });
+    expect(pool.stats().validating).toBe(1);
+    blockTheLoop();
+    const lease = await next;
+    expect(lease.resource).toBe(before);
+    lease.release();
+    expect(pool.stats().totals.destroyed).toBe(0);
+  });
+
+  it('costs no borrower the lease that comes back because a query has been answered meanwhile', async () => {
+    await using pool = new Pool(pgPool({ connectionString: server.url, max: 1 }));
+    const lease = await pool.acquire();
+    lease.resource.query('select 1', () => lease.release());
+    const waiting = pool.acquire({ timeout: 100 });
+    blockTheLoop();
+    (await waiting).release();
+    expect(pool.stats().totals.timedOut).toBe(0);
+  });
+});
