@@ -40,7 +40,9 @@ export function breakDeadlock<T>(
     const holders = describe(places, held);
     const { queue, waiter } = youngest(places, held);
     queue.remove(waiter);
-    refuse(waiter, holders, queue);
+    // Last of all: to name an owner is users' code, which may make use of the pool.
+    const named = holders.map(({ owner, ...where }) => ({ owner: nameOf(owner), ...where }));
+    refuse(waiter, named, queue);
   }
 }
 
@@ -73,13 +75,16 @@ function youngest<T>(
   return last;
 }
 
-function describe<T>(places: Places<T>, held: Map<object, Slot<T>>): DeadlockedHolder[] {
+/** One who holds something, not yet named. */
+type Holder = Omit<DeadlockedHolder, 'owner'> & { readonly owner: object };
+
+function describe<T>(places: Places<T>, held: Map<object, Slot<T>>): Holder[] {
   const waitsAt = new Map<object | undefined, string | undefined>();
   for (const queue of places.queues) {
     for (const { wish } of queue) waitsAt.set(wish.owner, wish.trace?.stack);
   }
   return [...held].map(([owner, { trace }]) => ({
-    owner: nameOf(owner),
+    owner,
     waitsAt: waitsAt.get(owner),
     borrowedAt: trace?.stack,
   }));
@@ -87,13 +92,21 @@ function describe<T>(places: Places<T>, held: Map<object, Slot<T>>): DeadlockedH
 
 /** What an owner says it is, or what kind of thing it is. */
 function nameOf(owner: object): string {
-  if (typeof owner === 'function') return owner.name;
+  return (
+    // eslint-disable-next-line @typescript-eslint/no-base-to-string -- then it is not taken
+    said(() => (typeof owner === 'function' ? owner.name : String(owner))) ??
+    said(() => owner.constructor.name) ??
+    'Object'
+  );
+}
+
+/** A text that says something. */
+function said(text: () => unknown): string | undefined {
   try {
-    // eslint-disable-next-line @typescript-eslint/no-base-to-string -- seen in the next line
-    const name = String(owner);
-    if (!name.startsWith('[object ')) return name;
+    const name = text();
+    return typeof name === 'string' && name !== '' && !name.startsWith('[object ') ? name : undefined;
   } catch {
     // Users' code; not worth an error of its own.
+    return undefined;
   }
-  return (owner.constructor as { name?: string } | undefined)?.name ?? 'Object';
 }
