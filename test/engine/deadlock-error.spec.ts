@@ -67,6 +67,12 @@ describe('an owner is called', () => {
       throw new Error('says nothing');
     }
   }
+  class Odd {
+    static name(): void {
+      // Hides the name that a class has.
+    }
+  }
+  const nameless = (): (() => void) => () => undefined;
   const gone = Proxy.revocable({}, {});
   gone.revoke();
 
@@ -75,14 +81,8 @@ describe('an owner is called', () => {
     ['by its class, when it says nothing', new Report(), 'Report'],
     ['by its class, when it throws', new Mute(), 'Mute'],
     ['by its own name, if it is a class', Report, 'Report'],
-    [
-      'a function, if it has no name',
-      (
-        () => () =>
-          undefined
-      )(),
-      'Function',
-    ],
+    ['a function, if it has no name', nameless(), 'Function'],
+    ['a function, if its name is no text', Odd, 'Function'],
     ['an object, if it is a plain one', {}, 'Object'],
     ['an object, if it has no class', Object.create(null) as object, 'Object'],
     ['an object, if it answers nothing at all', gone.proxy, 'Object'],

@@ -63,14 +63,18 @@ describe('a deadlock', () => {
   });
 
   it('ends for all acquires of an owner, so that it can give back what it holds', async () => {
-    const { pool } = scriptedPool({ max: 2 });
+    const { pool, factory } = scriptedPool({ max: 2, destroy: slow });
     const owner = job('greedy');
     await pool.acquire({ owner });
     const other = await pool.acquire();
-    const wanted = [1, 2, 3].map(() => follow(pool.acquire({ owner })));
-    other.release();
+    const wanted = [follow(pool.acquire({ owner })), follow(pool.acquire({ owner }))];
+    other.destroy();
+    pool.resize({ max: 1 });
     await turn();
-    expect(wanted.map(({ state }) => state)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(wanted.map(({ state }) => state)).toEqual(['pending', 'pending']);
+    factory.destroys.last.settle();
+    await turn();
+    expect(wanted.map(({ state }) => state)).toEqual(['rejected', 'rejected']);
     expect(pool.stats()).toMatchObject({ waiting: 0, totals: { deadlocked: 2 } });
   });
 
