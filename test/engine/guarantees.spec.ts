@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import {
   LeaseReleasedError,
   Pool,
@@ -386,20 +386,22 @@ describe('guarantee 13: quiet', () => {
   });
 
   it('on the real clock no timer of an idle pool holds the process either', async () => {
-    const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
-    const before = timers();
+    const setting = jest.spyOn(globalThis, 'setTimeout');
+    const timers = setting.mock.results;
+    const holding = (): number => timers.filter(({ value }) => (value as NodeJS.Timeout).hasRef()).length;
     const pool = new Pool({ create: () => ({}) });
     await pool.use(() => undefined);
-    expect(timers()).toBe(before);
+    expect(holding()).toBe(0);
     const holder = await pool.acquire();
     pool.resize({ max: 1 });
     const waiter = follow(pool.acquire());
-    expect(timers()).toBe(before + 1);
+    expect(holding()).toBe(1);
     holder.release();
     await turn();
     expect(waiter.state).toBe('fulfilled');
-    expect(timers()).toBe(before);
+    expect(holding()).toBe(0);
     waiter.value?.release();
     await pool.close();
+    setting.mockRestore();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Pool, type Lease } from '../../src/engine/index.js';
+import { Pool } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
@@ -97,21 +97,6 @@ describe('a quiet pool', () => {
 });
 
 describe('on the real clock', () => {
-  it('an idle pool lets the process end, and a waiter is served first', async () => {
-    const timers = (): number => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length;
-    const before = timers();
-    const pool = new Pool<Thing>({ create: () => ({ id: 1 }), max: 1, min: 1 });
-    const lease = await pool.acquire();
-    // Only timers that are ref'd are listed.
-    expect(timers()).toBe(before);
-    const waiting: Promise<Lease<Thing>> = pool.acquire();
-    expect(timers()).toBe(before + 1);
-    lease.release();
-    (await waiting).release();
-    expect(timers()).toBe(before);
-    await pool.close();
-  });
-
   it('a deadline ends the wait by itself', async () => {
     const pool = new Pool<Thing>({ create: () => new Promise(() => undefined), acquireTimeout: 5 });
     await expect(pool.acquire()).rejects.toMatchObject({ code: 'POOL_TIMEOUT' });
