@@ -211,9 +211,15 @@ class SharedIdleSlots<T> extends IdleSlots<T> {
     this.all.set(slot, this.member);
   }
 
+  /** One that is put back comes before all that became idle after it, as it does among its own. */
   override insert(slot: Slot<T>, next: Slot<T> | undefined): void {
     super.insert(slot, next);
     this.all.set(slot, this.member);
+    for (const [other, member] of [...this.all]) {
+      if (other.idleSince <= slot.idleSince) continue;
+      this.all.delete(other);
+      this.all.set(other, member);
+    }
   }
 
   override remove(slot: Slot<T>): void {
