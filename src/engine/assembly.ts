@@ -92,9 +92,9 @@ export function assemble<T>(
     fit: slot => {
       exchange.offer(slot);
       // Who was served may be the last to be drained, or for whom more was kept, or wait for more.
-      // Or it had come to its end, and who counted on it needs another.
+      // Or it had come to its end, and who counted on it needs another. Or it can make room for another pool.
       const more = interior.waiters.length > 0 || exchange.surplus();
-      if (more || exchange.closing) exchange.serve();
+      if (more || exchange.closing || share) exchange.serve();
     },
     unfit: (slot, reason, cause) => {
       retirement.retire(slot, reason, cause);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { KeyedPool, type DestroyReason, type KeyedPoolOptions } from '../../src/engine/index.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { follow } from '../support/follow.js';
+import { ManualClock, turn } from '../support/manual-clock.js';
 
 /** Pools whose resources are their keys, and what was destroyed, in order. */
 function keyed(options: Partial<KeyedPoolOptions<string, string>>): {
@@ -32,5 +33,39 @@ describe('what has been idle longest makes room', () => {
     expect(validated).toEqual(['cold']);
     await pools.use('new', () => undefined);
     expect(ended).toEqual(['cold evicted']);
+  });
+
+  it('as soon as its reset has settled, although nobody of its own key waits', async () => {
+    let reset = (): void => undefined;
+    const { pools, ended } = keyed({
+      maxTotal: 1,
+      reset: () => new Promise<void>(resolve => (reset = resolve)),
+    });
+    (await pools.acquire('a')).release();
+    const waiter = follow(pools.acquire('b'));
+    await turn();
+    expect(waiter.state).toBe('pending');
+    reset();
+    await turn();
+    expect(ended).toEqual(['a evicted']);
+    expect(waiter.state).toBe('fulfilled');
+  });
+
+  it('as soon as it was validated in the background, if there is nothing else', async () => {
+    let valid = (): void => undefined;
+    const { pools, clock, ended } = keyed({
+      maxTotal: 1,
+      keepAlive: 1_000,
+      validate: () => new Promise<void>(resolve => (valid = resolve)),
+    });
+    await pools.use('a', () => undefined);
+    await clock.advance(1_100);
+    const waiter = follow(pools.acquire('b'));
+    await turn();
+    expect(waiter.state).toBe('pending');
+    valid();
+    await turn();
+    expect(ended).toEqual(['a evicted']);
+    expect(waiter.state).toBe('fulfilled');
   });
 });
