@@ -99,7 +99,7 @@ export class Exchange<T> {
         this.lendIdle();
         this.trim();
         this.parts.replacement.settle();
-        this.parts.growth.grow(this.begun && !this.closing ? this.pool.limits.min : 0);
+        this.parts.growth.grow(this.closing ? undefined : this.begun ? this.pool.limits.min : 0);
         breakDeadlock(this.places, (waiter, holders) => this.parts.refusals.deadlock(waiter, holders));
         this.closing?.step();
       }

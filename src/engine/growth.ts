@@ -56,9 +56,10 @@ export class Growth<T> {
   /**
    * Starts as many creates as are wanted and allowed.
    *
-   * @param keep how many shall be alive, whether anybody waits or not
+   * @param keep how many shall be alive, whether anybody waits or not; left out by a pool that is closing, which makes
+   *   nothing but for those who wait
    */
-  grow(keep: number): void {
+  grow(keep?: number): void {
     const { census, limits, waiters, share } = this.pool;
     const attempt = this.attempts.current;
     // Looked at anew each time: a synchronous create serves its waiter before it returns here.
@@ -70,6 +71,8 @@ export class Growth<T> {
       const probe = this.failing && !share;
       if (roomForWaiters > 0 && waiters.length > census.coming) {
         this.create();
+      } else if (keep === undefined) {
+        return;
       } else if (room > 0 && (keep > census.alive || probe || this.replacement.owed > 0)) {
         this.create();
       } else if (room > 0) {

@@ -97,6 +97,16 @@ describe('the pool of a key', () => {
     expect(await failureOf(pools.acquire('bad'))).toBeInstanceOf(PoolUnavailableError);
   });
 
+  it('goes without a replacement when its last one has come to its end while suspended', async () => {
+    const { pools, clock, made, ended } = keyed({ maxLifetime: 1_000, lifetimeJitter: 0 });
+    await pools.use('a', () => undefined);
+    pools.suspend();
+    await clock.advance(1_100);
+    expect(ended).toEqual([['a', 'lifetime']]);
+    expect(made).toEqual(['a']);
+    expect(pools.stats()).toMatchObject({ keys: 0, total: 0 });
+  });
+
   it('leaves nothing behind when its acquire comes to nothing', async () => {
     const { pools, clock } = keyed({ maxTotal: 1 });
     const lease = await pools.acquire('a');

@@ -371,6 +371,19 @@ describe('other ends', () => {
     expect(factory.count('destroyed')).toBe(2);
   });
 
+  it('a pool that closes makes none for what has ended while it was suspended', async () => {
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 2);
+    pool.suspend();
+    await clock.advance(2 * LIFE);
+    expect(pool.stats().total).toBe(0);
+    const closed = follow(pool.close());
+    await turn();
+    expect(factory.creates.calls).toHaveLength(2);
+    expect(closed.state).toBe('fulfilled');
+  });
+
   it('recycle with a spread replaces what is idle before it ends', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
     const scripted = mortalPool({ max: 3, maxLifetime: Infinity });
