@@ -59,6 +59,8 @@ export class KeyedPool<K, T> {
   /** Whose acquire is being called now: its pool stays, although it may hold nothing yet. */
   private entered: Pool<T> | undefined;
   private suspended = false;
+  /** `close()` was called: set before anything ends, as user code runs then, and may want to borrow. */
+  private ending = false;
   private closing: Promise<void> | undefined;
   private closed = false;
 
@@ -113,7 +115,7 @@ export class KeyedPool<K, T> {
 
   /** Lends, creates and validates nothing of any key until {@link resume}; see `Pool.suspend`. */
   suspend(): void {
-    if (this.closing) return;
+    if (this.ending) return;
     this.suspended = true;
     this.commons.waits.stop();
     for (const { pool } of [...this.keys.values()]) pool.suspend();
@@ -145,6 +147,7 @@ export class KeyedPool<K, T> {
   close(options: CloseOptions = {}): Promise<void> {
     checkDuration(this.name, 'timeout', options.timeout ?? 0);
     this.resume();
+    this.ending = true;
     const closed = [...this.keys.values()].map(({ pool }) => pool.close(options));
     this.closing ??= Promise.all(closed).then(() => {
       this.closed = true;
@@ -175,12 +178,12 @@ export class KeyedPool<K, T> {
   }
 
   private get state(): KeyedPoolStats['state'] {
-    if (this.closing) return this.closed ? 'closed' : 'draining';
+    if (this.ending) return this.closed ? 'closed' : 'draining';
     return this.suspended ? 'suspended' : 'ready';
   }
 
   private enter<R>(key: K, call: (pool: Pool<T>) => R): R {
-    if (this.closing) throw this.refused();
+    if (this.ending) throw this.refused();
     const { pool, member } = this.keys.get(key) ?? this.open(key);
     const outer = this.entered;
     this.entered = pool;

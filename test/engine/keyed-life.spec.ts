@@ -190,6 +190,15 @@ describe('all keys together', () => {
     expect(ended.map(([key]) => key).sort()).toEqual(['a', 'b']);
   });
 
+  it('make nothing for user code that wants to borrow while they are being closed', async () => {
+    const late: Promise<unknown>[] = [];
+    const { pools, made } = keyed({ destroy: () => void late.push(failureOf(pools.acquire('late'))) });
+    await pools.use('a', () => undefined);
+    await pools.close();
+    expect(made).toEqual(['a']);
+    expect(await late[0]).toBeInstanceOf(PoolClosedError);
+  });
+
   it('serve those who wait when they are closed with drain', async () => {
     const { pools } = keyed({ maxTotal: 1 });
     const lease = await pools.acquire('a');
