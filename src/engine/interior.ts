@@ -36,8 +36,9 @@ export interface Interior<T> {
   readonly idle: IdleSlots<T>;
   readonly waiters: WaiterQueue<Lease<T>>;
   readonly owners: WaitingOwners;
-  readonly totals: PoolTotals;
-  readonly latencies: Latencies;
+  /** Once the pool of a key has gone, these are those of all keys. */
+  totals: PoolTotals;
+  latencies: Latencies;
   /** This pool's part of a total that it shares with others, if it does. */
   readonly share: Share<T> | undefined;
 }

@@ -14,25 +14,31 @@ export interface KeyedPoolStats extends Omit<PoolStats, 'state' | 'min' | 'max' 
 }
 
 /** What a pool has counted since it was made. */
-type Counted = Pick<Interior<unknown>, 'totals' | 'latencies'>;
+type Counted = Readonly<Pick<Interior<unknown>, 'totals' | 'latencies'>>;
 
 /** What happened in pools of keys, those that have gone included. */
 export class KeyedHistory {
   readonly totals = newTotals();
   readonly latencies = new Latencies();
 
-  /** The pool of a key goes; what it has counted stays. */
-  keep({ totals, latencies }: Counted): void {
-    addTotals(this.totals, totals);
-    this.latencies.add(latencies);
+  /** The pool of a key goes. What it has counted stays, and what it gave up may still settle, and counts here then. */
+  keep<T>(pool: Interior<T>): void {
+    this.add(pool);
+    pool.totals = this.totals;
+    pool.latencies = this.latencies;
   }
 
   /** Everything up to now, with what the pools that are there have counted. */
   snapshot(pools: Iterable<Counted>): Pick<PoolStats, 'totals' | 'latency'> {
     const sum = new KeyedHistory();
-    sum.keep(this);
-    for (const pool of pools) sum.keep(pool);
+    sum.add(this);
+    for (const pool of pools) sum.add(pool);
     return { totals: sum.totals, latency: summaries(sum.latencies, sum.totals.acquired) };
+  }
+
+  private add({ totals, latencies }: Counted): void {
+    addTotals(this.totals, totals);
+    this.latencies.add(latencies);
   }
 }
 

@@ -107,6 +107,26 @@ describe('the pool of a key', () => {
     expect(pools.stats()).toMatchObject({ keys: 0, total: 0 });
   });
 
+  it('is remembered in the totals, also what it gave up and what settles when it has gone', async () => {
+    const settle: (() => void)[] = [];
+    const { pools, clock } = keyed({
+      createTimeout: 100,
+      destroyTimeout: 100,
+      create: ({ key }) =>
+        key === 'slow' ? new Promise(resolve => settle.push(() => resolve({ key, id: 0 }))) : { key, id: 0 },
+      destroy: ({ key }: Link) =>
+        key === 'slow' ? undefined : new Promise<void>(resolve => settle.push(resolve)),
+    });
+    const waiter = follow(pools.acquire('slow', { timeout: 50 }));
+    (await pools.acquire('a')).destroy();
+    await clock.advance(1_000);
+    expect(waiter.state).toBe('rejected');
+    expect(pools.stats()).toMatchObject({ keys: 0, abandoned: 2, totals: { created: 1, destroyed: 0 } });
+    for (const done of settle) done();
+    await turn();
+    expect(pools.stats()).toMatchObject({ keys: 0, abandoned: 0, totals: { created: 2, destroyed: 2 } });
+  });
+
   it('leaves nothing behind when its acquire comes to nothing', async () => {
     const { pools, clock } = keyed({ maxTotal: 1 });
     const lease = await pools.acquire('a');
