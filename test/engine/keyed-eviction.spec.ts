@@ -1,30 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { KeyedPool, type DestroyReason, type KeyedPoolOptions } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
-import { ManualClock, turn } from '../support/manual-clock.js';
-
-/** Pools whose resources are their keys, and what was destroyed, in order. */
-function keyed(options: Partial<KeyedPoolOptions<string, string>>): {
-  pools: KeyedPool<string, string>;
-  clock: ManualClock;
-  ended: string[];
-} {
-  const clock = new ManualClock();
-  const ended: string[] = [];
-  const pools = new KeyedPool<string, string>({
-    maxTotal: 2,
-    clock,
-    create: ({ key }) => key,
-    destroy: (key: string, reason: DestroyReason) => void ended.push(`${key} ${reason}`),
-    ...options,
-  } as KeyedPoolOptions<string, string>);
-  return { pools, clock, ended };
-}
+import { keyed, type Link } from '../support/keyed.js';
+import { turn } from '../support/manual-clock.js';
 
 describe('what has been idle longest makes room', () => {
   it('whichever was validated last in the background', async () => {
     const validated: string[] = [];
-    const validate = async (key: string): Promise<void> => void validated.push(key);
+    const validate = async ({ key }: Link): Promise<void> => void validated.push(key);
     const { pools, clock, ended } = keyed({ keepAlive: 1_000, validate });
     await pools.use('cold', () => undefined);
     await clock.advance(500);
@@ -32,7 +14,7 @@ describe('what has been idle longest makes room', () => {
     await clock.advance(600);
     expect(validated).toEqual(['cold']);
     await pools.use('new', () => undefined);
-    expect(ended).toEqual(['cold evicted']);
+    expect(ended).toEqual([['cold', 'evicted']]);
   });
 
   it('as soon as its reset has settled, although nobody of its own key waits', async () => {
@@ -47,7 +29,7 @@ describe('what has been idle longest makes room', () => {
     expect(waiter.state).toBe('pending');
     reset();
     await turn();
-    expect(ended).toEqual(['a evicted']);
+    expect(ended).toEqual([['a', 'evicted']]);
     expect(waiter.state).toBe('fulfilled');
   });
 
@@ -65,7 +47,7 @@ describe('what has been idle longest makes room', () => {
     expect(waiter.state).toBe('pending');
     valid();
     await turn();
-    expect(ended).toEqual(['a evicted']);
+    expect(ended).toEqual([['a', 'evicted']]);
     expect(waiter.state).toBe('fulfilled');
   });
 });

@@ -5,37 +5,11 @@ import {
   PoolDeadlockError,
   PoolTimeoutError,
   PoolUnavailableError,
-  type DestroyReason,
   type KeyedCreateContext,
-  type KeyedPoolOptions,
 } from '../../src/engine/index.js';
 import { failureOf, follow } from '../support/follow.js';
-import { ManualClock, turn } from '../support/manual-clock.js';
-
-interface Link {
-  readonly key: string;
-  readonly id: number;
-}
-
-function keyed(options: Partial<KeyedPoolOptions<string, Link>> = {}): {
-  pools: KeyedPool<string, Link>;
-  clock: ManualClock;
-  made: string[];
-  ended: [string, DestroyReason][];
-} {
-  const clock = new ManualClock();
-  const made: string[] = [];
-  const ended: [string, DestroyReason][] = [];
-  const pools = new KeyedPool<string, Link>({
-    name: 'links',
-    maxTotal: 2,
-    clock,
-    create: ({ key }: KeyedCreateContext<string>) => ({ key, id: made.push(key) }),
-    destroy: ({ key }: Link, reason: DestroyReason) => void ended.push([key, reason]),
-    ...options,
-  } as KeyedPoolOptions<string, Link>);
-  return { pools, clock, made, ended };
-}
+import { keyed } from '../support/keyed.js';
+import { turn } from '../support/manual-clock.js';
 
 describe('the pool of a key', () => {
   it('appears with the first acquire, lends only its own, and goes when it has been idle', async () => {
@@ -95,36 +69,6 @@ describe('the pool of a key', () => {
     expect(made.filter(key => key === 'bad')).toHaveLength(1);
     expect(pools.stats('bad')).toBeUndefined();
     expect(await failureOf(pools.acquire('bad'))).toBeInstanceOf(PoolUnavailableError);
-  });
-
-  it('goes without a replacement when its last one has come to its end while suspended', async () => {
-    const { pools, clock, made, ended } = keyed({ maxLifetime: 1_000, lifetimeJitter: 0 });
-    await pools.use('a', () => undefined);
-    pools.suspend();
-    await clock.advance(1_100);
-    expect(ended).toEqual([['a', 'lifetime']]);
-    expect(made).toEqual(['a']);
-    expect(pools.stats()).toMatchObject({ keys: 0, total: 0 });
-  });
-
-  it('is remembered in the totals, also what it gave up and what settles when it has gone', async () => {
-    const settle: (() => void)[] = [];
-    const { pools, clock } = keyed({
-      createTimeout: 100,
-      destroyTimeout: 100,
-      create: ({ key }) =>
-        key === 'slow' ? new Promise(resolve => settle.push(() => resolve({ key, id: 0 }))) : { key, id: 0 },
-      destroy: ({ key }: Link) =>
-        key === 'slow' ? undefined : new Promise<void>(resolve => settle.push(resolve)),
-    });
-    const waiter = follow(pools.acquire('slow', { timeout: 50 }));
-    (await pools.acquire('a')).destroy();
-    await clock.advance(1_000);
-    expect(waiter.state).toBe('rejected');
-    expect(pools.stats()).toMatchObject({ keys: 0, abandoned: 2, totals: { created: 1, destroyed: 0 } });
-    for (const done of settle) done();
-    await turn();
-    expect(pools.stats()).toMatchObject({ keys: 0, abandoned: 0, totals: { created: 2, destroyed: 2 } });
   });
 
   it('leaves nothing behind when its acquire comes to nothing', async () => {
@@ -208,15 +152,6 @@ describe('all keys together', () => {
     expect(closed.state).toBe('fulfilled');
     expect(pools.stats()).toMatchObject({ state: 'closed', keys: 0, total: 0 });
     expect(ended.map(([key]) => key).sort()).toEqual(['a', 'b']);
-  });
-
-  it('make nothing for user code that wants to borrow while they are being closed', async () => {
-    const late: Promise<unknown>[] = [];
-    const { pools, made } = keyed({ destroy: () => void late.push(failureOf(pools.acquire('late'))) });
-    await pools.use('a', () => undefined);
-    await pools.close();
-    expect(made).toEqual(['a']);
-    expect(await late[0]).toBeInstanceOf(PoolClosedError);
   });
 
   it('serve those who wait when they are closed with drain', async () => {

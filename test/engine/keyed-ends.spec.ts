@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { PoolClosedError } from '../../src/engine/index.js';
+import { failureOf, follow } from '../support/follow.js';
+import { keyed, type Link } from '../support/keyed.js';
+import { turn } from '../support/manual-clock.js';
+
+describe('the pool of a key that ends', () => {
+  it('goes without a replacement when its last one has come to its end while suspended', async () => {
+    const { pools, clock, made, ended } = keyed({ maxLifetime: 1_000, lifetimeJitter: 0 });
+    await pools.use('a', () => undefined);
+    pools.suspend();
+    await clock.advance(1_100);
+    expect(ended).toEqual([['a', 'lifetime']]);
+    expect(made).toEqual(['a']);
+    expect(pools.stats()).toMatchObject({ keys: 0, total: 0 });
+  });
+
+  it('is remembered in the totals, also what it gave up and what settles when it has gone', async () => {
+    const settle: (() => void)[] = [];
+    const { pools, clock } = keyed({
+      createTimeout: 100,
+      destroyTimeout: 100,
+      create: ({ key }) =>
+        key === 'slow' ? new Promise(resolve => settle.push(() => resolve({ key, id: 0 }))) : { key, id: 0 },
+      destroy: ({ key }: Link) =>
+        key === 'slow' ? undefined : new Promise<void>(resolve => settle.push(resolve)),
+    });
+    const waiter = follow(pools.acquire('slow', { timeout: 50 }));
+    (await pools.acquire('a')).destroy();
+    await clock.advance(1_000);
+    expect(waiter.state).toBe('rejected');
+    expect(pools.stats()).toMatchObject({ keys: 0, abandoned: 2, totals: { created: 1, destroyed: 0 } });
+    for (const done of settle) done();
+    await turn();
+    expect(pools.stats()).toMatchObject({ keys: 0, abandoned: 0, totals: { created: 2, destroyed: 2 } });
+  });
+
+  it('is refused to user code that borrows while all are being closed', async () => {
+    const late: Promise<unknown>[] = [];
+    const { pools, made } = keyed({ destroy: () => void late.push(failureOf(pools.acquire('late'))) });
+    await pools.use('a', () => undefined);
+    await pools.close();
+    expect(made).toEqual(['a']);
+    expect(await late[0]).toBeInstanceOf(PoolClosedError);
+  });
+});
