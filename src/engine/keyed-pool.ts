@@ -204,7 +204,7 @@ export class KeyedPool<K, T> {
     const pool = new Pool<T>(
       {
         ...settings,
-        name: `${this.name}[${String(key)}]`,
+        name: `${this.name}[${nameOf(key)}]`,
         factory: {
           create: context => factory.create({ ...context, key }),
           ...(factory.validate && { validate: resource => factory.validate?.(resource) }),
@@ -237,5 +237,14 @@ export class KeyedPool<K, T> {
       name,
       `Keyed pool "${name}" is closed: it lends nothing any more. Borrow before close(), or make a new pool.`,
     );
+  }
+}
+
+/** A key may be anything, also what has no text. */
+function nameOf(key: unknown): string {
+  try {
+    return String(key);
+  } catch {
+    return typeof key;
   }
 }

@@ -195,6 +195,9 @@ describe('all keys together', () => {
     expect(await pools.use(one, ({ id }) => id)).toBe(1);
     expect(await pools.use(other, ({ id }) => id)).toBe(2);
     expect(await pools.use(one, ({ id }) => id)).toBe(1);
+    const nameless = Object.create(null) as object;
+    expect(await pools.use(nameless, ({ id }) => id)).toBe(3);
+    expect(pools.stats(nameless)?.name).toBe('pool[object]');
     await pools.close();
   });
 
