@@ -7,7 +7,7 @@ import { Census, type Slot } from './slot.js';
 /**
  * A total that several pools share, in this process.
  *
- * Places that are free go round among the pools that want one, those that have nothing first. When none is free, the
+ * Places that are free go to the pools that want one, those that have fewest first, and in turn among those. When none is free, the
  * resource that has been idle longest makes room, whosever it is. When none is idle, a pool that gets one back gives it
  * up for a pool that has nothing, or that would still have fewer; but not before it has served for as long as it took
  * to make, so that however many pools compete, at least half of the time goes into work.
@@ -18,9 +18,12 @@ export class SharedTotal<T> {
   readonly members = new Set<Member<T>>();
   /** The idle resources of all members, the one that has been idle longest first. */
   private readonly idle = new Map<Slot<T>, Member<T>>();
-  /** Members that could make use of a place, and have nothing yet; then those that have something. */
-  private readonly starving = new Set<Member<T>>();
-  private readonly wanting = new Set<Member<T>>();
+  /** Members that could make use of a place, by how many they have; among equals, whose turn it is first. */
+  private readonly queues: Set<Member<T>>[] = [];
+  /** All before this one are empty. */
+  private fewest = 0;
+  /** How many members could make use of a place. */
+  private wanting = 0;
   /** How many places they could make use of, taken together. */
   private demand = 0;
   private readonly places: Places<T>;
@@ -61,15 +64,16 @@ export class SharedTotal<T> {
   }
 
   roomFor(member: Member<T>): number {
-    const others = this.starving.size + this.wanting.size - (member.demand > 0 ? 1 : 0);
+    const others = this.wanting - (member.demand > 0 ? 1 : 0);
     const rest = this.free - others;
     return this.first === member ? Math.max(rest, Math.min(this.free, 1)) : rest;
   }
 
   /** It was its turn; the next one is somebody else's. */
   took(member: Member<T>): void {
-    const waited = this.starving.delete(member) || this.wanting.delete(member);
-    if (waited) this.wanting.add(member);
+    if (!member.queue) return;
+    this.enqueue(member, undefined);
+    this.note(member, member.demand);
   }
 
   yields(member: Member<T>): boolean {
@@ -108,18 +112,30 @@ export class SharedTotal<T> {
   }
 
   private get first(): Member<T> | undefined {
-    const [first] = this.starving.size > 0 ? this.starving : this.wanting;
+    if (this.wanting === 0) return undefined;
+    while (this.queues[this.fewest]?.size === 0) this.fewest++;
+    const [first] = this.queues[this.fewest] ?? [];
     return first;
   }
 
   private note(member: Member<T>, demand: number): void {
     this.demand += demand - member.demand;
     member.demand = demand;
-    const starves = member.sharer.interior.census.alive === 0;
-    const [queue, other] = starves ? [this.starving, this.wanting] : [this.wanting, this.starving];
-    other.delete(member);
-    if (demand > 0) queue.add(member);
-    else queue.delete(member);
+    this.enqueue(member, demand > 0 ? this.queueOf(member.sharer.interior.census.alive) : undefined);
+  }
+
+  /** One that stays in its queue keeps its turn. */
+  private enqueue(member: Member<T>, queue: Set<Member<T>> | undefined): void {
+    if (queue === member.queue) return;
+    if (member.queue?.delete(member)) this.wanting--;
+    if (queue?.add(member)) this.wanting++;
+    member.queue = queue;
+  }
+
+  private queueOf(alive: number): Set<Member<T>> {
+    while (this.queues.length <= alive) this.queues.push(new Set());
+    this.fewest = Math.min(this.fewest, alive);
+    return this.queues[alive]!;
   }
 
   private grant(): void {
@@ -147,6 +163,8 @@ export class Member<T> implements Share<T> {
   sharer!: Sharer<T>;
   /** How many places it could make use of. */
   demand = 0;
+  /** Where it waits for its turn, while it could make use of any. */
+  queue: Set<Member<T>> | undefined = undefined;
 
   constructor(
     private readonly total: SharedTotal<T>,
