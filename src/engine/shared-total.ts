@@ -71,14 +71,12 @@ export class SharedTotal<T> {
 
   /** It was its turn; the next one is somebody else's. */
   took(member: Member<T>): void {
-    if (!member.queue) return;
-    this.enqueue(member, undefined);
     this.note(member, member.demand);
   }
 
   yields(member: Member<T>): boolean {
     const { first } = this;
-    if (!first || first === member || this.demand - member.demand <= this.free + this.census.closing) {
+    if (!first || this.demand - member.demand <= this.free + this.census.closing) {
       return false;
     }
     const has = first.sharer.interior.census.alive;
@@ -112,7 +110,6 @@ export class SharedTotal<T> {
   }
 
   private get first(): Member<T> | undefined {
-    if (this.wanting === 0) return undefined;
     while (this.queues[this.fewest]?.size === 0) this.fewest++;
     const [first] = this.queues[this.fewest] ?? [];
     return first;
@@ -248,8 +245,8 @@ class SharedIdleSlots<T> extends IdleSlots<T> {
 
 /** How many more resources it would make now, if only the total allowed it. */
 function demandOf<T>({ interior, growth }: Sharer<T>): number {
-  const { waiters, census, limits, suspended } = interior;
-  if (suspended || !growth.ready) return 0;
+  const { waiters, census, limits } = interior;
+  if (!growth.ready) return 0;
   const room = limits.max + limits.overflow - census.places;
   return Math.max(0, Math.min(waiters.length - census.coming, room));
 }

@@ -1,8 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { PoolClosedError } from '../../src/engine/index.js';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import {
+  KeyedPool,
+  PoolClosedError,
+  PoolUnavailableError,
+  type KeyedCreateContext,
+} from '../../src/engine/index.js';
 import { failureOf, follow } from '../support/follow.js';
 import { keyed, type Link } from '../support/keyed.js';
-import { turn } from '../support/manual-clock.js';
+import { ManualClock, turn } from '../support/manual-clock.js';
 
 describe('the pool of a key that ends', () => {
   it('goes without a replacement when its last one has come to its end while suspended', async () => {
@@ -13,6 +20,39 @@ describe('the pool of a key that ends', () => {
     expect(ended).toEqual([['a', 'lifetime']]);
     expect(made).toEqual(['a']);
     expect(pools.stats()).toMatchObject({ keys: 0, total: 0 });
+  });
+
+  it('leaves nothing in memory, not even its key', async () => {
+    const clock = new ManualClock();
+    const pools = new KeyedPool({ maxTotal: 1, clock, idleTimeout: 100, create: () => 'one for any key' });
+    const borrow = async (): Promise<WeakRef<object>> => {
+      const key = {};
+      await pools.use(key, () => undefined);
+      return new WeakRef(key);
+    };
+    const seen = await borrow();
+    await clock.advance(1_000);
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    expect(seen.deref()).toBeUndefined();
+    expect(pools.stats().totals.destroyed).toBe(1);
+  });
+
+  it('does not nest into the next, however many there are', async () => {
+    const { pools } = keyed({
+      maxTotal: 1,
+      create: ({ key }: KeyedCreateContext<string>) => {
+        if (key === 'good') return { key, id: 0 };
+        throw new Error('down');
+      },
+      unavailableAfter: 1,
+    });
+    const lease = await pools.acquire('good');
+    const waiters = Array.from({ length: 3_000 }, (_, i) => follow(pools.acquire(`bad ${i}`)));
+    lease.destroy();
+    await turn();
+    const told = waiters.filter(({ error }) => error instanceof PoolUnavailableError);
+    expect(told).toHaveLength(3_000);
   });
 
   it('is remembered in the totals, also what it gave up and what settles when it has gone', async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import type { KeyedCreateContext, KeyedPool, Lease } from '../../src/engine/index.js';
 import { follow, type Followed } from '../support/follow.js';
 import { keyed, type Link } from '../support/keyed.js';
 import { turn, type ManualClock } from '../support/manual-clock.js';
-import type { KeyedPool, Lease } from '../../src/engine/index.js';
 
 type Pools = KeyedPool<string, Link>;
 
@@ -101,17 +101,57 @@ describe('keys that want more', () => {
     expect([served(more), served(first)]).toEqual([0, 1]);
   });
 
-  it('are given up for by one that has two more, and by none that has one more', async () => {
-    const { pools } = keyed({ maxTotal: 5 });
-    const [leases] = [await take(pools, 'a', 4), await take(pools, 'b', 1)];
+  it.each([
+    ['from one that has two more', 3, 1, [0, 1]],
+    ['from none that has one more', 3, 2, [1, 0]],
+  ])('are given a place %s', async (_, more, fewer, expected) => {
+    const { pools } = keyed({ maxTotal: more + fewer });
+    const [leases] = [await take(pools, 'a', more), await take(pools, 'b', fewer)];
+    // It makes no difference that the one with more came first.
     const [a, b] = [queue(pools, 'a', 2), queue(pools, 'b', 2)];
     leases[0]?.release();
     await turn();
-    // 3 and 2 from now on.
-    expect([served(a), served(b)]).toEqual([0, 1]);
-    leases[1]?.release();
+    expect([served(a), served(b)]).toEqual(expected);
+  });
+
+  it('keep their turn while more borrowers of them come', async () => {
+    const { pools } = keyed({ maxTotal: 1 });
+    const [lease] = await take(pools, 'c', 1);
+    const [a, b] = [queue(pools, 'a', 1), queue(pools, 'b', 1)];
+    queue(pools, 'a', 1);
+    lease?.release();
     await turn();
-    expect([served(a), served(b)]).toEqual([1, 1]);
+    expect([served(a), served(b)]).toEqual([1, 0]);
+  });
+
+  it('are served when they want more in the middle of a create of their own', async () => {
+    const inside: Followed<Lease<Link>>[] = [];
+    const { pools, made } = keyed({
+      create: ({ key }: KeyedCreateContext<string>) => {
+        if (inside.length === 0) inside.push(...queue(pools, key, 1));
+        return { key, id: made.push(key) };
+      },
+    });
+    await pools.acquire('a');
+    await turn();
+    expect(served(inside)).toBe(1);
+  });
+
+  it('get one each of two places that a create makes free while it runs', async () => {
+    let ending: Lease<Link>[] = [];
+    const { pools } = keyed({
+      maxTotal: 3,
+      create: ({ key }: KeyedCreateContext<string>) => {
+        for (const lease of ending.splice(0)) lease.destroy();
+        return { key, id: 0 };
+      },
+    });
+    const leases = await take(pools, 'c', 3);
+    const [a, b] = [queue(pools, 'a', 3), queue(pools, 'b', 3)];
+    ending = leases.slice(1);
+    leases[0]?.destroy();
+    await turn();
+    expect([served(a), served(b)]).toEqual([2, 1]);
   });
 
   it('are given no more than they want: what is on its way out counts', async () => {

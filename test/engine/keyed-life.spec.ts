@@ -71,6 +71,23 @@ describe('the pool of a key', () => {
     expect(await failureOf(pools.acquire('bad'))).toBeInstanceOf(PoolUnavailableError);
   });
 
+  it('backs off also for borrowers who do not wait', async () => {
+    let tries = 0;
+    const { pools, clock } = keyed({
+      create: () => {
+        tries++;
+        throw new Error('down');
+      },
+    });
+    for (let i = 0; i < 10; i++) expect(pools.tryAcquire('a')).toBeUndefined();
+    expect(tries).toBe(1);
+    await clock.advance(200);
+    pools.tryAcquire('a');
+    expect(tries).toBe(2);
+    await clock.advance(1_000);
+    expect(pools.stats('a')).toBeUndefined();
+  });
+
   it('leaves nothing behind when its acquire comes to nothing', async () => {
     const { pools, clock } = keyed({ maxTotal: 1 });
     const lease = await pools.acquire('a');
@@ -175,6 +192,7 @@ describe('all keys together', () => {
     await turn();
     expect(wanted.state).toBe('pending');
     expect(await failureOf(pools.acquire('x', { owner: b }))).toBeInstanceOf(PoolDeadlockError);
+    expect(pools.stats().totals.deadlocked).toBe(1);
     heldByB.release();
     await turn();
     expect(wanted.state).toBe('fulfilled');
