@@ -36,9 +36,9 @@ export interface Interior<T> {
   readonly idle: IdleSlots<T>;
   readonly waiters: WaiterQueue<Lease<T>>;
   readonly owners: WaitingOwners;
-  /** Once the pool of a key has gone, these are those of all keys. */
+  /** Once the pool of a key has gone, they are those of all keys. */
   totals: PoolTotals;
-  latencies: Latencies;
+  readonly latencies: Latencies;
   /** This pool's part of a total that it shares with others, if it does. */
   readonly share: Share<T> | undefined;
 }

@@ -25,7 +25,6 @@ export class KeyedHistory {
   keep<T>(pool: Interior<T>): void {
     this.add(pool);
     pool.totals = this.totals;
-    pool.latencies = this.latencies;
   }
 
   /** Everything up to now, with what the pools that are there have counted. */
