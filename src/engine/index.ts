@@ -23,10 +23,6 @@ export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options.j
 export type * from './listener.js';
 export type { PoolLatency, PoolState, PoolStats, PoolTotals } from './stats.js';
 export type { Clock, ClockTimer } from './clock.js';
-export {
-  KeyedPool,
-  type KeyedCreateContext,
-  type KeyedPoolOptions,
-  type KeyedResourceFactory,
-} from './keyed-pool.js';
+export type { KeyedCreateContext, KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
+export { KeyedPool } from './keyed-pool.js';
 export type { KeyedPoolStats } from './keyed-stats.js';

@@ -1,34 +1,15 @@
 import type { AcquireOptions, CloseOptions, RecycleOptions } from './calls.js';
 import { Commons } from './commons.js';
 import { PoolClosedError } from './errors.js';
-import type { CreateContext, ResourceFactory } from './factory.js';
+import type { KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
 import { KeyedHistory, keyedCounts, type KeyedPoolStats } from './keyed-stats.js';
 import type { Lease } from './lease.js';
 import { checkCount, checkDuration, checkLeftOut, resolveOptions } from './option-checks.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from './options.js';
 import { Pool } from './pool.js';
-import { SharedTotal, type Member } from './shared-total.js';
+import { SharedTotal } from './shared-total.js';
 import type { PoolStats } from './stats.js';
-
-/** What a create of a keyed pool is given. */
-export interface KeyedCreateContext<K> extends CreateContext {
-  readonly key: K;
-}
-
-/** How a keyed pool makes, checks, cleans and destroys resources. */
-export interface KeyedResourceFactory<K, T> extends Omit<ResourceFactory<T>, 'create'> {
-  /** Makes one resource for a key. */
-  create(context: KeyedCreateContext<K>): T | PromiseLike<T>;
-}
-
-/** The settings of a pool, which hold for each key. There is no `min`: a key goes when it is idle. */
-export type KeyedPoolOptions<K, T> = Omit<PoolSettings, 'min'> & {
-  /** At most, of all keys together; `max` and `overflow` are those of one key. */
-  maxTotal: number;
-} & (
-    | (KeyedResourceFactory<K, T> & { factory?: never })
-    | { factory: KeyedResourceFactory<K, T>; create?: never }
-  );
+import type { Member } from './total-member.js';
 
 /** The pool of one key. */
 interface Keyed<T> {

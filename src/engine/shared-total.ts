@@ -1,16 +1,16 @@
 import { breakDeadlock, type Places } from './deadlock.js';
-import { IdleSlots } from './idle-slots.js';
 import { WaitingOwners } from './owners.js';
-import type { Share, Sharer } from './share.js';
+import type { Sharer } from './share.js';
 import { Census, type Slot } from './slot.js';
+import { Member } from './total-member.js';
 
 /**
  * A total that several pools share, in this process.
  *
- * Places that are free go to the pools that want one, those that have fewest first, and in turn among those. When none is free, the
- * resource that has been idle longest makes room, whosever it is. When none is idle, a pool that gets one back gives it
- * up for a pool that has nothing, or that would still have fewer; but not before it has served for as long as it took
- * to make, so that however many pools compete, at least half of the time goes into work.
+ * Places that are free go to the pools that want one, those that have fewest first, and in turn among those. When none
+ * is free, the resource that has been idle longest makes room, whosever it is. When none is idle, a pool that gets one
+ * back gives it up for a pool that has nothing, or that would still have fewer; but not before it has served for as long
+ * as it took to make, so that however many pools compete, at least half of the time goes into work.
  */
 export class SharedTotal<T> {
   readonly census = new Census();
@@ -151,95 +151,6 @@ export class SharedTotal<T> {
       const [slot, { sharer }] = oldest;
       sharer.evict(slot);
     }
-  }
-}
-
-/** One of the pools under the total. */
-export class Member<T> implements Share<T> {
-  readonly idle: IdleSlots<T>;
-  sharer!: Sharer<T>;
-  /** How many places it could make use of. */
-  demand = 0;
-  /** Where it waits for its turn, while it could make use of any. */
-  queue: Set<Member<T>> | undefined = undefined;
-
-  constructor(
-    private readonly total: SharedTotal<T>,
-    idle: Map<Slot<T>, Member<T>>,
-    order: 'lifo' | 'fifo',
-    private readonly empty: () => void,
-  ) {
-    this.idle = new SharedIdleSlots(order, idle, this);
-  }
-
-  get census(): Census {
-    return this.total.census;
-  }
-
-  get owners(): WaitingOwners {
-    return this.total.owners;
-  }
-
-  get room(): number {
-    return this.total.roomFor(this);
-  }
-
-  join(sharer: Sharer<T>): void {
-    this.sharer = sharer;
-    this.total.joined(this);
-  }
-
-  leave(): void {
-    this.total.left(this);
-  }
-
-  took(): void {
-    this.total.took(this);
-  }
-
-  yields(slot: Slot<T>): boolean {
-    // One that has served nobody yet was made in vain; it is also younger than that by the coarse time.
-    if (slot.uses === 0 || this.sharer.interior.coarse.now() - slot.bornAt < slot.tookMs) return false;
-    return this.total.yields(this);
-  }
-
-  settled(): void {
-    this.total.settled(this);
-    const { interior, growth } = this.sharer;
-    if (interior.census.places === 0 && interior.waiters.length === 0 && !growth.attempts.backsOff)
-      this.empty();
-  }
-}
-
-/** The idle slots of a pool, that are also noted among those of all. */
-class SharedIdleSlots<T> extends IdleSlots<T> {
-  constructor(
-    order: 'lifo' | 'fifo',
-    private readonly all: Map<Slot<T>, Member<T>>,
-    private readonly member: Member<T>,
-  ) {
-    super(order);
-  }
-
-  override push(slot: Slot<T>): void {
-    super.push(slot);
-    this.all.set(slot, this.member);
-  }
-
-  /** One that is put back comes before all that became idle after it, as it does among its own. */
-  override insert(slot: Slot<T>, next: Slot<T> | undefined): void {
-    super.insert(slot, next);
-    this.all.set(slot, this.member);
-    for (const [other, member] of [...this.all]) {
-      if (other.idleSince <= slot.idleSince) continue;
-      this.all.delete(other);
-      this.all.set(other, member);
-    }
-  }
-
-  override remove(slot: Slot<T>): void {
-    super.remove(slot);
-    this.all.delete(slot);
   }
 }
 
