@@ -86,7 +86,11 @@ export function assemble<T>(
     latencies: new Latencies(),
     share,
   };
-  const retirement = new Retirement(interior, () => exchange.serve());
+  const retirement = new Retirement(
+    interior,
+    slot => replacement.gone(slot),
+    () => exchange.serve(),
+  );
   const replacement = new Replacement(interior, (slot, reason) => retirement.retire(slot, reason));
   const inspection = new Inspection(interior, {
     fit: slot => {

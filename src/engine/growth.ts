@@ -77,7 +77,7 @@ export class Growth<T> {
         this.create();
       } else if (room > 0) {
         const old = this.replacement.next();
-        if (!old && this.replacement.owed === 0) return;
+        if (!old) return;
         this.create(old);
       } else {
         if (this.replacement.wanted) this.replacement.makeRoom();

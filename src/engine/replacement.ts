@@ -10,7 +10,7 @@ import type { Slot } from './slot.js';
  * a resource is retired when it comes back after its end, and the next borrower waits for a create.
  */
 export class Replacement<T> {
-  /** Near the end of their life, with nothing made for them yet; those that have ended otherwise are still in here. */
+  /** Near the end of their life, with nothing made for them yet. */
   private readonly ageing = new Set<Slot<T>>();
   /** Replaced, but not idle when the new one came: they go when they are. */
   private readonly replaced = new Set<Slot<T>>();
@@ -44,17 +44,23 @@ export class Replacement<T> {
   /** The end of a live slot is near. */
   ages(slot: Slot<T>): void {
     slot.replaceAt = Infinity;
-    this.ageing.add(slot);
+    if (serves(slot)) this.ageing.add(slot);
   }
 
-  /** Whose place the next new slot is to take; undefined when it has gone already, and one is owed, or when there is none. */
+  /** A slot has come to an end, whichever. */
+  gone(slot: Slot<T>): void {
+    this.replaced.delete(slot);
+    if (this.ageing.delete(slot)) this.owe(slot);
+  }
+
+  /** Whose place the next new slot is to take. */
   next(): Slot<T> | undefined {
     for (const slot of this.ageing) {
+      // It will end for another reason.
+      if (slot.doom) continue;
       this.ageing.delete(slot);
-      if (serves(slot)) return slot;
-      if (slot.doom !== slot.expiry) continue;
-      this.owing.push(slot.idleSince);
-      return undefined;
+      // Or else it was detached.
+      if (slot.live) return slot;
     }
     return undefined;
   }
@@ -62,12 +68,8 @@ export class Replacement<T> {
   /** Retires those that have been replaced and are idle by now. */
   settle(): void {
     for (const slot of this.replaced) {
-      if (!serves(slot)) {
-        this.replaced.delete(slot);
-      } else if (this.pool.idle.has(slot)) {
-        this.replaced.delete(slot);
-        this.end(slot);
-      }
+      if (this.pool.idle.has(slot)) this.end(slot);
+      else if (!serves(slot)) this.replaced.delete(slot);
     }
   }
 
@@ -78,15 +80,13 @@ export class Replacement<T> {
     if (this.owed > 0 || this.underWay > 0 || waiters.length > 0) return;
     if (census.creating > 0 || census.closing > 0) return;
     for (const slot of this.ageing) {
-      if (!serves(slot) || !idle.has(slot)) continue;
+      if (!idle.has(slot)) continue;
       // Were one that is replaced to come back and go as well, two would be missing: it is to be replaced again.
       const [instead] = this.replaced;
-      this.ageing.delete(slot);
       if (instead) {
+        this.ageing.delete(slot);
         this.replaced.delete(instead);
         this.ageing.add(instead);
-      } else {
-        this.owing.push(slot.idleSince);
       }
       this.end(slot);
       return;
@@ -103,7 +103,9 @@ export class Replacement<T> {
   /** There will be no replacement: the create has failed, or was given up. */
   failed(slot: Slot<T>): void {
     const old = this.ended(slot);
-    if (old) this.ageing.add(old);
+    if (!old) return;
+    if (serves(old)) this.ageing.add(old);
+    else this.owe(old);
   }
 
   /** The new one is there, and has been offered to those who wait. */
@@ -120,6 +122,11 @@ export class Replacement<T> {
     } else {
       this.replaced.add(old);
     }
+  }
+
+  /** Nothing was made for one that has gone: if its time had come, its place is to be filled again. */
+  private owe(slot: Slot<T>): void {
+    if (slot.doom === slot.expiry) this.owing.push(slot.idleSince);
   }
 
   private end(slot: Slot<T>): void {

@@ -4,9 +4,13 @@ import type { Slot } from './slot.js';
 
 /** How resources end: destroyed exactly once, their place free only when that has settled or was given up. */
 export class Retirement<T> {
-  /** @param freed called whenever a place of the cap has become free */
+  /**
+   * @param ends called when a resource comes to its end
+   * @param freed called whenever a place of the cap has become free
+   */
   constructor(
     private readonly pool: Interior<T>,
+    private readonly ends: (slot: Slot<T>) => void,
     private readonly freed: () => void,
   ) {}
 
@@ -15,6 +19,7 @@ export class Retirement<T> {
     const { deadlines, clock, settings } = this.pool;
     slot.condemn(reason, cause);
     slot.close();
+    this.ends(slot);
     deadlines.set(slot.limit, clock.now(), settings.destroyTimeout);
     this.destroy(slot, reason, outcome => {
       this.bury(slot);

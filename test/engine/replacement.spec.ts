@@ -384,6 +384,21 @@ describe('other ends', () => {
     expect(closed.state).toBe('fulfilled');
   });
 
+  it('one whose place went to a waiter is not replaced once more when there is room again', async () => {
+    const scripted = mortalPool({ max: 1, idleTimeout: 1_000 });
+    const { pool, factory, clock } = scripted;
+    const [lease] = await borrow(scripted, 1);
+    await clock.advance(LIFE + 200);
+    const waiter = follow(pool.acquire());
+    lease!.release();
+    await turn();
+    await settle(scripted);
+    waiter.value?.release();
+    await clock.advance(1_100);
+    expect(factory.reasons).toEqual(['lifetime', 'idle']);
+    expect(pool.stats()).toMatchObject({ total: 0 });
+  });
+
   it('recycle with a spread replaces what is idle before it ends', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
     const scripted = mortalPool({ max: 3, maxLifetime: Infinity });
