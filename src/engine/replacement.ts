@@ -103,9 +103,14 @@ export class Replacement<T> {
   /** There will be no replacement: the create has failed, or was given up. */
   failed(slot: Slot<T>): void {
     const old = this.ended(slot);
-    if (!old) return;
-    if (serves(old)) this.ageing.add(old);
-    else this.owe(old);
+    if (!old) {
+      // It was to fill the place of one that has gone.
+      if (slot.idleSince !== Infinity) this.owing.push(slot.idleSince);
+    } else if (serves(old)) {
+      this.ageing.add(old);
+    } else {
+      this.owe(old);
+    }
   }
 
   /** The new one is there, and has been offered to those who wait. */

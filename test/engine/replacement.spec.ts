@@ -384,6 +384,18 @@ describe('other ends', () => {
     expect(closed.state).toBe('fulfilled');
   });
 
+  it('a create that fails after room was made for it is tried again', async () => {
+    const scripted = mortalPool({ max: 1 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 1);
+    factory.creates.next(rejects(new Error('down')));
+    await clock.advance(NEAR_END);
+    await clock.advance(200);
+    expect(pool.stats()).toMatchObject({ creating: 1, total: 1, totals: { createFailed: 1 } });
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ idle: 1 });
+  });
+
   it('one whose place went to a waiter is not replaced once more when there is room again', async () => {
     const scripted = mortalPool({ max: 1, idleTimeout: 1_000 });
     const { pool, factory, clock } = scripted;
