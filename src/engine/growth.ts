@@ -61,9 +61,8 @@ export class Growth<T> {
    */
   grow(keep?: number): void {
     const { census, limits, waiters, share } = this.pool;
-    const attempt = this.attempts.current;
-    // Looked at anew each time: a synchronous create serves its waiter before it returns here.
-    while (this.ready && this.attempts.current === attempt) {
+    // Looked at anew each time: a synchronous create serves its waiter, or fails, before it returns here.
+    while (this.ready) {
       const shared = share?.room ?? Infinity;
       const room = Math.min(limits.max - census.places, shared);
       const roomForWaiters = Math.min(limits.max + limits.overflow - census.places, shared);
@@ -80,7 +79,7 @@ export class Growth<T> {
         if (!old) return;
         this.create(old);
       } else {
-        if (this.replacement.wanted) this.replacement.makeRoom();
+        this.replacement.makeRoom();
         return;
       }
     }

@@ -247,6 +247,18 @@ describe('a create that fails', () => {
     expect(failures[1]!.retryInMs).toBeCloseTo(199.8);
   });
 
+  it('is not made up for by one of an earlier attempt that is no good any more', async () => {
+    const { pool, factory, clock } = scriptedPool({ max: 3, recycleOnFatal: true, isFatal: () => true });
+    const lease = await pool.acquire();
+    factory.creates.next(slow, rejects(down));
+    const waiters = [follow(pool.acquire()), follow(pool.acquire())];
+    await turn();
+    lease.release(new Error('fatal'));
+    factory.creates.open[0]?.settle();
+    await clock.advance(200);
+    expect(waiters.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled']);
+  });
+
   it('has a cause also when it rejects with nothing', async () => {
     const { pool, clock } = scriptedPool({ create: rejects(undefined as never), unavailableAfter: 5 });
     const waiter = follow(pool.acquire({ timeout: 20 }));
@@ -335,6 +347,13 @@ describe('a pool that cannot create', () => {
     const error = follow(pool.acquire());
     await turn();
     expect((error.error as PoolUnavailableError).retryInMs).toBeCloseTo(99.9);
+    // Now the next attempt has begun, and has no time yet at which it would be tried again.
+    factory.creates.next(never);
+    await clock.advance(200);
+    await expect(pool.acquire()).rejects.toMatchObject({
+      retryInMs: 0,
+      message: expect.stringContaining('in 0 ms'),
+    });
   });
 
   it('becomes so at once when the error is not retryable', async () => {

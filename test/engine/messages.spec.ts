@@ -105,6 +105,36 @@ describe('the message of an error says what happened, the counts and what to cha
     expect(error).toMatchObject({ name: 'PoolClosedError', stats: { state: 'closed' } });
   });
 
+  it('when the pool is suspended', async () => {
+    const { pool } = scriptedPool({ name: 'reports' });
+    pool.suspend();
+    const error = await errorOf(pool.acquire({ timeout: 0 }));
+    expect(error.message).toBe(
+      'Pool "reports": nothing was idle (0 leased, 0 idle of max 10, 0 waiting). The pool is suspended: resume() it.',
+    );
+  });
+
+  it.each([
+    [{ timeout: -5 }, 'option "timeout" is -5; it must be milliseconds ≥ 0, or Infinity.'],
+    [{ priority: 'urgent' }, `option "priority" is "urgent"; it must be 'high' or 'normal' or 'low'.`],
+    [{ owner: 'me' }, 'option "owner" is "me"; it must be an object.'],
+  ])('when an acquire asks for what there is not: %j', async (options, said) => {
+    const { pool } = scriptedPool({ name: 'reports' });
+    expect((await errorOf(pool.acquire(options as object))).message).toBe(`Pool "reports": ${said}`);
+  });
+
+  it('when a resource that was taken away is used', async () => {
+    const { pool, clock } = scriptedPool({ name: 'reports', maxHold: 100, maxHoldAction: 'destroy' });
+    const lease = await pool.acquire();
+    await clock.advance(110);
+    const error = await errorOf((async () => lease.resource)());
+    expect(error.message).toBe(
+      'Pool "reports": the pool has taken this resource away. Pool "reports": the lease has been held for longer ' +
+        'than maxHold (100 ms). Release it sooner, or raise maxHold.',
+    );
+    expect(error.cause).toBe(lease.signal.reason);
+  });
+
   it('when a released lease is used', async () => {
     const { pool } = scriptedPool({ name: 'reports' });
     const lease = await pool.acquire();
@@ -115,6 +145,7 @@ describe('the message of an error says what happened, the counts and what to cha
         'Do not keep a resource beyond its lease: acquire again, or release later.',
     );
     expect(error).toMatchObject({ name: 'LeaseReleasedError', code: 'POOL_LEASE_RELEASED', pool: 'reports' });
+    expect(error).not.toHaveProperty('cause');
   });
 });
 
@@ -138,6 +169,13 @@ describe('the counts in a message', () => {
     await clock.advance(110);
     expect((await refused[0]!).message).toContain(
       '(1 leased, 0 idle, 1 creating, 1 validating, 1 resetting, 1 closing of max 5, 3 waiting)',
+    );
+  });
+
+  it('say what is allowed beyond max', async () => {
+    const { pool } = scriptedPool({ max: 1, overflow: 2, maxWaiting: 0 });
+    expect((await errorOf(pool.acquire())).message).toContain(
+      '(0 leased, 0 idle, 1 creating of max 1 + 2, 0 waiting)',
     );
   });
 });

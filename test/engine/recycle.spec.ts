@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { PoolOptionsError } from '../../src/engine/index.js';
+import { PoolOptionsError, PoolTimeoutError } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool, type ScriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
@@ -56,7 +56,7 @@ describe('recycle with a spread', () => {
     lease.release();
     waiter.value?.release();
     expect(factory.reasons).toEqual(['recycled', 'recycled']);
-    expect(pool.stats()).toMatchObject({ idle: 1 });
+    expect(pool.stats()).toMatchObject({ idle: 1, totals: { createFailed: 0 } });
   });
 
   it('lets an idle one be lent until its moment; lent beyond it, it goes when it comes back', async () => {
@@ -109,6 +109,16 @@ describe('recycle with a spread', () => {
 });
 
 describe('recycle', () => {
+  it("makes the failure of a create from before nobody else's: it is the cause of nothing", async () => {
+    const { pool, factory, clock } = scriptedPool({ create: slow, isRetryable: () => false });
+    const waiter = follow(pool.acquire({ timeout: 100 }));
+    pool.recycle();
+    factory.creates.last.fail(new Error('old password'));
+    await clock.advance(110);
+    expect(waiter.error).toBeInstanceOf(PoolTimeoutError);
+    expect((waiter.error as Error).cause).toBeUndefined();
+  });
+
   it('has what is being validated or reset destroyed when that is done; its waiter gets a new one', async () => {
     const { pool, factory, clock } = await idlePool(1, { validate: slow, validateAfterIdle: 500, max: 1 });
     await clock.advance(1_000);

@@ -3,7 +3,7 @@ import { PoolTimeoutError, PoolUnavailableError } from '../../src/engine/index.j
 import { failureOf, follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { ok, rejects } from '../support/scripted-factory.js';
+import { ok, rejects, slow } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -62,6 +62,20 @@ describe('a suspended pool', () => {
     expect(waiter.state).toBe('fulfilled');
   });
 
+  it('is not unavailable when it is resumed because a create from before has failed for good', async () => {
+    const { pool, factory } = scriptedPool({ isRetryable: () => false, create: slow });
+    const waiter = follow(pool.acquire());
+    const [before] = factory.creates.open;
+    pool.suspend();
+    pool.resume();
+    before?.fail(new Error('wrong password'));
+    await turn();
+    expect(pool.stats()).toMatchObject({ state: 'ready', waiting: 1, creating: 1 });
+    factory.creates.last.settle();
+    await turn();
+    expect(waiter.state).toBe('fulfilled');
+  });
+
   it('is resumed by close, which serves those who wait when it drains', async () => {
     const { pool } = scriptedPool({ max: 1 });
     pool.suspend();
@@ -96,11 +110,13 @@ describe('resize', () => {
   it.each([
     [{ max: 0 }, 'option "max" is 0; it must be a whole number ≥ 1'],
     [{ min: 11 }, 'option "min" is 11; it must be at most max, which is 10'],
-    [{ maxUses: 3 }, 'option "maxUses" is 3; it must be left out'],
+    [{ maxUses: 3 }, 'option "maxUses" is 3; it must be left out: resize takes min, max, overflow'],
+    [20, 'option "resize" is 20; it must be { min?, max?, overflow? }'],
+    [null, 'option "resize" is null'],
   ])('refuses %j, and changes nothing', (limits, message) => {
     const { pool } = scriptedPool();
     expect(() => {
-      pool.resize(limits as object);
+      pool.resize(limits as never);
     }).toThrow(message);
     expect(pool.stats()).toMatchObject({ min: 0, max: 10, overflow: 0 });
   });
