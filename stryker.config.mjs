@@ -18,7 +18,7 @@ export default {
       // Counted steps (constant-cost) are others in mutated code.
       testPathIgnorePatterns: [
         '/node_modules/',
-        '/(constant-cost|deadlock-random|keyed-load|model|outcome-matrix|overload|steady-load)\\.spec\\.ts$',
+        '/(.+-random|constant-cost|keyed-load|model|outcome-matrix|overload|steady-load)\\.spec\\.ts$',
       ],
       testRunner: '<rootDir>/scripts/jest-circus-for-mutants.mjs',
       // A promise that never settles is a hang; every clock here is turned by hand.
