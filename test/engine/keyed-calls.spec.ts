@@ -29,6 +29,23 @@ describe('an acquire', () => {
   });
 });
 
+describe('the message of an error', () => {
+  it('advises to raise maxTotal only where that would help', async () => {
+    const { pools, clock } = keyed({ create: () => new Promise<never>(() => undefined) });
+    const late = follow(pools.acquire('a', { timeout: 100 }));
+    await clock.advance(110);
+    expect((late.error as Error).message).toContain('Creating, validating or resetting takes too long');
+  });
+
+  it('says which keyed pool is closed', async () => {
+    const { pools } = keyed();
+    await pools.close();
+    await expect(pools.acquire('a')).rejects.toThrow(
+      'Keyed pool "links" is closed: it lends nothing any more. Borrow before close(), or make a new pool.',
+    );
+  });
+});
+
 describe('the rules of the factory', () => {
   it('say which errors are fatal; without them none is', async () => {
     const failing = async (): Promise<never> => Promise.reject(new Error('gone'));
