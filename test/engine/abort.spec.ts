@@ -25,7 +25,7 @@ describe('an acquire with a signal', () => {
   });
 
   it('leaves the queue when it is aborted, with its reason', async () => {
-    const { pool } = scriptedPool({ max: 1 });
+    const { pool, events } = scriptedPool({ max: 1 });
     const lease = await pool.acquire();
     const abort = new AbortController();
     const leaver = follow(pool.acquire({ signal: abort.signal }));
@@ -34,6 +34,7 @@ describe('an acquire with a signal', () => {
     await turn();
     expect(leaver.error).toBe('no longer');
     expect(pool.stats()).toMatchObject({ waiting: 1, totals: { aborted: 1, timedOut: 0 } });
+    expect(events.filter(one => one.event === 'onTimeout')).toEqual([]);
     lease.release();
     await turn();
     expect(stayer.state).toBe('fulfilled');

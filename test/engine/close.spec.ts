@@ -100,6 +100,7 @@ describe('close', () => {
     waiters[0]!.value!.release();
     await turn();
     expect(waiters[1]!.state).toBe('fulfilled');
+    expect(waiters[1]!.value!.resource).toEqual({ id: 1 });
     expect(closed.state).toBe('pending');
     waiters[1]!.value!.release();
     await turn();
@@ -323,5 +324,27 @@ describe('close', () => {
     const { pool } = scriptedPool();
     expect(() => pool.close({ timeout: -1 })).toThrow(/"timeout" is -1/);
     expect(pool.stats().state).toBe('ready');
+  });
+
+  it('refuses at the deadline those who wait for the next try of a create', async () => {
+    const { pool, clock } = scriptedPool({
+      create: rejects(new Error('down')),
+      createBackoff: { initial: 1e6, max: 1e6 },
+      unavailableAfter: 100,
+    });
+    const waiter = follow(pool.acquire({ timeout: Infinity }));
+    const closed = follow(pool.close({ drain: true, timeout: 1_000 }));
+    await clock.advance(1_020);
+    expect(waiter.error).toBeInstanceOf(PoolClosedError);
+    expect(closed.state).toBe('fulfilled');
+  });
+
+  it('resets nothing that comes back: it is destroyed as it is', async () => {
+    const { pool, factory } = scriptedPool({ reset: ok });
+    const lease = await pool.acquire();
+    void pool.close();
+    lease.release();
+    expect(factory.resets.calls).toHaveLength(0);
+    expect(factory.reasons).toEqual(['closed']);
   });
 });

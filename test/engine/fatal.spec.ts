@@ -79,4 +79,15 @@ describe('isFatal', () => {
     expect(factory.destroys.calls).toHaveLength(1);
     expect(pool.stats().state).toBe('closed');
   });
+
+  it('on what is older than the last recycle says nothing about what has been made since', async () => {
+    const { pool, factory } = scriptedPool({ isFatal: () => true, recycleOnFatal: true });
+    const old = await pool.acquire();
+    pool.recycle();
+    (await pool.acquire()).release();
+    old.release(gone);
+    await turn();
+    expect(factory.reasons).toEqual(['fatal']);
+    expect(pool.stats().idle).toBe(1);
+  });
 });

@@ -227,4 +227,20 @@ describe('all keys together', () => {
   ])('are refused with wrong options: %j', (options, message) => {
     expect(() => keyed(options as object)).toThrow(message);
   });
+
+  it('lose no time while they are suspended, although a key goes meanwhile', async () => {
+    const { pools, clock } = keyed();
+    const [kept, gone] = [await pools.acquire('kept'), await pools.acquire('gone')];
+    pools.suspend();
+    const waiter = follow(pools.acquire('kept', { timeout: 100 }));
+    gone.destroy();
+    await clock.advance(5_000);
+    expect(pools.stats('gone')).toBeUndefined();
+    expect(waiter.state).toBe('pending');
+    pools.resume();
+    kept.release();
+    await turn();
+    expect(waiter.state).toBe('fulfilled');
+    waiter.value?.release();
+  });
 });

@@ -101,9 +101,11 @@ describe('recycle with a spread', () => {
 
   it.each([-1, NaN, '5'])('of %p is refused, and nothing ends', async spread => {
     const { pool, factory } = await idlePool(1);
-    expect(() => {
+    const wrong = (): void => {
       pool.recycle({ spread: spread as number });
-    }).toThrow(PoolOptionsError);
+    };
+    expect(wrong).toThrow(PoolOptionsError);
+    expect(wrong).toThrow('option "spread" is');
     expect(factory.reasons).toEqual([]);
   });
 });

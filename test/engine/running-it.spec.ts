@@ -20,6 +20,7 @@ describe('a suspended pool', () => {
     await turn();
     expect(pool.stats()).toMatchObject({ state: 'suspended', waiting: 1, validating: 0 });
     expect(factory.creates.calls).toHaveLength(created);
+    expect(factory.validates.calls).toHaveLength(0);
     pool.resume();
     await turn();
     expect(waiter.state).toBe('fulfilled');
@@ -77,7 +78,7 @@ describe('a suspended pool', () => {
   });
 
   it('is resumed by close, which serves those who wait when it drains', async () => {
-    const { pool } = scriptedPool({ max: 1 });
+    const { pool, events } = scriptedPool({ max: 1 });
     pool.suspend();
     const waiter = follow(pool.acquire());
     const closed = follow(pool.close({ drain: true }));
@@ -86,6 +87,19 @@ describe('a suspended pool', () => {
     waiter.value?.release();
     await turn();
     expect(closed.state).toBe('fulfilled');
+    const states = events.filter(({ event }) => event === 'onStateChange').map(({ to }) => to);
+    expect(states).toEqual(['suspended', 'draining', 'closed']);
+  });
+
+  it('is suspended once, and never again when it is closed', async () => {
+    const { pool, events } = scriptedPool();
+    pool.suspend();
+    pool.suspend();
+    await pool.close();
+    pool.suspend();
+    expect(pool.stats().state).toBe('closed');
+    const states = events.filter(({ event }) => event === 'onStateChange').map(({ to }) => to);
+    expect(states).toEqual(['suspended', 'draining', 'closed']);
   });
 });
 
@@ -153,10 +167,32 @@ describe('maxHold', () => {
       expect(lease.released).toBe(taken);
       expect(factory.reasons).toEqual(taken ? ['held'] : []);
       expect(waiter.state).toBe(taken ? 'fulfilled' : 'pending');
-      if (taken) expect(() => lease.resource).toThrow('held for longer than maxHold (1000 ms)');
       lease.release();
+      expect(() => lease.resource).toThrow(
+        taken ? 'held for longer than maxHold (1000 ms)' : 'this lease has been released',
+      );
     },
   );
+
+  it('ends a lease once, also when a listener that hears of it gives it back', async () => {
+    const { pool, factory, clock } = scriptedPool({
+      maxHold: 1_000,
+      maxHoldAction: 'destroy',
+      listeners: [{ onLeak: ({ returned }) => returned || lease.release() }],
+    });
+    const lease = await pool.acquire();
+    await clock.advance(1_020);
+    expect(lease.signal.aborted).toBe(false);
+    expect(factory.reasons).toEqual([]);
+    expect(pool.stats()).toMatchObject({ idle: 1, totals: { acquired: 1, released: 1 } });
+  });
+
+  it('leaves no timer when the lease comes back in time', async () => {
+    const { pool, clock } = scriptedPool({ maxHold: 60_000, idleTimeout: Infinity, maxLifetime: Infinity });
+    (await pool.acquire()).release();
+    await clock.advance(200);
+    expect(clock.timersLeft).toBe(0);
+  });
 });
 
 describe('keepAlive', () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { follow } from '../support/follow.js';
+import { PoolOptionsError, type Pool } from '../../src/engine/index.js';
+import { failureOf, follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { rejects, slow } from '../support/scripted-factory.js';
+import { rejects, slow, type Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -30,10 +31,11 @@ describe('start', () => {
   });
 
   it('resolves at once when min is 0, and again when the pool is started already', async () => {
-    const { pool, factory } = scriptedPool();
+    const { pool, factory, events } = scriptedPool();
     await pool.start();
     await pool.start();
     expect(factory.creates.calls).toHaveLength(0);
+    expect(events).toEqual([]);
   });
 
   it('lends what is there before min is reached', async () => {
@@ -94,5 +96,55 @@ describe('start', () => {
     void pool.close();
     await turn();
     expect(started.error).toMatchObject({ code: 'POOL_CLOSED' });
+  });
+
+  it('is told to listeners once, however often it is called meanwhile', async () => {
+    const { pool, factory, events } = scriptedPool({ create: slow, min: 1 });
+    const started = [follow(pool.start()), follow(pool.start())];
+    factory.creates.last.settle();
+    await turn();
+    expect(started.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled']);
+    expect(events.flatMap(({ event, to }) => (event === 'onStateChange' ? [to] : []))).toEqual([
+      'starting',
+      'ready',
+    ]);
+  });
+
+  it('waits while the pool is suspended, and goes on when it is resumed', async () => {
+    const { pool, factory } = scriptedPool({ create: slow, min: 1 });
+    pool.suspend();
+    const started = follow(pool.start());
+    expect(pool.stats()).toMatchObject({ state: 'suspended', creating: 0 });
+    pool.resume();
+    expect(pool.stats()).toMatchObject({ state: 'starting', creating: 1 });
+    factory.creates.last.settle();
+    await turn();
+    expect(started.state).toBe('fulfilled');
+    expect(pool.stats().state).toBe('ready');
+  });
+
+  it('refuses a timeout that is no duration, and nothing begins', async () => {
+    const { pool } = scriptedPool({ min: 1 });
+    expect(await failureOf(pool.start({ timeout: -1 }))).toBeInstanceOf(PoolOptionsError);
+    expect(pool.stats()).toMatchObject({ state: 'ready', total: 0 });
+  });
+
+  it.each<[string, (pool: Pool<Thing>) => unknown]>([
+    ['an acquire that still waits', pool => follow(pool.acquire())],
+    ['a tryAcquire that gets nothing', pool => pool.tryAcquire()],
+  ])('is what %s does too', (_, borrow) => {
+    const { pool } = scriptedPool({ create: slow, min: 2 });
+    borrow(pool);
+    expect(pool.stats().creating).toBe(2);
+  });
+
+  it('is not what resize, recycle or resume do: a pool that nobody uses makes nothing', async () => {
+    const { pool, factory } = scriptedPool({ min: 2 });
+    pool.resize({ max: 5 });
+    pool.recycle();
+    pool.suspend();
+    pool.resume();
+    await turn();
+    expect(factory.creates.calls).toHaveLength(0);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { PoolClosedError } from '../../src/engine/index.js';
+import { PoolClosedError, PoolOptionsError } from '../../src/engine/index.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
 import { ok, rejects } from '../support/scripted-factory.js';
@@ -60,5 +60,17 @@ describe('tryAcquire', () => {
     const { pool } = scriptedPool();
     void pool.close();
     expect(() => pool.tryAcquire()).toThrow(PoolClosedError);
+  });
+
+  it('needs nothing idle to ask for a validation', async () => {
+    const { pool, factory } = scriptedPool({ validate: ok, validateAfterIdle: 0 });
+    expect(pool.tryAcquire()).toBeUndefined();
+    expect(factory.creates.calls).toHaveLength(1);
+    expect(factory.validates.calls).toHaveLength(0);
+  });
+
+  it('refuses an owner that is no object', () => {
+    const { pool } = scriptedPool();
+    expect(() => pool.tryAcquire({ owner: 'me' as never })).toThrow(PoolOptionsError);
   });
 });

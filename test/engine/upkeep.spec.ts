@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { rejects, slow } from '../support/scripted-factory.js';
+import { never, ok, rejects, slow } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 afterEach(() => {
@@ -79,6 +79,12 @@ describe('min', () => {
     await clock.advance(1_000);
     expect(pool.stats()).toMatchObject({ idle: 2 });
     expect(factory.creates.calls).toHaveLength(5);
+  });
+
+  it('is filled again at once where there is room, although the destroy of the lost one hangs', async () => {
+    const { pool } = scriptedPool({ min: 1, max: 2, destroy: never });
+    (await pool.acquire()).destroy();
+    expect(pool.stats()).toMatchObject({ closing: 1, creating: 1 });
   });
 });
 
@@ -179,5 +185,30 @@ describe('the end of a life', () => {
     await turn();
     expect(borrower.state).toBe('fulfilled');
     expect(factory.peak).toBe(3);
+  });
+
+  it('has come at that very moment, neither later nor after a reset', async () => {
+    const { pool, factory, clock } = scriptedPool({ maxLifetime: 1_000, lifetimeJitter: 0, reset: ok });
+    const lease = await pool.acquire();
+    await clock.advance(1_000);
+    lease.release();
+    expect(factory.resets.calls).toHaveLength(0);
+    expect(factory.reasons).toEqual(['lifetime']);
+  });
+
+  it('has come at that very moment also for what is idle, or has just been reset', async () => {
+    const { pool, factory, clock } = scriptedPool({ maxLifetime: 1_000, lifetimeJitter: 0, reset: slow });
+    const [first, second] = [await pool.acquire(), await pool.acquire()];
+    first.release();
+    factory.resets.last.settle();
+    await turn();
+    second.release();
+    await clock.advance(120);
+    clock.block(880);
+    factory.resets.last.settle();
+    await turn();
+    expect(factory.reasons).toEqual(['lifetime']);
+    expect((await pool.acquire()).resource).toEqual({ id: 3 });
+    expect(factory.reasons).toEqual(['lifetime', 'lifetime']);
   });
 });
