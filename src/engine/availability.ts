@@ -45,7 +45,7 @@ export class Availability<T> {
       const unavailable = this.refusals.unavailable();
       this.refusals.refuseAll(unavailable);
       this.starters.settleAll(new Refusal(unavailable));
-    } else if (!this.ending) {
+    } else {
       if (this.state === 'unavailable' || (this.state === 'starting' && this.filled)) this.become('ready');
       if (this.filled) this.starters.settleAll(undefined);
     }
@@ -62,8 +62,8 @@ export class Availability<T> {
 
   /** The pool is closing: nobody's start succeeds any more. */
   drain(): void {
-    this.become('draining');
     this.starters.settleAll(new Refusal(() => this.refusals.closed()));
+    this.become('draining');
   }
 
   become(to: PoolState, cause?: unknown): void {

@@ -123,7 +123,6 @@ export class Pool<T> {
     if (this.exchange.closing) throw refusals.closed();
     this.exchange.begun = true;
     if (availability.filled) return;
-    if (availability.state === 'unavailable') throw refusals.unavailable()();
     await availability.fill({ timeout, signal }, () => this.exchange.serve());
   }
 

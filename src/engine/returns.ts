@@ -28,8 +28,6 @@ export class Returns<T> implements Lender<T> {
     if (slot.lease !== lease) return;
     this.account(lease, slot, error);
     const reason = this.reasonToRetire(slot, error);
-    // User code has run, and may have closed the pool meanwhile.
-    if (slot.state !== 'leased') return;
     if (reason) this.retirement.retire(slot, reason, error ?? slot.doomCause);
     else this.inspection.reset(slot);
     this.goOn();
@@ -38,16 +36,12 @@ export class Returns<T> implements Lender<T> {
   discard(lease: Lease<T>, slot: Slot<T>, cause: unknown): void {
     if (slot.lease !== lease) return;
     this.account(lease, slot, cause);
-    if (slot.state !== 'leased') return;
     this.retirement.retire(slot, 'caller', cause);
     this.goOn();
   }
 
   detach(lease: Lease<T>, slot: Slot<T>): void {
-    if (slot.lease !== lease) return;
     this.account(lease, slot, undefined);
-    // Whatever a listener has done to the pool meanwhile, nobody else is given the resource.
-    if (slot.state !== 'leased') return;
     this.pool.totals.detached++;
     this.pool.slots.delete(slot);
     slot.detach();
@@ -60,7 +54,7 @@ export class Returns<T> implements Lender<T> {
     this.account(lease, slot, undefined);
     // Its holder hears of it before the resource is destroyed.
     lease.revoke(why);
-    if (slot.state === 'leased') this.retirement.retire(slot, reason, why);
+    this.retirement.retire(slot, reason, why);
   }
 
   /** It is held for longer than `maxHold`. */
@@ -85,7 +79,8 @@ export class Returns<T> implements Lender<T> {
 
   private account(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
     const { settings, totals, watch, clock, latencies, deadlines } = this.pool;
-    // From here on the lease is a released one, also for user code that runs below.
+    // From here on the lease is a released one, also for user code that runs below. Whatever that does to the pool,
+    // nobody but the caller ends what is leased to nobody.
     slot.lease = undefined;
     slot.owner = undefined;
     slot.trace = undefined;
