@@ -283,14 +283,17 @@ describe('guarantee 9: generations', () => {
     expect(lease.resource).toEqual({ id: 1 });
   });
 
-  it.each([false, true])('a fatal error does so only with recycleOnFatal (%s)', async recycleOnFatal => {
-    const { pool, factory } = scriptedPool({ isFatal: () => true, recycleOnFatal });
-    const [broken, other] = [await pool.acquire(), await pool.acquire()];
-    other.release();
-    broken.release(down);
-    await turn();
-    expect(factory.reasons.sort()).toEqual(recycleOnFatal ? ['fatal', 'recycled'] : ['fatal']);
-  });
+  it.each([{}, { recycleOnFatal: false }, { recycleOnFatal: true }])(
+    'a fatal error does so only with recycleOnFatal: %j',
+    async options => {
+      const { pool, factory } = scriptedPool({ isFatal: () => true, ...options });
+      const [broken, other] = [await pool.acquire(), await pool.acquire()];
+      other.release();
+      broken.release(down);
+      await turn();
+      expect(factory.reasons.sort()).toEqual(options.recycleOnFatal ? ['fatal', 'recycled'] : ['fatal']);
+    },
+  );
 });
 
 describe('guarantee 10: close is orderly and idempotent', () => {
