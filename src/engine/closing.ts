@@ -74,7 +74,7 @@ export class Closing<T> {
     this.growth.stop(this.reason);
     for (const slot of [...this.pool.slots]) {
       if (slot.state === 'creating') this.growth.giveUp(slot, this.reason);
-      else if (slot.state === 'leased' && slot.lease) this.events.revoke(slot, slot.lease, this.reason);
+      else if (slot.lease) this.events.revoke(slot, slot.lease, this.reason);
       else if (slot.state === 'validating' || slot.state === 'resetting')
         this.retirement.retire(slot, 'closed');
     }

@@ -93,7 +93,7 @@ export class Upkeep<T> {
   }
 
   private expect(at: number, now: number): void {
-    if (at >= this.nextRound || at === Infinity) return;
+    if (at >= this.nextRound) return;
     this.nextRound = at;
     this.pool.deadlines.set(this.round, now, at - now);
   }
