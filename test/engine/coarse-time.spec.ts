@@ -95,6 +95,17 @@ describe('the idle path', () => {
     expect(clock.timersSet).toBe(after);
   });
 
+  it('sets a timer a tick and no more also when something else is due much later', async () => {
+    const counted = countedPool({ idleTimeout: 60_000 });
+    await borrow(counted, 1);
+    const before = counted.clock.timersSet;
+    for (let ms = 0; ms < 1_000; ms++) {
+      await borrow(counted, 1);
+      await counted.clock.advance(1);
+    }
+    expect(counted.clock.timersSet - before).toBeLessThanOrEqual(1_000 / 40 + 1);
+  });
+
   it('leaves no timer behind when the pool closes within a tick', async () => {
     const counted = countedPool();
     await borrow(counted, 10);

@@ -93,6 +93,15 @@ describe('deadlines', () => {
     expect(order).toEqual([100, 200, 300, 400, 500]);
   });
 
+  it('expire in the order in which they were set when they are due at the same moment', async () => {
+    const clock = new ManualClock();
+    const deadlines = new Deadlines(new Alarm(clock));
+    const order: number[] = [];
+    for (let i = 0; i < 10; i++) deadlines.set(new Deadline(() => order.push(i)), clock.now(), 100);
+    await clock.advance(110);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
   it('are missed by no more than the block when the event loop was blocked', async () => {
     const clock = new ManualClock();
     const deadlines = new Deadlines(new Alarm(clock));
@@ -130,5 +139,62 @@ describe('deadlines', () => {
     expect(clock.nextIn).toBeLessThanOrEqual(110);
     deadlines.cancel(deadline);
     expect(deadlines.wakeAt).toBe(Infinity);
+  });
+});
+
+describe('deadlines that have stood still', () => {
+  /** Ten minutes behind the clock. */
+  async function stopped(): Promise<{ clock: ManualClock; deadlines: Deadlines }> {
+    const clock = new ManualClock();
+    const deadlines = new Deadlines(new Alarm(clock));
+    deadlines.stop();
+    await clock.advance(600_000);
+    return { clock, deadlines };
+  }
+
+  it('come in time when they are set after that, and are told their own time', async () => {
+    const { clock, deadlines } = await stopped();
+    deadlines.go();
+    const set = deadlines.now();
+    expect(set).toBe(clock.now() - 600_000);
+    const told: number[] = [];
+    deadlines.set(new Deadline(now => told.push(now - set)), set, 100);
+    await clock.advance(110);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toBeGreaterThanOrEqual(100);
+    expect(told[0]).toBeLessThanOrEqual(110);
+  });
+
+  it('set no more timers than others: one for all that are later than the first', async () => {
+    const { clock, deadlines } = await stopped();
+    const set = (delay: number): void => {
+      deadlines.set(new Deadline(() => undefined), deadlines.now(), delay);
+    };
+    set(100);
+    expect(clock.timersSet).toBe(0);
+    deadlines.go();
+    for (let i = 0; i < 100; i++) set(200 + i);
+    expect(clock.timersSet).toBe(1);
+  });
+
+  it('set none of their own while they stand still, beside those of somebody else', async () => {
+    const clock = new ManualClock();
+    const alarm = new Alarm(clock);
+    const [going, standing] = [new Deadlines(alarm), new Deadlines(alarm)];
+    going.set(new Deadline(() => undefined), going.now(), 10_000);
+    standing.stop();
+    for (let i = 0; i < 100; i++) standing.set(new Deadline(() => undefined), standing.now(), 100);
+    await clock.advance(1_000);
+    expect(clock.timersSet).toBe(1);
+  });
+
+  it('are not disturbed when they are told to go on and do so already', async () => {
+    const { clock, deadlines } = await stopped();
+    deadlines.go();
+    const before = deadlines.now();
+    deadlines.go();
+    expect(deadlines.now()).toBe(before);
+    await clock.advance(5);
+    expect(deadlines.now()).toBe(before + 5);
   });
 });

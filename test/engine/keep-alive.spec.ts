@@ -200,6 +200,18 @@ describe('being validated is not being used', () => {
     expect(factory.validates.calls.map(call => call.given.id)).toEqual([1, 1]);
   });
 
+  it('among those that came back together, the one that was validated is not the first to go', async () => {
+    const scripted = keptAlive({ max: 3, validate: slow });
+    const { pool, clock, factory } = scripted;
+    await fill(scripted, 3);
+    await clock.advance(DUE);
+    expect(factory.validates.open.map(call => call.given.id)).toEqual([1]);
+    factory.validates.last.settle();
+    await turn();
+    expect(pool.stats().idle).toBe(3);
+    expect(pool.tryAcquire()?.resource).toEqual({ id: 3 });
+  });
+
   it('the order among the idle ones stays as it was, so that fifo is fair', async () => {
     const scripted = keptAlive({ max: 4, order: 'fifo' });
     const { pool, clock, factory } = scripted;

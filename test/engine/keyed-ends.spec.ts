@@ -22,6 +22,29 @@ describe('the pool of a key that ends', () => {
     expect(pools.stats()).toMatchObject({ keys: 0, total: 0 });
   });
 
+  it('leaves no timer, although it was looking whether its queue stands', async () => {
+    const { pools, clock } = keyed({ max: 1, idleTimeout: 1_000, shed: { interval: 60_000 } });
+    const lease = await pools.acquire('a');
+    const waiter = follow(pools.acquire('a'));
+    lease.release();
+    await turn();
+    waiter.value?.release();
+    await clock.advance(1_100);
+    expect(pools.stats().keys).toBe(0);
+    expect(clock.timersLeft).toBe(0);
+  });
+
+  it('takes its time with it: the next key begins with the right one', async () => {
+    const { pools, clock, ended } = keyed({ idleTimeout: 1_000 });
+    (await pools.acquire('a')).destroy();
+    await turn();
+    expect(pools.stats().keys).toBe(0);
+    await clock.advance(60_000);
+    await pools.use('b', () => undefined);
+    await clock.advance(900);
+    expect(ended).toEqual([['a', 'caller']]);
+  });
+
   it('leaves nothing in memory, not even its key', async () => {
     const clock = new ManualClock();
     const pools = new KeyedPool({ maxTotal: 1, clock, idleTimeout: 100, create: () => 'one for any key' });

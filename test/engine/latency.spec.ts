@@ -76,6 +76,11 @@ describe('percentiles', () => {
     expect([p50Ms, p99Ms, maxMs]).toEqual([2e11, 2e11, 2e11]);
   });
 
+  it('of up to six weeks are right beside what takes months', () => {
+    const values = [3.6e9, 3.6e9, 3.6e9, 2e11];
+    expectRight(recordAll(values).summary(), values);
+  });
+
   it('of nothing are zero', () => {
     const nothing = { count: 0, meanMs: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 };
     expect(new Latency().summary()).toEqual(nothing);

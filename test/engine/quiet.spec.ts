@@ -3,7 +3,7 @@ import { Pool } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { rejects, slow, type Thing } from '../support/scripted-factory.js';
+import { ok, rejects, slow, type Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -34,6 +34,38 @@ describe('a quiet pool', () => {
     for (let i = 0; i < 1_000; i++) (await pool.acquire()).release();
     expect(clock.timersSet).toBe(before);
   });
+
+  it('sets no further timer for those who wait when there is an earlier one', async () => {
+    const { pool, clock } = scriptedPool({ max: 1, leakThreshold: 1_000, idleTimeout: 1_000 });
+    const lease = await pool.acquire();
+    const waiter = follow(pool.acquire({ timeout: 100 }));
+    await clock.advance(0);
+    const before = clock.timersSet;
+    for (let i = 0; i < 100; i++) follow(pool.acquire({ timeout: 500 }));
+    expect(clock.timersSet).toBe(before);
+    await clock.advance(600);
+    expect(waiter.state).toBe('rejected');
+    lease.release();
+  });
+
+  it('sets no timer for what is idle and stays', async () => {
+    const { pool, clock } = scriptedPool({ min: 1, maxLifetime: Infinity, idleTimeout: 1_000 });
+    (await pool.acquire()).release();
+    await clock.advance(100);
+    expect(clock.timersLeft).toBe(0);
+  });
+
+  it.each([{ validate: ok }, { keepAlive: 1_000 }])(
+    'sets no timer when it is resumed and nothing is due: %j',
+    async options => {
+      const { pool, clock } = scriptedPool({ maxLifetime: Infinity, idleTimeout: Infinity, ...options });
+      (await pool.acquire()).release();
+      await clock.advance(100);
+      pool.suspend();
+      pool.resume();
+      expect(clock.timersLeft).toBe(0);
+    },
+  );
 
   it('holds the process exactly while somebody waits for a resource', async () => {
     const { pool, factory, clock } = scriptedPool({ max: 1 });
