@@ -40,8 +40,10 @@ describe('the pool of a key that ends', () => {
     await turn();
     expect(pools.stats().keys).toBe(0);
     await clock.advance(60_000);
-    await pools.use('b', () => undefined);
-    await clock.advance(900);
+    for (let i = 0; i < 3; i++) {
+      await pools.use('b', () => undefined);
+      await clock.advance(900);
+    }
     expect(ended).toEqual([['a', 'caller']]);
   });
 
