@@ -64,9 +64,8 @@ export class SharedTotal<T> {
   }
 
   roomFor(member: Member<T>): number {
-    const others = this.wanting - (member.demand > 0 ? 1 : 0);
-    const rest = this.free - others;
-    return this.first === member ? Math.max(rest, Math.min(this.free, 1)) : rest;
+    // One place at a time; those that want nothing for a borrower have what is left when all others have had theirs.
+    return this.first === member ? Math.min(this.free, 1) : this.free - this.wanting;
   }
 
   /** It was its turn; the next one is somebody else's. */

@@ -1,4 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
+import { performance } from 'node:perf_hooks';
+import { describe, expect, it, jest } from '@jest/globals';
 import { systemClock } from '../../src/engine/clock.js';
 
 /** Nothing else runs meanwhile. */
@@ -47,6 +48,21 @@ describe('the clock of the process', () => {
       expect(called).toBe(false);
     },
   );
+
+  it('calls back at once when it is about in time', async () => {
+    const now = jest.spyOn(performance, 'now').mockReturnValue(1_000);
+    let called = false;
+    const timer = systemClock.setTimer(() => {
+      called = true;
+    }, 15);
+    const later = new Promise<boolean>(resolve => {
+      setTimeout(() => resolve(called), 15);
+    });
+    now.mockReturnValue(1_030);
+    expect(await later).toBe(true);
+    timer.cancel();
+    now.mockRestore();
+  });
 
   it('calls back after a blockage only when the event loop has been once round', async () => {
     const order: string[] = [];

@@ -396,6 +396,34 @@ describe('other ends', () => {
     expect(pool.stats()).toMatchObject({ idle: 1 });
   });
 
+  it('one that ends while its replacement is being made is made up for, also when that fails', async () => {
+    const scripted = mortalPool({ max: 2 });
+    const { pool, factory, clock } = scripted;
+    await fill(scripted, 1);
+    await clock.advance(LIFE + 200);
+    expect(factory.reasons).toEqual(['lifetime']);
+    factory.creates.last.fail(new Error('down'));
+    await clock.advance(200);
+    await settle(scripted);
+    expect(pool.stats()).toMatchObject({ idle: 1, total: 1 });
+  });
+
+  it('nothing is made for one that will end for another reason, nor for one that was detached', async () => {
+    const scripted = mortalPool({ max: 3 });
+    const { pool, factory, clock } = scripted;
+    await borrow(scripted, 2);
+    factory.creates.calls[0]?.given.invalidate();
+    await clock.advance(NEAR_END);
+    expect(pool.stats()).toMatchObject({ leased: 2, creating: 1 });
+
+    const full = mortalPool({ max: 1 });
+    const [lease] = await borrow(full, 1);
+    await full.clock.advance(NEAR_END);
+    lease?.detach();
+    await turn();
+    expect(full.pool.stats()).toMatchObject({ total: 0 });
+  });
+
   it('one whose place went to a waiter is not replaced once more when there is room again', async () => {
     const scripted = mortalPool({ max: 1, idleTimeout: 1_000 });
     const { pool, factory, clock } = scripted;
