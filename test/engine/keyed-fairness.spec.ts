@@ -105,13 +105,14 @@ describe('keys that want more', () => {
     ['from one that has two more', 3, 1, [0, 1]],
     ['from none that has one more', 3, 2, [1, 0]],
   ])('are given a place %s', async (_, more, fewer, expected) => {
-    const { pools } = keyed({ maxTotal: more + fewer });
+    const { pools, ended } = keyed({ maxTotal: more + fewer });
     const [leases] = [await take(pools, 'a', more), await take(pools, 'b', fewer)];
     // It makes no difference that the one with more came first.
     const [a, b] = [queue(pools, 'a', 2), queue(pools, 'b', 2)];
     leases[0]?.release();
     await turn();
     expect([served(a), served(b)]).toEqual(expected);
+    expect(ended).toEqual(served(b) > 0 ? [['a', 'evicted']] : []);
   });
 
   it('keep their turn while more borrowers of them come', async () => {
