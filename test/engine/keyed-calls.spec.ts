@@ -117,6 +117,13 @@ describe('recycle', () => {
     await pools.close();
   });
 
+  it('of a key that is not there does nothing', async () => {
+    const { pools, ended } = keyed();
+    await pools.use('a', () => undefined);
+    pools.recycle({ key: 'b' });
+    expect(ended).toEqual([]);
+  });
+
   it('and close refuse what is no duration, also while there are no keys', async () => {
     const { pools } = keyed();
     expect(() => {
