@@ -167,4 +167,11 @@ describe('the counts of all keys', () => {
       latency: { create: { count: 4 } },
     });
   });
+
+  it('have what keys have counted that are still there', async () => {
+    const { pools } = keyed();
+    const [, spare] = [await pools.acquire('a'), await pools.acquire('a')];
+    spare.destroy();
+    expect(pools.stats()).toMatchObject({ keys: 1, totals: { destroyed: 1, destroyedBy: { caller: 1 } } });
+  });
 });
