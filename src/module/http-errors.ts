@@ -1,8 +1,15 @@
-import { Catch, ServiceUnavailableException, type ArgumentsHost, type HttpException } from '@nestjs/common';
+import {
+  Catch,
+  Logger,
+  ServiceUnavailableException,
+  type ArgumentsHost,
+  type HttpException,
+} from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import {
   PoolClosedError,
+  PoolDeadlockError,
   PoolQueueFullError,
   PoolShedError,
   PoolTimeoutError,
@@ -16,6 +23,7 @@ const CAPACITY = [
   PoolQueueFullError,
   PoolShedError,
   PoolUnavailableError,
+  PoolDeadlockError,
   PoolClosedError,
 ] as const;
 
@@ -44,6 +52,8 @@ interface RawResponse {
 /** Answers capacity errors with 503 and `Retry-After`, and those of clients that have left not at all. */
 @Catch(...CAPACITY, RequestAbortedError)
 export class PoolExceptionFilter extends BaseExceptionFilter {
+  private readonly log = new Logger('PoolModule');
+
   override catch(error: Error, host: ArgumentsHost): void {
     if (host.getType() !== 'http') throw error;
     const response = host.switchToHttp().getResponse<ServerResponse & RawResponse>();
@@ -54,6 +64,8 @@ export class PoolExceptionFilter extends BaseExceptionFilter {
     }
     const answer = toHttpException(error);
     if (!answer) throw error;
+    // To the client it is as good as any other; but the application can do something about it.
+    if (error instanceof PoolDeadlockError) this.log.error(error.message);
     const adapter = this.applicationRef ?? this.httpAdapterHost?.httpAdapter;
     if (adapter && !adapter.isHeadersSent(response)) {
       adapter.setHeader(response, 'Retry-After', String(answer.retryAfter));

@@ -129,8 +129,8 @@ describe('toHttpException', () => {
     expect(JSON.stringify(answer?.exception.getResponse())).not.toContain('shed');
   });
 
-  it('leaves a deadlock, which is a defect of the application, to the filters for defects', () => {
-    const stats = undefined as never;
-    expect(toHttpException(new PoolDeadlockError('items', 'deadlock', stats, []))).toBeUndefined();
+  it('says 503 when two requests wait for each other: one of them can be served again at once', () => {
+    const error = new PoolDeadlockError('items', 'deadlock', undefined as never, []);
+    expect(toHttpException(error)).toMatchObject({ retryAfter: 1 });
   });
 });
