@@ -10,13 +10,15 @@ export { PoolModule, type PoolModuleAsyncOptions } from './module/pool.module.js
 export type { PoolModuleOptions, PoolModuleRootOptions } from './module/options.js';
 export {
   definePool,
-  type KnownPoolDefinition,
+  type AnyPoolDefinition,
   type FactoryResult,
+  type KeyedPoolDefinition,
+  type KnownPoolDefinition,
   type ModuleSettings,
   type PoolDefinition,
   type StartMode,
 } from './module/definition.js';
-export { Borrow } from './module/borrow.decorator.js';
+export { Borrow, BorrowSignal, type BorrowParameterOptions } from './module/borrow.decorator.js';
 export { InjectBorrowed, InjectPool } from './module/inject.decorators.js';
 export { BorrowScopes } from './module/borrow-scopes.js';
 export { PoolRegistry } from './module/registry.js';
@@ -24,9 +26,14 @@ export { getBorrowedToken, getPoolToken } from './module/tokens.js';
 export { toHttpException } from './module/http-errors.js';
 export { DuplicatePoolError, PoolStartError, UnknownPoolError } from './module/errors.js';
 export {
+  BorrowKeyError,
   BorrowScopeEndedError,
   Borrowed,
   NoBorrowScopeError,
   RequestAbortedError,
+  type AnyPool,
   type BorrowOptions,
+  type KeyRequest,
+  type KeyRule,
+  type KeyedBorrowOptions,
 } from './scope/index.js';

@@ -1,14 +1,25 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { NoBorrowScopeError, anyScope, type BorrowOptions } from '../scope/index.js';
+import {
+  NoBorrowScopeError,
+  anyScope,
+  borrowIn,
+  type BorrowOptions,
+  type BorrowScope,
+  type KeyRule,
+} from '../scope/index.js';
 import { scopeOfRequest } from '../transports/index.js';
-import type { PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
+import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
 
 const BORROWS = Symbol('nestjs-pool.borrows');
 
+/** How a parameter is borrowed; of a keyed pool, for the key that this handler's own rule finds in the request. */
+export type BorrowParameterOptions<N extends string = string> = BorrowOptions &
+  ([KeyOf<N>] extends [never] ? { readonly key?: never } : Readonly<Partial<KeyRule<KeyOf<N>>>>);
+
 interface Order {
   readonly name: PoolName;
-  readonly options: BorrowOptions;
+  readonly options: BorrowOptions & Partial<KeyRule>;
 }
 
 /**
@@ -16,17 +27,27 @@ interface Order {
  * borrowed when the parameters are resolved, after the guards, and goes back when the request is done with it. Several
  * pools are borrowed one after the other, in the order of their names, so that two handlers never wait for each other.
  *
- * @param options `fresh: true` for a resource that nobody else in the request shares; `timeout` in milliseconds
+ * @param options `fresh: true` for a resource that nobody else in the request shares; `timeout` in milliseconds;
+ *   `priority`; for a keyed pool `key: request => …`, in place of its definition's
  */
 export function Borrow<N extends PoolName>(
   name: N,
-  options: BorrowOptions = {},
+  options: BorrowParameterOptions<N> = {},
 ): TypedParameterDecorator<N, ResourceOf<N>> {
-  const decorate = borrowParameter({ name, options });
+  const order: Order = { name, options };
+  const decorate = borrowParameter(order);
   return ((target: object, key: string | symbol, index: number) => {
-    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), { name, options }], target, key);
+    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), order], target, key);
     decorate(target, key, index);
   }) as TypedParameterDecorator<N, ResourceOf<N>>;
+}
+
+/**
+ * Gives a handler an `AbortSignal` that is aborted when its work is not wanted any more: the client has left, or a pool
+ * has taken away what the request has borrowed. What is borrowed stays the handler's until it has settled.
+ */
+export function BorrowSignal(): ParameterDecorator {
+  return signalParameter();
 }
 
 /** What a handler borrows with its parameters. */
@@ -35,13 +56,29 @@ export function borrowsOf(target: object, key: string | symbol): readonly Order[
 }
 
 const borrowParameter = createParamDecorator(async ({ name, options }: Order, context: ExecutionContext) => {
-  const scope = scopeOfRequest(context.switchToHttp().getRequest()) ?? anyScope();
+  const scope = scopeOf(context);
   const registry = scope?.host;
   if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
   const prototype = context.getClass().prototype as object;
   const earlier = borrowsOf(prototype, context.getHandler().name)
     .filter(order => order.name < name && !order.options.fresh)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const order of earlier) await scope.borrow(registry.require(order.name), order.options);
-  return (await scope.borrow(registry.require(name), options)).resource;
+  for (const order of earlier) await place(order, scope, registry);
+  return (await place({ name, options }, scope, registry)).resource;
 });
+
+const signalParameter = createParamDecorator((_: undefined, context: ExecutionContext) => {
+  const scope = scopeOf(context);
+  if (!scope) throw new NoBorrowScopeError();
+  return scope.signal;
+});
+
+function scopeOf(context: ExecutionContext): BorrowScope | undefined {
+  return scopeOfRequest(context.switchToHttp().getRequest()) ?? anyScope();
+}
+
+async function place({ name, options }: Order, scope: BorrowScope, registry: PoolRegistry) {
+  const { key, ...wish } = options;
+  const rule = key ? (options as KeyRule) : registry.keyRule(name);
+  return borrowIn(scope, registry.require(name), wish, rule);
+}

@@ -1,5 +1,13 @@
 import type { InjectionToken, OptionalFactoryDependency, Type } from '@nestjs/common';
-import type { PoolOptions, PoolSettings, ResourceFactory } from '../engine/index.js';
+import type {
+  KeyedPool,
+  KeyedPoolOptions,
+  KeyedResourceFactory,
+  PoolOptions,
+  PoolSettings,
+  ResourceFactory,
+} from '../engine/index.js';
+import type { KeyRule } from '../scope/index.js';
 import type { PoolName, Pools } from './pools.js';
 
 /**
@@ -22,30 +30,30 @@ export interface ModuleSettings extends Omit<PoolSettings, 'name'> {
 /** What a `useFactory` may return: the members of a factory (or a `factory`), and settings. */
 export type FactoryResult<T> = PoolOptions<T>;
 
-interface ByMembers<T> extends ResourceFactory<T> {
+interface ByMembers {
   factory?: never;
   useFactory?: never;
   useClass?: never;
   inject?: never;
 }
-interface ByObject<T> {
-  factory: ResourceFactory<T>;
+interface ByObject<F> {
+  factory: F;
   create?: never;
   useFactory?: never;
   useClass?: never;
   inject?: never;
 }
-interface ByFactory<T> {
+interface ByFactory<R> {
   /** Makes the factory and settings of the pool; gets what `inject` names. */
-  useFactory: (...dependencies: never[]) => FactoryResult<T> | Promise<FactoryResult<T>>;
+  useFactory: (...dependencies: never[]) => R | Promise<R>;
   inject?: (InjectionToken | OptionalFactoryDependency)[];
   create?: never;
   factory?: never;
   useClass?: never;
 }
-interface ByClass<T> {
+interface ByClass<F> {
   /** A provider class; Nest makes it, with its dependencies. */
-  useClass: Type<ResourceFactory<T>>;
+  useClass: Type<F>;
   create?: never;
   factory?: never;
   useFactory?: never;
@@ -53,13 +61,48 @@ interface ByClass<T> {
 }
 
 /** One pool: a name, one way to make its resources, and settings. */
-export type PoolDefinition<T = unknown, N extends string = string> = { name: N } & ModuleSettings &
-  (ByMembers<T> | ByObject<T> | ByFactory<T> | ByClass<T>);
+export type PoolDefinition<T = unknown, N extends string = string> = {
+  name: N;
+  maxTotal?: never;
+  key?: never;
+} & ModuleSettings &
+  (
+    | (ByMembers & ResourceFactory<T>)
+    | ByObject<ResourceFactory<T>>
+    | ByFactory<FactoryResult<T>>
+    | ByClass<ResourceFactory<T>>
+  );
+
+/**
+ * A pool by key (tenant, host, region): as any other, but with a `maxTotal`, here or in what its `useFactory` returns.
+ * It starts with its first borrow, as there is no key before.
+ */
+export type KeyedPoolDefinition<K = unknown, T = unknown, N extends string = string> = {
+  name: N;
+  min?: never;
+  start?: never;
+  startTimeout?: never;
+} & Omit<ModuleSettings, 'min' | 'start' | 'startTimeout'> &
+  Partial<KeyRule<K>> &
+  (
+    | ({ maxTotal: number } & (
+        | (ByMembers & KeyedResourceFactory<K, T>)
+        | ByObject<KeyedResourceFactory<K, T>>
+        | ByClass<KeyedResourceFactory<K, T>>
+      ))
+    | ({ maxTotal?: number } & ByFactory<KeyedPoolOptions<K, T>>)
+  );
+
+/** A definition of either kind. */
+export type AnyPoolDefinition = PoolDefinition | KeyedPoolDefinition;
+
+type Known<V, N extends string> =
+  V extends KeyedPool<infer K, infer T> ? KeyedPoolDefinition<K, T, N> : PoolDefinition<V, N>;
 
 /** A definition whose name and type agree with {@link Pools}; any definition while that is empty. */
 export type KnownPoolDefinition = [keyof Pools] extends [never]
-  ? PoolDefinition
-  : { [N in PoolName]: PoolDefinition<N extends keyof Pools ? Pools[N] : unknown, N> }[PoolName];
+  ? AnyPoolDefinition
+  : { [N in PoolName]: Known<N extends keyof Pools ? Pools[N] : unknown, N> }[PoolName];
 
 /**
  * Writes a definition down outside of `forRoot`, with the resource's type inferred from how it is made.
@@ -68,9 +111,11 @@ export type KnownPoolDefinition = [keyof Pools] extends [never]
  * const renderer = definePool({ name: 'renderer', create: () => chromium.launch(), destroy: b => b.close() });
  * ```
  */
-export function definePool<T, const N extends string>(
-  definition: PoolDefinition<T, N>,
-): PoolDefinition<T, N> {
+export function definePool<T, const N extends string>(definition: PoolDefinition<T, N>): PoolDefinition<T, N>;
+export function definePool<K, T, const N extends string>(
+  definition: KeyedPoolDefinition<K, T, N>,
+): KeyedPoolDefinition<K, T, N>;
+export function definePool(definition: AnyPoolDefinition): AnyPoolDefinition {
   return definition;
 }
 
@@ -78,14 +123,14 @@ const WAYS = ['create', 'factory', 'useFactory', 'useClass'] as const;
 const STARTS: readonly unknown[] = ['lazy', 'warm', 'required'];
 
 /** What is the module's own in a definition, as opposed to the engine's. */
-export const MODULE_KEYS = ['useFactory', 'useClass', 'inject', 'start', 'startTimeout'] as const;
+export const MODULE_KEYS = ['useFactory', 'useClass', 'inject', 'start', 'startTimeout', 'key'] as const;
 
 /**
  * Checks what only the module knows; the engine checks the rest when it makes the pool.
  *
  * @throws TypeError
  */
-export function checkDefinition(definition: PoolDefinition): void {
+export function checkDefinition(definition: AnyPoolDefinition): void {
   const { name } = definition as { name?: unknown };
   if (typeof name !== 'string' || name === '') {
     throw new TypeError(`PoolModule: a pool's name must be a non-empty string, got ${String(name)}.`);
@@ -98,6 +143,31 @@ export function checkDefinition(definition: PoolDefinition): void {
     );
   }
   checkStart(`pool "${name}"`, definition);
+  const { key } = definition as { key?: unknown };
+  if (key !== undefined && typeof key !== 'function') {
+    throw new TypeError(
+      `PoolModule: pool "${name}" has a key that is no function; it must be request => key.`,
+    );
+  }
+}
+
+/**
+ * Checks what is known of a pool only when its factory has been made: whether it is one by key.
+ *
+ * @throws TypeError
+ */
+export function checkKeyed({ name, key, start }: AnyPoolDefinition, keyed: boolean): void {
+  if (!keyed && key) {
+    throw new TypeError(
+      `PoolModule: pool "${name}" has a key, which only a pool by key can make use of; give it a maxTotal, or leave key out.`,
+    );
+  }
+  if (keyed && start !== undefined && start !== 'lazy') {
+    throw new TypeError(
+      `PoolModule: pool "${name}" has start "${start as string}"; a pool by key starts with its first borrow, as there ` +
+        'is no key before.',
+    );
+  }
 }
 
 /** @throws TypeError */

@@ -6,7 +6,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
 } from '@nestjs/common';
-import { messageOf } from '../engine/index.js';
+import { KeyedPool, messageOf } from '../engine/index.js';
 import { PoolStartError } from './errors.js';
 import { PoolRegistry, type RegisteredPool } from './registry.js';
 
@@ -116,7 +116,7 @@ export class PoolLifecycle
 
 /** @throws what the pool could not be started for */
 async function start({ pool, start: mode, startTimeout }: RegisteredPool): Promise<void> {
-  if (mode === 'lazy') return;
+  if (mode === 'lazy' || pool instanceof KeyedPool) return;
   const { min } = pool.stats();
   await pool.start({ timeout: startTimeout });
   // Required means at least one, also where none is kept.

@@ -8,12 +8,13 @@ import {
   type OnModuleInit,
   type OptionalFactoryDependency,
   type Provider,
+  type Type,
 } from '@nestjs/common';
 import { APP_FILTER, ModulesContainer } from '@nestjs/core';
-import type { Pool, PoolOptions, ResourceFactory } from '../engine/index.js';
-import { Borrowed } from '../scope/index.js';
+import type { PoolOptions, ResourceFactory } from '../engine/index.js';
+import { Borrowed, type AnyPool } from '../scope/index.js';
 import { BorrowScopes } from './borrow-scopes.js';
-import type { KnownPoolDefinition, PoolDefinition } from './definition.js';
+import type { AnyPoolDefinition, KnownPoolDefinition } from './definition.js';
 import { HttpEntry } from './http-entry.js';
 import { PoolExceptionFilter } from './http-errors.js';
 import { PoolLifecycle } from './lifecycle.js';
@@ -119,23 +120,24 @@ function root(
 function poolProviders(
   known: readonly KnownPoolDefinition[],
 ): Required<Pick<DynamicModule, 'providers' | 'exports'>> {
-  const pools = known as readonly PoolDefinition[];
+  const pools = known;
   const shared = pools.flatMap<FactoryProvider>(definition => [
     poolProvider(definition),
     {
       provide: getBorrowedToken(definition.name),
       inject: [getPoolToken(definition.name), PoolRegistry],
-      useFactory: (pool: Pool<unknown>, registry: PoolRegistry) => new Borrowed(pool, registry),
+      useFactory: (pool: AnyPool<unknown>, registry: PoolRegistry) =>
+        new Borrowed(pool, registry, registry.keyRule(definition.name)),
     },
   ]);
-  const classes = pools.flatMap(definition => definition.useClass ?? []);
+  const classes = pools.flatMap<Type>(definition => definition.useClass ?? []);
   return {
     providers: [{ provide: DEFINITIONS, useValue: pools }, ...classes, ...shared],
     exports: shared.map(provider => provider.provide),
   };
 }
 
-function poolProvider(definition: PoolDefinition): FactoryProvider {
+function poolProvider(definition: AnyPoolDefinition): FactoryProvider {
   const provide = getPoolToken(definition.name);
   if (definition.useFactory) {
     const make = definition.useFactory as (...dependencies: unknown[]) => unknown;

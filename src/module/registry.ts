@@ -1,19 +1,31 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { Pool, type PoolOptions, type PoolSettings } from '../engine/index.js';
-import type { ScopeHost } from '../scope/index.js';
-import { MODULE_KEYS, checkDefinition, type ModuleSettings, type PoolDefinition } from './definition.js';
+import {
+  KeyedPool,
+  Pool,
+  type KeyedPoolOptions,
+  type PoolOptions,
+  type PoolSettings,
+} from '../engine/index.js';
+import type { AnyPool, KeyRule, ScopeHost } from '../scope/index.js';
+import {
+  MODULE_KEYS,
+  checkDefinition,
+  checkKeyed,
+  type AnyPoolDefinition,
+  type ModuleSettings,
+} from './definition.js';
 import { DuplicatePoolError, UnknownPoolError } from './errors.js';
 import { logListener } from './log-listener.js';
 import { checkModuleOptions, type PoolModuleOptions } from './options.js';
-import type { PoolName, ResourceOf } from './pools.js';
+import type { PoolName, PoolOf } from './pools.js';
 import { DEFINITIONS, ROOT_OPTIONS, getPoolToken, type Definitions } from './tokens.js';
 
 /** A pool as the application knows it. */
 export interface RegisteredPool {
-  readonly pool: Pool<unknown>;
-  readonly definition: PoolDefinition;
+  readonly pool: AnyPool<unknown>;
+  readonly definition: AnyPoolDefinition;
   readonly start: NonNullable<ModuleSettings['start']>;
   readonly startTimeout: number;
 }
@@ -25,7 +37,7 @@ export interface RegisteredPool {
 @Injectable()
 export class PoolRegistry implements ScopeHost {
   private readonly registered = new Map<string, RegisteredPool>();
-  private readonly resolved = new Map<string, Pool<unknown>>();
+  private readonly resolved = new Map<string, AnyPool<unknown>>();
   private readonly stop = new AbortController();
   /** Set when the application begins to shut down: readiness is down from then on. */
   shuttingDown = false;
@@ -58,7 +70,7 @@ export class PoolRegistry implements ScopeHost {
   }
 
   /** All pools, in the order of their registration. */
-  list(): Pool<unknown>[] {
+  list(): AnyPool<unknown>[] {
     return this.entries().map(entry => entry.pool);
   }
 
@@ -67,17 +79,17 @@ export class PoolRegistry implements ScopeHost {
    *
    * @throws UnknownPoolError
    */
-  get<N extends PoolName>(name: N): Pool<ResourceOf<N>> {
-    return this.require(name) as Pool<ResourceOf<N>>;
+  get<N extends PoolName>(name: N): PoolOf<N> {
+    return this.require(name) as unknown as PoolOf<N>;
   }
 
   /** As {@link get}, for a name that is only known at run time; `undefined` when there is no such pool. */
-  find(name: string): Pool<unknown> | undefined {
+  find(name: string): AnyPool<unknown> | undefined {
     const known = this.resolved.get(name);
     if (known) return known;
-    let pool: Pool<unknown>;
+    let pool: AnyPool<unknown>;
     try {
-      pool = this.moduleRef.get<Pool<unknown>>(getPoolToken(name), { strict: false });
+      pool = this.moduleRef.get<AnyPool<unknown>>(getPoolToken(name), { strict: false });
     } catch {
       return undefined;
     }
@@ -86,7 +98,7 @@ export class PoolRegistry implements ScopeHost {
   }
 
   /** @internal As {@link get}, without the types. */
-  require(name: string): Pool<unknown> {
+  require(name: string): AnyPool<unknown> {
     const pool = this.find(name);
     if (!pool) throw new UnknownPoolError(name, this.knownNames());
     return pool;
@@ -114,27 +126,45 @@ export class PoolRegistry implements ScopeHost {
    *
    * @param made what the definition's own way of making resources has given
    */
-  register(definition: PoolDefinition, made: Partial<PoolOptions<unknown>>): Pool<unknown> {
+  register(
+    definition: AnyPoolDefinition,
+    made: Partial<PoolOptions<unknown> | KeyedPoolOptions<unknown, unknown>>,
+  ): AnyPool<unknown> {
     const known = this.registered.get(definition.name);
     if (known) return known.pool;
     const { defaults = {}, log = true } = this.options;
     const own = withoutModuleKeys(definition);
+    const factorys = withoutModuleKeys(made);
+    const keyed = 'maxTotal' in own || 'maxTotal' in factorys;
+    checkKeyed(definition, keyed);
+    const { min, ...common } = withoutModuleKeys(defaults);
     const all: PoolSettings = {
-      ...withoutModuleKeys(defaults),
-      ...withoutModuleKeys(made),
+      ...common,
+      // A key goes when it is idle: how many the others keep is nothing to a pool by key.
+      ...(min !== undefined && !keyed && { min }),
+      ...factorys,
       ...own,
       name: definition.name,
     };
     const watching = [...(defaults.listeners ?? []), ...(made.listeners ?? []), ...(own.listeners ?? [])];
     const listeners = log ? [logListener(new Logger('PoolModule')), ...watching] : watching;
-    const pool = new Pool<unknown>({ ...all, listeners } as unknown as PoolOptions<unknown>);
+    const options: unknown = { ...all, listeners };
+    const pool = keyed
+      ? new KeyedPool(options as KeyedPoolOptions<unknown, unknown>)
+      : new Pool(options as PoolOptions<unknown>);
     this.registered.set(definition.name, {
       pool,
       definition,
-      start: definition.start ?? defaults.start ?? 'lazy',
+      start: keyed ? 'lazy' : (definition.start ?? defaults.start ?? 'lazy'),
       startTimeout: definition.startTimeout ?? defaults.startTimeout ?? 10_000,
     });
     return pool;
+  }
+
+  /** @internal How the pool of this name finds its key in a request. */
+  keyRule(name: string): KeyRule | undefined {
+    const definition = this.registered.get(name)?.definition;
+    return definition?.key ? (definition as KeyRule) : undefined;
   }
 
   /** @internal */
@@ -151,7 +181,7 @@ export class PoolRegistry implements ScopeHost {
           'where else pools are defined.',
       );
     }
-    const owners = new Map<string, { definition: PoolDefinition; modules: string[] }>();
+    const owners = new Map<string, { definition: AnyPoolDefinition; modules: string[] }>();
     for (const module of this.modules.values()) {
       const definitions = (module.providers.get(DEFINITIONS)?.instance ?? []) as unknown as Definitions;
       for (const definition of definitions) {

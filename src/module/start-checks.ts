@@ -1,6 +1,7 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
 import { borrowsOf } from './borrow.decorator.js';
+import { KeyedPool } from '../engine/index.js';
 import { UnknownPoolError } from './errors.js';
 import type { PoolRegistry } from './registry.js';
 import { getPoolToken } from './tokens.js';
@@ -9,7 +10,8 @@ import { getPoolToken } from './tokens.js';
  * Finds at start-up what would otherwise fail in the first request.
  *
  * @throws UnknownPoolError when a handler borrows from a pool that nobody registered
- * @throws Error when a pool's factory depends on a REQUEST-scoped provider
+ * @throws Error when a handler borrows from a keyed pool without a key, or with one from another pool, or when a pool's
+ *   factory depends on a REQUEST-scoped provider
  */
 export function checkApplication(modules: ModulesContainer, registry: PoolRegistry): void {
   const known = registry.knownNames();
@@ -19,8 +21,11 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
       if (typeof metatype !== 'function') continue;
       const prototype = metatype.prototype as object;
       for (const method of scanner.getAllMethodNames(prototype)) {
-        const missing = borrowsOf(prototype, method).find(({ name }) => !known.includes(name));
-        if (missing) throw new UnknownPoolError(missing.name, known, `${metatype.name}.${method}()`);
+        for (const { name, options } of borrowsOf(prototype, method)) {
+          const where = `${metatype.name}.${method}()`;
+          if (!known.includes(name)) throw new UnknownPoolError(name, known, where);
+          checkKey(name, where, options.key !== undefined, registry);
+        }
       }
     }
     for (const name of known) {
@@ -31,5 +36,20 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
         );
       }
     }
+  }
+}
+
+function checkKey(name: string, where: string, given: boolean, registry: PoolRegistry): void {
+  const keyed = registry.find(name) instanceof KeyedPool;
+  if (keyed && !given && !registry.keyRule(name)) {
+    throw new Error(
+      `${where} borrows from "${name}", a pool by key, and nobody says which key. Give the pool's definition a rule, ` +
+        `\`key: request => …\`, or write @Borrow('${name}', { key: request => … }).`,
+    );
+  }
+  if (!keyed && given) {
+    throw new Error(
+      `${where} borrows from "${name}" with a key, but it is no pool by key. Leave the key out, or give the pool a maxTotal.`,
+    );
   }
 }

@@ -1,4 +1,4 @@
-import type { PoolDefinition } from './definition.js';
+import type { AnyPoolDefinition } from './definition.js';
 
 /**
  * The injection token of a pool; what `@InjectPool(name)` injects. In tests, `overrideProvider(getPoolToken(name))`
@@ -19,4 +19,4 @@ export const ROOT_OPTIONS = Symbol('nestjs-pool.options');
 /** The definitions a module registers: a provider that can be found before any pool is made. */
 export const DEFINITIONS = Symbol('nestjs-pool.definitions');
 
-export type Definitions = readonly PoolDefinition[];
+export type Definitions = readonly AnyPoolDefinition[];

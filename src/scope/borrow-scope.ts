@@ -1,4 +1,4 @@
-import type { AcquireOptions, Lease, Pool } from '../engine/index.js';
+import { KeyedPool, type AcquireOptions, type Lease, type Pool, type Priority } from '../engine/index.js';
 import { BorrowScopeEndedError } from './errors.js';
 
 export interface BorrowOptions {
@@ -7,9 +7,14 @@ export interface BorrowOptions {
    * scope is waiting for it already, that wait is shared.
    */
   readonly timeout?: number | undefined;
+  /** Who is served first where several wait. Default `normal`. A wait that is shared keeps the priority it has. */
+  readonly priority?: Priority | undefined;
   /** A separate resource, not the one this scope shares. It goes back with the others. Default false. */
   readonly fresh?: boolean | undefined;
 }
+
+/** What a scope borrows from. */
+export type AnyPool<T> = Pool<T> | KeyedPool<unknown, T>;
 
 /** The application a scope belongs to; two applications in one process do not meet. */
 export interface ScopeHost {
@@ -38,9 +43,15 @@ export class BorrowScope {
   private opened = false;
   private ended = false;
   private failure: unknown = undefined;
-  private shared: Map<Pool<unknown>, Shared> | undefined = undefined;
+  /** By pool. */
+  private shared: Map<unknown, Shared> | undefined = undefined;
+  /** Of each keyed pool, by key. */
+  private sharedOf: Map<unknown, Map<unknown, Shared>> | undefined = undefined;
   private leases: Lease<unknown>[] | undefined = undefined;
+  /** For acquires that are queueing now; those that come later have another. */
   private departure: AbortController | undefined = undefined;
+  /** What {@link signal} has been asked of. */
+  private interest: AbortController | undefined = undefined;
 
   constructor(readonly host: ScopeHost) {}
 
@@ -61,44 +72,66 @@ export class BorrowScope {
     this.failure ??= error;
   }
 
+  /** The request that the work is for, as the keys of keyed pools are found in it; undefined for other work. */
+  get request(): unknown {
+    return undefined;
+  }
+
+  /**
+   * Aborted when the work is not wanted any more: whoever it is for has left, or a pool has taken away what the scope
+   * has borrowed (`maxHold`, or the deadline of a shutdown).
+   */
+  get signal(): AbortSignal {
+    if (!this.interest) {
+      this.interest = new AbortController();
+      for (const lease of this.leases ?? []) this.heed(lease);
+      this.begin();
+    }
+    return this.interest.signal;
+  }
+
   /** Whoever the work is for has left: acquires that are queueing for it now are aborted. Nothing is taken away. */
   abandon(reason: Error): void {
     this.departure?.abort(reason);
     this.departure = undefined;
+    this.interest?.abort(reason);
   }
 
   /**
    * Borrows from a pool, or shares what this scope has borrowed from it. A failed borrow is not remembered.
    *
+   * @param key of a keyed pool; undefined for any other
    * @throws BorrowScopeEndedError when the scope has ended, also when it ended while the borrow was queueing
    * @throws what `pool.acquire` throws
    */
-  borrow<T>(pool: Pool<T>, options: BorrowOptions = {}): Promise<Lease<T>> {
-    if (!this.opened) {
-      this.opened = true;
-      this.open();
-      this.endWhenIdle();
-    }
+  borrow<T>(pool: AnyPool<T>, options: BorrowOptions = {}, key?: unknown): Promise<Lease<T>> {
+    this.begin();
     if (this.ended) return Promise.reject(new BorrowScopeEndedError(pool.name));
-    if (options.fresh) return this.acquire(pool, options);
+    if (options.fresh) return this.acquire(pool, options, key);
 
-    const key = pool as Pool<unknown>;
-    const known = this.shared?.get(key);
+    const isKeyed = pool instanceof KeyedPool;
+    const shared = isKeyed ? this.sharedKeysOf(pool) : (this.shared ??= new Map<unknown, Shared>());
+    const what = isKeyed ? key : pool;
+    const known = shared.get(what);
     // One that was given back early, or that its pool took away, is of no use to anybody.
     if (known && !known.got?.released) return known.lease as Promise<Lease<T>>;
 
-    const entry: Shared = { lease: this.acquire(pool, options), got: undefined };
-    this.shared ??= new Map();
-    this.shared.set(key, entry);
+    const entry: Shared = { lease: this.acquire(pool, options, key), got: undefined };
+    shared.set(what, entry);
     entry.lease.then(
       lease => {
         entry.got = lease;
       },
       () => {
-        if (this.shared?.get(key) === entry) this.shared.delete(key);
+        if (shared.get(what) === entry) shared.delete(what);
       },
     );
     return entry.lease as Promise<Lease<T>>;
+  }
+
+  /** What a scope is called where it holds and waits, in a deadlock. */
+  toString(): string {
+    return 'a borrow scope';
   }
 
   /** Called before the first borrow: takes the holds that only matter to a scope that has something to give back. */
@@ -106,11 +139,32 @@ export class BorrowScope {
     // A plain scope is held by whoever runs it.
   }
 
-  private async acquire<T>(pool: Pool<T>, options: AcquireOptions): Promise<Lease<T>> {
+  private begin(): void {
+    if (this.opened) return;
+    this.opened = true;
+    this.open();
+    this.endWhenIdle();
+  }
+
+  private sharedKeysOf(pool: unknown): Map<unknown, Shared> {
+    this.sharedOf ??= new Map();
+    let shared = this.sharedOf.get(pool);
+    if (!shared) this.sharedOf.set(pool, (shared = new Map<unknown, Shared>()));
+    return shared;
+  }
+
+  private async acquire<T>(
+    pool: AnyPool<T>,
+    { timeout, priority }: BorrowOptions,
+    key: unknown,
+  ): Promise<Lease<T>> {
     this.departure ??= new AbortController();
+    const { signal } = this.departure;
+    // As the owner: a scope gives nothing back before its end, so two that wait for each other wait in vain.
+    const wish: AcquireOptions = { timeout, priority, signal, owner: this };
     let lease: Lease<T> | undefined;
     try {
-      lease = await pool.acquire({ timeout: options.timeout, signal: this.departure.signal });
+      lease = await (pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish));
     } catch (error) {
       if (error !== SCOPE_IS_OVER) throw error;
     }
@@ -119,7 +173,12 @@ export class BorrowScope {
       throw new BorrowScopeEndedError(pool.name);
     }
     (this.leases ??= []).push(lease);
+    if (this.interest) this.heed(lease);
     return lease;
+  }
+
+  private heed({ signal }: Lease<unknown>): void {
+    signal.addEventListener('abort', () => this.interest?.abort(signal.reason), { once: true });
   }
 
   private endWhenIdle(): void {
@@ -128,6 +187,6 @@ export class BorrowScope {
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
     for (const lease of this.leases ?? []) lease.release(this.failure);
-    this.leases = this.shared = undefined;
+    this.leases = this.shared = this.sharedOf = undefined;
   }
 }

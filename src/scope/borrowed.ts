@@ -1,16 +1,25 @@
-import type { Lease, Pool } from '../engine/index.js';
-import type { BorrowOptions, ScopeHost } from './borrow-scope.js';
+import { KeyedPool, type Lease } from '../engine/index.js';
+import type { AnyPool, BorrowOptions, BorrowScope, ScopeHost } from './borrow-scope.js';
 import { currentScope } from './current-scope.js';
 import { NoBorrowScopeError } from './errors.js';
+import { keyFor, type KeyRule } from './key.js';
+
+/** How to borrow from a pool that may be a keyed one. */
+export interface KeyedBorrowOptions<K = unknown> extends BorrowOptions {
+  /** The key, in place of the one that the pool's own rule would find in the request. Only for keyed pools. */
+  readonly key?: K | undefined;
+}
 
 /**
  * What a singleton holds to reach the resource of the unit of work it is called in: the same one all through a request,
- * borrowed on first use, given back when the request is done with it.
+ * borrowed on first use, given back when the request is done with it. Of a keyed pool: the same one for each key.
  */
-export class Borrowed<T> {
+export class Borrowed<T, K = unknown> {
   constructor(
-    private readonly pool: Pool<T>,
+    private readonly pool: AnyPool<T>,
     private readonly host: ScopeHost,
+    /** How a keyed pool finds its key in a request. */
+    private readonly rule?: KeyRule,
   ) {}
 
   /**
@@ -18,16 +27,31 @@ export class Borrowed<T> {
    *
    * @throws NoBorrowScopeError outside any scope
    * @throws BorrowScopeEndedError in code that runs on after its scope has ended
+   * @throws BorrowKeyError when the pool is a keyed one and its key is not known
    * @throws what `pool.acquire` throws
    */
-  async get(options?: BorrowOptions): Promise<T> {
+  async get(options?: KeyedBorrowOptions<K>): Promise<T> {
     return (await this.lease(options)).resource;
   }
 
-  /** The lease itself, for its `signal`, or to give a broken resource up with `destroy()`. Throws as {@link get}. */
-  lease(options?: BorrowOptions): Promise<Lease<T>> {
+  /**
+   * The lease itself, for its `signal`, or to give a broken resource up with `destroy()`. Throws as {@link get}. Leave
+   * it to the scope to release it: where a scope waits for more, its pools take it that it keeps what it has.
+   */
+  async lease(options?: KeyedBorrowOptions<K>): Promise<Lease<T>> {
     const scope = currentScope(this.host);
-    if (!scope) return Promise.reject(new NoBorrowScopeError(this.pool.name));
-    return scope.borrow(this.pool, options);
+    if (!scope) throw new NoBorrowScopeError(this.pool.name);
+    return borrowIn(scope, this.pool, options, this.rule);
   }
+}
+
+/** Borrows in a scope; finds the key first where the pool is a keyed one. */
+export function borrowIn<T>(
+  scope: BorrowScope,
+  pool: AnyPool<T>,
+  options: KeyedBorrowOptions = {},
+  rule?: KeyRule,
+): Promise<Lease<T>> {
+  if (!(pool instanceof KeyedPool)) return scope.borrow(pool, options);
+  return scope.borrow(pool, options, keyFor(pool.name, options.key, rule, scope.request));
 }

@@ -2,9 +2,11 @@
 export class NoBorrowScopeError extends Error {
   override readonly name = 'NoBorrowScopeError';
 
-  constructor(pool: string) {
+  /** @param pool the pool's name; undefined where nothing but the scope was asked for */
+  constructor(pool?: string) {
     super(
-      `Pool "${pool}": there is no borrow scope here to give the resource back in. Borrowed.get() works during an HTTP ` +
+      (pool === undefined ? '' : `Pool "${pool}": `) +
+        'there is no borrow scope here to give a resource back in. Borrowed.get() works during an HTTP ' +
         'request, or inside `await scopes.run(async () => …)` with BorrowScopes injected. If this code runs during a ' +
         'request, something on the way here has lost the AsyncLocalStorage context (an event listener, a queue of your ' +
         'own). Everywhere else, inject the pool with @InjectPool and call pool.use().',
@@ -20,6 +22,18 @@ export class BorrowScopeEndedError extends Error {
     super(
       `Pool "${pool}": the borrow scope has ended and its resources are back in their pools. Await all work before the ` +
         'handler returns, or run work that outlives the request in a scope of its own: `scopes.run(work, { own: true })`.',
+    );
+  }
+}
+
+/** A keyed pool was borrowed from, and it is not known for which key. */
+export class BorrowKeyError extends Error {
+  override readonly name = 'BorrowKeyError';
+
+  constructor(pool: string, why: string) {
+    super(
+      `Keyed pool "${pool}": the key is missing: ${why}. Give the pool's definition a rule, \`key: request => …\`, or ` +
+        'name the key with each borrow: `borrowed.get({ key })`.',
     );
   }
 }

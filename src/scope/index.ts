@@ -1,4 +1,5 @@
-export { BorrowScope, type BorrowOptions, type ScopeHost } from './borrow-scope.js';
-export { Borrowed } from './borrowed.js';
+export { BorrowScope, type AnyPool, type BorrowOptions, type ScopeHost } from './borrow-scope.js';
+export { Borrowed, borrowIn, type KeyedBorrowOptions } from './borrowed.js';
 export { anyScope, currentScope, inScope } from './current-scope.js';
-export { BorrowScopeEndedError, NoBorrowScopeError, RequestAbortedError } from './errors.js';
+export { BorrowKeyError, BorrowScopeEndedError, NoBorrowScopeError, RequestAbortedError } from './errors.js';
+export type { KeyRequest, KeyRule } from './key.js';

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import type { Pool, PoolStats } from '../engine/index.js';
+import { KeyedPool, type Pool } from '../engine/index.js';
+import type { AnyPool } from '../scope/index.js';
 import type { PoolName } from '../module/pools.js';
 import { PoolRegistry } from '../module/registry.js';
-import { UP, judge, type Readiness, type ReadinessOptions } from './readiness.js';
+import { UP, judge, type AnyStats, type Readiness, type ReadinessOptions } from './readiness.js';
 
 const DEFAULTS: Required<ReadinessOptions> = {
   maxWait: 1_000,
@@ -37,7 +38,7 @@ interface Memory {
  */
 @Injectable()
 export class PoolHealthIndicator {
-  private readonly memories = new WeakMap<Pool<unknown>, Memory>();
+  private readonly memories = new WeakMap<AnyPool<unknown>, Memory>();
 
   constructor(
     private readonly health: HealthIndicatorService,
@@ -60,7 +61,9 @@ export class PoolHealthIndicator {
       ? { status: 'down', reason: 'the application is shutting down' }
       : judge(stats, this.isStarved(pool, stats, chosen), chosen);
     const inDoubt = isIdle(stats) || (memory.failed && isEmpty(stats));
-    if (readiness.status === 'up' && inDoubt) readiness = await this.probed(pool, chosen);
+    // A backend behind one key says nothing of those behind others.
+    if (readiness.status === 'up' && inDoubt && !(pool instanceof KeyedPool))
+      readiness = await this.probed(pool, chosen);
     return this.answer(name, readiness, stats);
   }
 
@@ -73,8 +76,8 @@ export class PoolHealthIndicator {
   }
 
   private isStarved(
-    pool: Pool<unknown>,
-    stats: PoolStats,
+    pool: AnyPool<unknown>,
+    stats: AnyStats,
     { maxWait, starvedFor }: Required<ReadinessOptions>,
   ): boolean {
     const memory = this.memoryOf(pool);
@@ -104,7 +107,7 @@ export class PoolHealthIndicator {
     return memory.probe;
   }
 
-  private memoryOf(pool: Pool<unknown>): Memory {
+  private memoryOf(pool: AnyPool<unknown>): Memory {
     let memory = this.memories.get(pool);
     if (!memory) {
       memory = { stuckSince: undefined, probe: undefined, probedAt: 0, failed: false, probing: false };
@@ -113,12 +116,12 @@ export class PoolHealthIndicator {
     return memory;
   }
 
-  private answer(name: string, readiness: Readiness, stats: PoolStats | undefined): HealthIndicatorResult {
+  private answer(name: string, readiness: Readiness, stats: AnyStats | undefined): HealthIndicatorResult {
     const counts = stats && {
       state: stats.state,
       leased: stats.leased,
       idle: stats.idle,
-      max: stats.max,
+      max: 'maxTotal' in stats ? stats.maxTotal : stats.max,
       waiting: stats.waiting,
       oldestWaitMs: Math.round(stats.oldestWaitMs),
     };
@@ -146,10 +149,10 @@ async function probe(
   }
 }
 
-function isIdle(stats: PoolStats): boolean {
+function isIdle(stats: AnyStats): boolean {
   return stats.leased === 0 && stats.waiting === 0 && stats.idle > 0;
 }
 
-function isEmpty(stats: PoolStats): boolean {
+function isEmpty(stats: AnyStats): boolean {
   return stats.leased === 0 && stats.idle === 0;
 }

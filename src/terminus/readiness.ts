@@ -1,4 +1,4 @@
-import type { PoolStats } from '../engine/index.js';
+import type { KeyedPoolStats, PoolStats } from '../engine/index.js';
 
 /** When a pool counts as not ready. Durations are milliseconds. */
 export interface ReadinessOptions {
@@ -22,8 +22,16 @@ export type Readiness =
 
 export const UP: Readiness = { status: 'up' };
 
+/** What is known of a pool, or of a pool by key. */
+export type AnyStats = PoolStats | KeyedPoolStats;
+
+/** How many resources there may be at most. */
+function capacityOf(stats: AnyStats): number {
+  return 'maxTotal' in stats ? stats.maxTotal : stats.max + stats.overflow;
+}
+
 /** Reads readiness off the counters; borrows nothing, so that probes cannot make an overload worse. */
-export function judge(stats: PoolStats, starved: boolean, options: Required<ReadinessOptions>): Readiness {
+export function judge(stats: AnyStats, starved: boolean, options: Required<ReadinessOptions>): Readiness {
   switch (stats.state) {
     case 'starting':
       return { status: 'down', reason: 'starting: min is not reached yet' };
@@ -41,7 +49,7 @@ export function judge(stats: PoolStats, starved: boolean, options: Required<Read
       break;
   }
   if (starved) return { status: 'down', reason: `starved: waiters older than ${options.maxWait} ms` };
-  if (stats.leased >= stats.max + stats.overflow)
+  if (stats.leased >= capacityOf(stats))
     return { status: 'degraded', reason: 'saturated: every resource is leased' };
   return UP;
 }

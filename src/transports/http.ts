@@ -39,13 +39,25 @@ export class HttpScope extends BorrowScope {
   private answer: 'value' | 'stream' | 'by hand' = 'value';
   private clientLeft = false;
   private responseOver: (() => void) | undefined = undefined;
+  /** What the platform has made of Node's request, where it makes something of its own. */
+  platformRequest: unknown = undefined;
 
   constructor(
     host: ScopeHost,
-    private readonly request: IncomingMessage,
+    private readonly incoming: IncomingMessage,
     private readonly response: ServerResponse,
   ) {
     super(host);
+  }
+
+  override get request(): unknown {
+    return this.platformRequest ?? this.incoming;
+  }
+
+  /** Without the query, which may have a secret in it. */
+  override toString(): string {
+    const { method = '', url = '' } = this.incoming;
+    return `${method} ${url.split('?', 1)[0] ?? ''}`;
   }
 
   /** Tells how the handler answers, as soon as that is known. */
@@ -58,7 +70,7 @@ export class HttpScope extends BorrowScope {
     const { response } = this;
     if (response.writableEnded || (response.destroyed && response.headersSent)) return;
 
-    const socket = this.request.socket as Socket | undefined;
+    const socket = this.incoming.socket as Socket | undefined;
     const drop = this.hold();
     const over = (this.responseOver = (): void => {
       forgetSocket();
@@ -107,10 +119,12 @@ function onSocketClose(socket: Socket, closed: () => void): () => void {
 
 /** Lets every request of an application run in a scope of its own, entered before any middleware of the application. */
 export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void {
-  const enter = (request: ScopedRequest, response: ServerResponse, next: () => void): void => {
-    let scope = request[SCOPE];
-    if (scope?.host !== host) scope = request[SCOPE] = new HttpScope(host, request, response);
-    inScope(scope, next);
+  const scopeOf = (request: ScopedRequest, response: ServerResponse): HttpScope => {
+    const known = request[SCOPE];
+    return known?.host === host ? known : (request[SCOPE] = new HttpScope(host, request, response));
+  };
+  const enter = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
+    inScope(scopeOf(request, response), next);
   };
   if (adapter.getType() !== 'fastify') {
     adapter.use(enter);
@@ -122,7 +136,9 @@ export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void
   if (!withoutMiddleware) adapter.use(enter);
   // For `new FastifyAdapter({ skipMiddie: true })`. Otherwise it finds the scope that is there.
   fastify.addHook('onRequest', (request, reply, done) => {
-    enter(request.raw, reply.raw, done);
+    const scope = scopeOf(request.raw, reply.raw);
+    scope.platformRequest = request;
+    inScope(scope, done);
   });
 }
 

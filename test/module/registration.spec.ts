@@ -85,7 +85,10 @@ describe('PoolModule', () => {
     });
     const registry = module.get(PoolRegistry);
     const seen = await Promise.all(
-      registry.list().map(async pool => [pool.name, await pool.use(r => (r as Item).from), pool.stats().max]),
+      registry.names().map(async name => {
+        const pool = registry.get(name);
+        return [name, await pool.use(r => (r as Item).from), pool.stats().max];
+      }),
     );
     expect(seen).toEqual(
       expect.arrayContaining([

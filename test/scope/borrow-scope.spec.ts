@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Pool } from '../../src/engine/index.js';
+import { Pool, PoolDeadlockError } from '../../src/engine/index.js';
 import {
   BorrowScope,
   BorrowScopeEndedError,
@@ -105,6 +105,55 @@ describe('BorrowScope', () => {
     drop();
     expect(shown).toEqual([new Error('first')]);
     expect(strict.stats().totals.destroyedBy).toEqual({ fatal: 1 });
+  });
+
+  it('has a signal that tells when a pool takes away what it has borrowed, before or after it was asked for', async () => {
+    for (const order of ['before', 'after']) {
+      const taking = new Pool({ name: 'taking', create: () => ({}) });
+      const work = new BorrowScope(host);
+      const done = work.hold();
+      if (order === 'before') await work.borrow(taking);
+      const { signal } = work;
+      if (order === 'after') await work.borrow(taking);
+      expect(signal.aborted).toBe(false);
+      await taking.close({ timeout: 0 });
+      expect((signal.reason as Error).message).toMatch(/"taking"/);
+      done();
+    }
+  });
+
+  it('has a signal that tells that its client has left', () => {
+    const { signal } = scope;
+    scope.abandon(new RequestAbortedError());
+    expect(signal.reason).toBeInstanceOf(RequestAbortedError);
+    expect(scope.signal).toBe(signal);
+  });
+
+  it('lets a borrow with a higher priority be served first', async () => {
+    const other = await pool.acquire();
+    const normal = follow(pool.acquire());
+    const high = follow(scope.borrow(pool, { priority: 'high' }));
+    other.release();
+    await turn();
+    expect([high.state, normal.state]).toEqual(['fulfilled', 'pending']);
+    drop();
+    await turn();
+    normal.value?.release();
+  });
+
+  it('is the owner of what it borrows, so that those who hold and wait for each other are told at once', async () => {
+    const other = new BorrowScope(host);
+    const dropOther = other.hold();
+    pool.resize({ max: 2 });
+    await Promise.all([scope.borrow(pool), other.borrow(pool)]);
+    const patient = follow(scope.borrow(pool, { fresh: true }));
+    const error = await failureOf(other.borrow(pool, { fresh: true }));
+    expect(error).toBeInstanceOf(PoolDeadlockError);
+    expect((error as Error).message).toMatch(/a borrow scope/);
+    expect(patient.state).toBe('pending');
+    dropOther();
+    await turn();
+    expect(patient.state).toBe('fulfilled');
   });
 
   it('is what Borrowed looks for, and only that of its own application', async () => {
