@@ -1,5 +1,10 @@
 import type { Client, ClientConfig } from 'pg';
-import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../engine/index.js';
+import {
+  PoolOptionsError,
+  type KeyedResourceFactory,
+  type PoolSettings,
+  type ResourceFactory,
+} from '../engine/index.js';
 import { PgFactory } from './pg/factory.js';
 import type { SessionReset } from './pg/session.js';
 
@@ -77,13 +82,84 @@ export function pgPool<const Name extends string>(
   options: PgPoolOptions & { name: Name },
 ): PgPool & { name: Name };
 export function pgPool(options: PgPoolOptions): PgPool;
-export function pgPool({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPoolOptions): PgPool {
-  const pool = options.name ?? 'pool';
-  if (!SESSION_RESETS.includes(sessionReset)) {
-    throw new PoolOptionsError(
-      pool,
-      `Pool "${pool}": option "sessionReset" is "${sessionReset as string}"; it must be 'auto', 'always' or 'never'.`,
+export function pgPool(options: PgPoolOptions): PgPool {
+  const { settings, config, ...rest } = split(options);
+  return { ...settings, factory: makeFactory(() => config, config, rest) };
+}
+
+/** The options of {@link pgPool}, for each key, and how the connections of a key differ. */
+export type KeyedPgPoolOptions<K> = Omit<PgPoolOptions, 'min'> & {
+  /** At most, of all keys together; `max` is that of one key. */
+  maxTotal: number;
+  /**
+   * What the connections of a key have that others have not: another `database` or `user`, or
+   * `options: '-c search_path=…'`. A key that comes from outside must have been checked by then.
+   */
+  connection: (key: K) => ClientConfig;
+};
+
+/** What {@link keyedPgPool} makes: options for `new KeyedPool()`, or for a definition in `PoolModule`. */
+export type KeyedPgPool<K> = Omit<PoolSettings, 'min'> & {
+  maxTotal: number;
+  factory: KeyedResourceFactory<K, Client>;
+};
+
+/**
+ * A pool of PostgreSQL connections by key: one for each tenant, or for each of many databases. What differs is said by
+ * `connection`; everything else is as with {@link pgPool}.
+ *
+ * ```ts
+ * const tenants = new KeyedPool(keyedPgPool({
+ *   connectionString, maxTotal: 50, max: 5, connection: (tenant: string) => ({ database: `tenant_${tenant}` }),
+ * }));
+ * ```
+ *
+ * @throws PoolOptionsError when `sessionReset` or `connection` is not what it must be
+ */
+export function keyedPgPool<K>({ connection, ...options }: KeyedPgPoolOptions<K>): KeyedPgPool<K> {
+  const { settings, config, ...rest } = split(options);
+  const { name: pool = 'pool' } = settings;
+  if (typeof connection !== 'function') {
+    throw wrong(
+      options.name,
+      'connection',
+      connection,
+      'a function from a key to what its connections differ in',
     );
+  }
+  const factory = makeFactory((key: K) => merge(pool, config, connection(key)), config, rest);
+  return { ...settings, maxTotal: options.maxTotal, factory };
+}
+
+/** What stands in a connection string; pg lets that win over what stands beside it. */
+const IN_CONNECTION_STRING = ['host', 'port', 'user', 'password', 'database'] as const;
+
+/** @throws PoolOptionsError when pg would take no notice of what is said for the key */
+function merge(pool: string, common: ClientConfig, own: ClientConfig): ClientConfig {
+  if (common.connectionString !== undefined && own.connectionString === undefined) {
+    const lost = IN_CONNECTION_STRING.find(name => own[name] !== undefined);
+    if (lost) {
+      throw new PoolOptionsError(
+        pool,
+        `Pool "${pool}": option "connection" has returned a ${lost}, but pg goes by the pool's connectionString. Return a ` +
+          'connectionString for the key, or give the pool host, port, user and so on one by one.',
+      );
+    }
+  }
+  return { ...common, ...own };
+}
+
+interface Split {
+  readonly settings: PoolSettings;
+  readonly config: ClientConfig;
+  readonly sessionReset: SessionReset;
+  readonly destroyTimeout: number;
+}
+
+/** Tells what is the pool's from what is pg's. */
+function split({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPoolOptions): Split {
+  if (!SESSION_RESETS.includes(sessionReset)) {
+    throw wrong(options.name, 'sessionReset', sessionReset, `'auto', 'always' or 'never'`);
   }
   const config: Record<string, unknown> = { keepAlive: tcpKeepAlive ?? options.stream === undefined };
   const settings: Record<string, unknown> = {};
@@ -92,6 +168,19 @@ export function pgPool({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPo
     (Object.hasOwn(CLIENT_OPTIONS, key) ? config : settings)[key] = value;
   }
   const { destroyTimeout = DEFAULT_DESTROY_TIMEOUT } = options;
+  return { settings, config, sessionReset, destroyTimeout };
+}
+
+function makeFactory<K>(
+  configOf: (key: K) => ClientConfig,
+  { stream }: ClientConfig,
+  { sessionReset, destroyTimeout }: Pick<Split, 'sessionReset' | 'destroyTimeout'>,
+): PgFactory<K> {
   const patience = Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2;
-  return { ...settings, factory: new PgFactory(config, sessionReset, patience) };
+  return new PgFactory(configOf, sessionReset, patience, stream === undefined);
+}
+
+function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {
+  const shown = typeof value === 'string' ? `"${value}"` : String(value);
+  return new PoolOptionsError(pool, `Pool "${pool}": option "${option}" is ${shown}; it must be ${allowed}.`);
 }

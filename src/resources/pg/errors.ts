@@ -1,4 +1,4 @@
-import { PoolError } from '../../engine/index.js';
+import { PoolError, PoolOptionsError } from '../../engine/index.js';
 
 const DEPTH = 5;
 
@@ -48,6 +48,7 @@ function isSocketError(error: unknown): boolean {
 
 /** Is connecting again pointless until somebody changes something? */
 export function isHopeless(error: unknown): boolean {
+  if (error instanceof PoolOptionsError) return true;
   return some(error, ({ code }) => typeof code === 'string' && HOPELESS.has(code));
 }
 

@@ -1,26 +1,33 @@
 import type { Client, ClientConfig } from 'pg';
-import type { CreateContext, ResourceFactory } from '../../engine/index.js';
+import type { CreateContext, KeyedResourceFactory, ResourceFactory } from '../../engine/index.js';
 import { endSession, openSession } from './connect.js';
 import { isConnectionError, isHopeless } from './errors.js';
 import type { Session, SessionReset } from './session.js';
 
-/** How a pool makes, checks, cleans and ends the clients of pg. */
-export class PgFactory implements ResourceFactory<Client> {
+/**
+ * How a pool makes, checks, cleans and ends the clients of pg.
+ *
+ * @typeParam K the keys of a keyed pool
+ */
+export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedResourceFactory<K, Client> {
   // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
-  readonly #config: ClientConfig;
+  readonly #config: (key: K) => ClientConfig;
   readonly #sessions = new WeakMap<Client, Session>();
 
   constructor(
-    config: ClientConfig,
+    config: (key: K) => ClientConfig,
     private readonly sessionReset: SessionReset,
     /** Milliseconds that a connection is given to end by itself. */
     private readonly patience: number,
+    /** Can the server be reached by another socket, to cancel a query? */
+    private readonly reachable: boolean,
   ) {
     this.#config = config;
   }
 
-  async create(context: CreateContext): Promise<Client> {
-    const session = await openSession(this.#config, this.sessionReset, context);
+  async create(context: CreateContext & { readonly key?: K }): Promise<Client> {
+    const config = this.#config(context.key as K);
+    const session = await openSession(config, this.sessionReset, context);
     this.#sessions.set(session.client, session);
     return session.client;
   }
@@ -34,7 +41,7 @@ export class PgFactory implements ResourceFactory<Client> {
   }
 
   destroy(client: Client): Promise<void> {
-    return endSession(this.session(client), this.patience, this.#config.stream === undefined);
+    return endSession(this.session(client), this.patience, this.reachable);
   }
 
   isFatal(error: unknown): boolean {
