@@ -1,7 +1,7 @@
 // The layers: arrows point down only.
 //
 //   index      may import everything, nothing imports it
-//   terminus   observe   resources      beside each other, never each other
+//   terminus   observe   resources   testing      beside each other, never each other
 //   module
 //   transports
 //   scope
@@ -15,6 +15,7 @@ const LAYERS = {
   module: { layers: ['transports', 'scope', 'engine'], packages: ['@nestjs/', 'rxjs', 'reflect-metadata'] },
   terminus: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   observe: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
+  testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg'] },
 };
 

@@ -1,11 +1,11 @@
-import { Injectable } from '@nestjs/common';
-import { BorrowScope, currentScope, inScope } from '../scope/index.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { BorrowScope, currentScope, inScope, type ScopeHost } from '../scope/index.js';
 import { PoolRegistry } from './registry.js';
 
 /** Runs work that is no request in a borrow scope: jobs, consumers, scripts. */
 @Injectable()
 export class BorrowScopes {
-  constructor(private readonly registry: PoolRegistry) {}
+  constructor(@Inject(PoolRegistry) private readonly host: ScopeHost) {}
 
   /**
    * Runs `work` in a borrow scope: what it borrows goes back when it has settled. Inside a scope that is running
@@ -14,8 +14,8 @@ export class BorrowScopes {
    * @param options `own: true` for a scope of its own, e.g. for work that outlives the request
    */
   async run<R>(work: () => R | PromiseLike<R>, options: { own?: boolean } = {}): Promise<R> {
-    const outer = options.own ? undefined : currentScope(this.registry);
-    const scope = outer ?? new BorrowScope(this.registry);
+    const outer = options.own ? undefined : currentScope(this.host);
+    const scope = outer ?? new BorrowScope(this.host);
     const drop = scope.hold();
     try {
       return await inScope(scope, work);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
-import { Borrow, Borrowed, InjectBorrowed, PoolModule, PoolRegistry } from '../../src/index.js';
+import { Borrow, Borrowed, InjectBorrowed, PoolModule } from '../../src/index.js';
+import { assertNoLeases } from '../../src/testing/index.js';
 import { Call } from '../support/http-client.js';
 import { PLATFORMS, forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
 import { Stage } from '../support/stage.js';
@@ -56,6 +57,6 @@ describe.each(PLATFORMS)('requests that wait for each other on %s', platform => 
     expect(said).toMatch(/GET \/pairs\/b/);
     expect(said).not.toContain('secret');
     expect(refused.body).not.toMatch(/pairs|deadlock|items/);
-    expect(running.app.get(PoolRegistry).get('items').stats()).toMatchObject({ leased: 0, waiting: 0 });
+    await assertNoLeases(running.app);
   });
 });

@@ -257,3 +257,18 @@ describe('a process that is told to stop', () => {
     }
   });
 });
+
+describe('a process whose application cannot start', () => {
+  it('ends by itself, with everything closed, and says why', async () => {
+    const child = spawn(process.execPath, [new URL('../fixtures/failing-app.mjs', import.meta.url).pathname]);
+    const exited = once(child, 'exit');
+    let output = '';
+    child.stdout.on('data', chunk => (output += String(chunk)));
+    try {
+      expect(await exited).toEqual([3, null]);
+      expect(output).toMatch(/closed the open one\nPoolStartError: .*"missing".*nobody answers/);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+});

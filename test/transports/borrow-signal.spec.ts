@@ -11,10 +11,10 @@ import {
   RequestAbortedError,
   type PoolStats,
 } from '../../src/index.js';
+import { assertNoLeases } from '../../src/testing/index.js';
 import { Call } from '../support/http-client.js';
 import { PLATFORMS, forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
 import { Stage } from '../support/stage.js';
-import { until } from '../support/until.js';
 
 @Controller()
 class Work {
@@ -100,7 +100,7 @@ describe.each(PLATFORMS)('the signal of a request on %s', platform => {
     stage.open('working');
     const answer = await new Call(`${running.url}/heeds`).answer();
     expect(answer.body).toBe('in time');
-    await until(stats, ({ leased }) => leased === 0);
+    await assertNoLeases(running.app);
     expect(reason()).toBeUndefined();
   });
 
@@ -113,7 +113,7 @@ describe.each(PLATFORMS)('the signal of a request on %s', platform => {
     expect(reason()).toBeInstanceOf(RequestAbortedError);
     expect(stats().leased).toBe(1);
     stage.open('working');
-    await until(stats, ({ leased }) => leased === 0);
+    await assertNoLeases(running.app);
   });
 
   it.each(['heeds-alone', 'by-hand'])('tells also one that has borrowed nothing (%s)', async path => {
