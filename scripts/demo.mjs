@@ -1,4 +1,5 @@
-// As start.mjs, for the example's demonstration.
-import './build-example.mjs';
+// As start.mjs, for the demonstration of the shop.
+import { buildExamples } from './build-examples.mjs';
 
+buildExamples('orders');
 await import('../dist/examples/orders/demo/main.js');

@@ -1,12 +1,12 @@
 import { Controller, Get } from '@nestjs/common';
-import { PoolRegistry, type PoolStats } from 'nestjs-pool';
+import { PoolRegistry, type KeyedPoolStats, type PoolStats } from 'nestjs-pool';
 
 @Controller('pools')
 export class PoolsController {
   constructor(private readonly pools: PoolRegistry) {}
 
   @Get()
-  stats(): PoolStats[] {
+  stats(): (PoolStats | KeyedPoolStats)[] {
     return this.pools.list().map(pool => pool.stats());
   }
 }
