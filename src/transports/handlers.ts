@@ -48,8 +48,12 @@ function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
   const tracked: Handler = function (...args) {
     const scope = anyScope();
     if (!scope) return handler.apply(this, args);
-    if (scope instanceof HttpScope) scope.answers(byHand ? 'by hand' : 'value');
-    return holdWhileRunning(scope, () => handler.apply(this, args), endless);
+    const call = (): unknown => {
+      // Held by now: where the client has left, an answer by hand would end the scope here.
+      if (scope instanceof HttpScope) scope.answers(byHand ? 'by hand' : 'value');
+      return handler.apply(this, args);
+    };
+    return holdWhileRunning(scope, call, endless);
   };
   Object.defineProperty(tracked, 'name', { value: handler.name, configurable: true });
   Object.defineProperty(tracked, 'length', { value: handler.length, configurable: true });
