@@ -93,7 +93,10 @@ export class HttpScope extends BorrowScope {
     };
     // The response of a pipelined request whose turn has not come gets no 'close' of its own.
     const forgetConnection = connection ? onceClosed(connection, left) : () => undefined;
-    response.once('finish', over);
+    response.once('finish', () => {
+      // Over HTTP/2 a response that was reset "finishes" too.
+      if (response.writableEnded) over();
+    });
     response.once('close', left);
     // Gone before the first borrow: nothing tells it again.
     if (this.isClientGone()) left();
