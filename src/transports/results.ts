@@ -125,7 +125,8 @@ const untilRead =
         () => {
           if (!cancelled) drop();
         },
-        () => {
+        (error: unknown) => {
+          scope.fail(error);
           drop();
         },
       );
