@@ -141,6 +141,9 @@ function onceClosed(connection: Connection, closed: () => void): () => void {
   waiting.add(closed);
   return () => {
     waiting.delete(closed);
+    if (waiting.size > 0) return;
+    connection.removeListener('close', listener);
+    if (watchers.get(connection) === watcher) watchers.delete(connection);
   };
 }
 
