@@ -128,6 +128,6 @@ export class BorrowScope {
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
     for (const lease of this.leases ?? []) lease.release(this.failure);
-    this.leases = this.shared = undefined;
+    this.leases = this.shared = this.departure = this.failure = undefined;
   }
 }

@@ -80,6 +80,8 @@ export class HttpScope extends BorrowScope {
     const drop = this.hold();
     const over = (this.responseOver = (): void => {
       forgetConnection();
+      // A connection that is kept alive has timers that were set in this scope, and keep it.
+      this.request = this.response = this.responseOver = undefined;
       drop();
     });
     const left = (): void => {
