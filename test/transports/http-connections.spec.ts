@@ -1,15 +1,29 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get } from '@nestjs/common';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { Observable } from 'rxjs';
 import { byHandControllers } from '../support/borrowing/by-hand.js';
 import { borrowingRig, nextTurn } from '../support/borrowing/rig.js';
 import { WAYS } from '../support/borrowing/services.js';
 import { valueControllers } from '../support/borrowing/values.js';
 import { KeepAliveClient } from '../support/keep-alive-client.js';
 import { PLATFORMS } from '../support/nest-app.js';
+import { Stage } from '../support/stage.js';
 import { until } from '../support/until.js';
+
+@Controller('plain')
+class PlainController {
+  constructor(private readonly stage: Stage) {}
+
+  @Get('endless') endless(): Observable<never> {
+    return new Observable(() => {
+      this.stage.note('subscribed');
+    });
+  }
+}
 
 describe.each(PLATFORMS)('a connection that is kept alive on %s', platform => {
   const rig = borrowingRig(platform, { controllers: [...valueControllers, ...byHandControllers] });
@@ -97,7 +111,7 @@ describe.each(PLATFORMS)('a connection that is kept alive on %s', platform => {
 
 describe.each(PLATFORMS)('a request that waits for its turn on a connection on %s', platform => {
   const rig = borrowingRig(platform, {
-    controllers: [...valueControllers, ...byHandControllers],
+    controllers: [PlainController, ...valueControllers, ...byHandControllers],
     pool: { max: 2 },
   });
 
@@ -113,6 +127,19 @@ describe.each(PLATFORMS)('a request that waits for its turn on a connection on %
       expect(rig.leased()).toBe(1);
       rig.stage.open('handler');
       await client.received('"tag"');
+    });
+
+    it('gives its resource back when it answers with an Observable, and Nest hears first that the client leaves', async () => {
+      const client = rig.with(await KeepAliveClient.connect(rig.port));
+      client.send('/plain/endless');
+      await rig.stage.reached('subscribed');
+      await nextTurn();
+      client.send(`/${way}/observable`);
+      await rig.stage.reached('running');
+      expect(rig.leased()).toBe(1);
+      client.lose();
+      await rig.stage.reached('unsubscribed');
+      await rig.allBack();
     });
 
     it('gives its resource back when it answers by hand and the client leaves before its turn', async () => {
