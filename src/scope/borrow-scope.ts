@@ -139,6 +139,11 @@ export class BorrowScope {
     // A plain scope is held by whoever runs it.
   }
 
+  /** Called at its end, when everything has been given back: lets go of what the scope itself was holding on to. */
+  protected close(): void {
+    // A plain scope holds on to nothing.
+  }
+
   private begin(): void {
     if (this.opened) return;
     this.opened = true;
@@ -187,6 +192,7 @@ export class BorrowScope {
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
     for (const lease of this.leases ?? []) lease.release(this.failure);
-    this.leases = this.shared = this.sharedOf = undefined;
+    this.leases = this.shared = this.sharedOf = this.departure = this.failure = undefined;
+    this.close();
   }
 }

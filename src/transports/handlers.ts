@@ -1,4 +1,4 @@
-import { isObservable } from 'rxjs';
+import { isObservable, type Observable } from 'rxjs';
 import { anyScope, type BorrowScope } from '../scope/index.js';
 import { HttpScope } from './http.js';
 import { holdWhileSubscribed, holdWhileStreaming } from './results.js';
@@ -48,8 +48,12 @@ function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
   const tracked: Handler = function (...args) {
     const scope = anyScope();
     if (!scope) return handler.apply(this, args);
-    if (byHand && scope instanceof HttpScope) scope.answers('by hand');
-    return holdWhileRunning(scope, () => handler.apply(this, args), endless);
+    const call = (): unknown => {
+      // Held by now: where the client has left, an answer by hand would end the scope here.
+      if (scope instanceof HttpScope) scope.answers(byHand ? 'by hand' : 'value');
+      return handler.apply(this, args);
+    };
+    return holdWhileRunning(scope, call, endless);
   };
   Object.defineProperty(tracked, 'name', { value: handler.name, configurable: true });
   Object.defineProperty(tracked, 'length', { value: handler.length, configurable: true });
@@ -64,8 +68,8 @@ export function holdWhileRunning(scope: BorrowScope, call: () => unknown, endles
   const drop = scope.hold();
   const settled = (value: unknown): unknown => {
     // First the hold on the result, then the handler's own: the scope must not end between the two.
-    const result = isObservable(value) ? holdWhileSubscribed(scope, value, endless) : value;
-    if (holdWhileStreaming(scope, value) && scope instanceof HttpScope) scope.answers('stream');
+    const result = isObservable(value) ? watchEmissions(scope, value, endless) : value;
+    holdBody(scope, value);
     drop();
     return result;
   };
@@ -81,6 +85,30 @@ export function holdWhileRunning(scope: BorrowScope, call: () => unknown, endles
     return failed(error);
   }
   return isThenable(result) ? result.then(settled, failed) : settled(result);
+}
+
+/** The last value of an Observable is the answer: it may be a stream, as what a handler returns itself. */
+function watchEmissions(
+  scope: BorrowScope,
+  source: Observable<unknown>,
+  endless: boolean,
+): Observable<unknown> {
+  if (endless || !(scope instanceof HttpScope)) return holdWhileSubscribed(scope, source, { endless });
+  const watched = holdWhileSubscribed(scope, source, {
+    emitted: value => {
+      holdBody(scope, value);
+    },
+    ended: how => {
+      scope.observed(how);
+    },
+  });
+  scope.answers('observable');
+  return watched;
+}
+
+function holdBody(scope: BorrowScope, value: unknown): void {
+  const http = scope instanceof HttpScope ? scope : undefined;
+  if (holdWhileStreaming(scope, value, () => http?.sourceClosed())) http?.answers('stream');
 }
 
 function answersByHand(controller: object, key: string | symbol): boolean {

@@ -1,5 +1,5 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { BorrowScope, RequestAbortedError, inScope, type ScopeHost } from '../scope/index.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
@@ -26,17 +26,21 @@ interface FastifyLike {
   ): unknown;
 }
 
+export type Answer = 'value' | 'observable' | 'stream' | 'by hand';
+
 /**
  * The unit of work of one HTTP request. Its response is a hold, dropped at the earliest moment at which nothing of the
  * application can need the resources any more:
  *
  * - a value: when the reply is handed to the platform (`res.end` is called). Not later, as a slow reader must not hold a
  *   database connection; and not earlier when the client leaves, as guards, interceptors and filters still run.
- * - a stream: likewise, or when the connection closes under it. The stream itself is a hold of its own.
+ * - an Observable that is running: likewise, or when the client leaves, who is then not answered. The subscription is a
+ *   hold of its own. Once it is complete, its last value is a value.
+ * - a stream: likewise, or when its source has closed, or the connection under it. The source is a hold of its own.
  * - by hand, with `@Res()`: when the response has finished, or the connection has closed.
  */
 export class HttpScope extends BorrowScope {
-  private answer: 'value' | 'stream' | 'by hand' = 'value';
+  private answer: Answer = 'value';
   private clientLeft = false;
   private responseOver: (() => void) | undefined = undefined;
   /** What the platform has made of Node's request, where it makes something of its own. */
@@ -44,8 +48,8 @@ export class HttpScope extends BorrowScope {
 
   constructor(
     host: ScopeHost,
-    private readonly incoming: IncomingMessage,
-    private readonly response: ServerResponse,
+    private incoming: IncomingMessage | undefined,
+    private response: ServerResponse | undefined,
   ) {
     super(host);
   }
@@ -56,24 +60,39 @@ export class HttpScope extends BorrowScope {
 
   /** Without the query, which may have a secret in it. */
   override toString(): string {
-    const { method = '', url = '' } = this.incoming;
+    const { method = '', url = '' } = this.incoming ?? {};
     return `${method} ${url.split('?', 1)[0] ?? ''}`;
   }
 
-  /** Tells how the handler answers, as soon as that is known. */
-  answers(answer: 'stream' | 'by hand'): void {
+  /** Tells how the handler answers, as soon as that is known. The last handler that runs decides. */
+  answers(answer: Answer): void {
+    // One that answers by hand may return the stream that it has piped into the response.
+    if (this.answer === 'by hand' && (answer === 'stream' || answer === 'observable')) return;
     this.answer = answer;
-    if (this.clientLeft) this.responseOver?.();
+    if (this.clientLeft && answer !== 'value') this.responseOver?.();
+  }
+
+  /** The source of a streamed body has closed. The rest of it may wait for a slow reader, and needs nothing any more. */
+  sourceClosed(): void {
+    if (this.answer === 'stream' && this.response?.headersSent) this.responseOver?.();
+  }
+
+  /** The handler's Observable is over: completed, failed, or given up, which is what Nest does when the client leaves. */
+  observed(how: 'to its end' | 'given up'): void {
+    if (how === 'given up' && this.isClientGone()) this.responseOver?.();
+    else if (this.answer === 'observable') this.answer = 'value';
   }
 
   protected override open(): void {
-    const { response } = this;
-    if (response.writableEnded || (response.destroyed && response.headersSent)) return;
+    const { incoming, response } = this;
+    if (!incoming || !response || response.writableEnded || (response.destroyed && response.headersSent))
+      return;
 
-    const socket = this.incoming.socket as Socket | undefined;
+    const connection = connectionOf(incoming);
     const drop = this.hold();
     const over = (this.responseOver = (): void => {
-      forgetSocket();
+      forgetConnection();
+      this.responseOver = undefined;
       drop();
     });
     const left = (): void => {
@@ -86,11 +105,14 @@ export class HttpScope extends BorrowScope {
       over();
     };
     // The response of a pipelined request whose turn has not come gets no 'close' of its own.
-    const forgetSocket = socket ? onSocketClose(socket, left) : () => undefined;
-    response.once('finish', over);
+    const forgetConnection = connection ? onceClosed(connection, left) : () => undefined;
+    response.once('finish', () => {
+      // Over HTTP/2 a response that was reset "finishes" too.
+      if (response.writableEnded) over();
+    });
     response.once('close', left);
     // Gone before the first borrow: nothing tells it again.
-    if (response.destroyed || socket?.destroyed) left();
+    if (this.isClientGone()) left();
 
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.end = ((...args: unknown[]) => {
@@ -99,22 +121,59 @@ export class HttpScope extends BorrowScope {
       return result;
     }) as ServerResponse['end'];
   }
+
+  protected override close(): void {
+    // A connection that is kept alive has timers that were set in this scope, and keep it.
+    this.incoming = this.platformRequest = this.response = undefined;
+  }
+
+  private isClientGone(): boolean {
+    const { incoming, response } = this;
+    return (
+      this.clientLeft ||
+      response?.destroyed === true ||
+      (incoming && connectionOf(incoming)?.destroyed) === true
+    );
+  }
 }
 
-const watchers = new WeakMap<Socket, Set<() => void>>();
+interface Connection extends EventEmitter {
+  readonly destroyed: boolean;
+}
 
-/** One listener for each socket, however many requests are pipelined on it. */
-function onSocketClose(socket: Socket, closed: () => void): () => void {
-  let waiting = watchers.get(socket);
-  if (!waiting) {
-    const all = (waiting = new Set());
-    watchers.set(socket, all);
-    socket.once('close', () => {
-      for (const tell of all) tell();
-    });
-  }
-  const all = waiting.add(closed);
-  return () => all.delete(closed);
+/** What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. */
+function connectionOf(request: IncomingMessage & { stream?: Connection }): Connection | undefined {
+  return request.httpVersionMajor >= 2 ? request.stream : request.socket;
+}
+
+interface Watcher {
+  readonly waiting: Set<() => void>;
+  readonly listener: () => void;
+}
+const watchers = new WeakMap<Connection, Watcher>();
+
+/** One listener for each connection, however many requests are pipelined on it, and none when none of them waits. */
+function onceClosed(connection: Connection, closed: () => void): () => void {
+  const watcher = watchers.get(connection) ?? watch(connection);
+  const { waiting, listener } = watcher;
+  waiting.add(closed);
+  return () => {
+    waiting.delete(closed);
+    if (waiting.size > 0) return;
+    connection.removeListener('close', listener);
+    if (watchers.get(connection) === watcher) watchers.delete(connection);
+  };
+}
+
+function watch(connection: Connection): Watcher {
+  const waiting = new Set<() => void>();
+  const listener = (): void => {
+    for (const tell of waiting) tell();
+  };
+  const watcher = { waiting, listener };
+  watchers.set(connection, watcher);
+  connection.once('close', listener);
+  return watcher;
 }
 
 /** Lets every request of an application run in a scope of its own, entered before any middleware of the application. */

@@ -3,20 +3,25 @@ import { StreamableFile } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { inScope, type BorrowScope } from '../scope/index.js';
 
-/**
- * Holds the scope from subscription to the end of the subscription, however it ends.
- *
- * @param endless it may never complete by itself (SSE): it is completed when the application stops
- */
+export interface Subscription<V> {
+  /** It may never complete by itself (SSE): it is completed when the application stops. */
+  readonly endless?: boolean;
+  readonly emitted?: (value: V) => void;
+  readonly ended?: (how: 'to its end' | 'given up') => void;
+}
+
+/** Holds the scope from subscription to the end of the subscription, however it ends. */
 export function holdWhileSubscribed<V>(
   scope: BorrowScope,
   source: Observable<V>,
-  endless: boolean,
+  { endless = false, emitted, ended }: Subscription<V>,
 ): Observable<V> {
   return new Observable<V>(subscriber => {
     const drop = scope.hold();
     const { stopping } = scope.host;
+    let how: 'to its end' | 'given up' = 'given up';
     const complete = (): void => {
+      how = 'to its end';
       subscriber.complete();
     };
     if (endless) {
@@ -26,9 +31,11 @@ export function holdWhileSubscribed<V>(
     const inner = inScope(scope, () =>
       source.subscribe({
         next: value => {
+          emitted?.(value);
           subscriber.next(value);
         },
         error: (error: unknown) => {
+          how = 'to its end';
           scope.fail(error);
           subscriber.error(error);
         },
@@ -39,6 +46,7 @@ export function holdWhileSubscribed<V>(
       stopping.removeEventListener('abort', complete);
       // The source cleans up first: its teardown may still use what the scope has borrowed.
       inner.unsubscribe();
+      ended?.(how);
       drop();
     };
   });
@@ -47,19 +55,36 @@ export function holdWhileSubscribed<V>(
 /**
  * Holds the scope until the source of a streamed body has closed: a `StreamableFile`, a `Readable`, an async generator
  * or another async iterable, a web `ReadableStream` or `Response`. Not until the response has: that closes earlier when
- * the client leaves.
+ * the client leaves, and later when it reads slowly.
  *
+ * @param closed called when that hold has dropped
  * @returns whether the value is such a body
  */
-export function holdWhileStreaming(scope: BorrowScope, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (value instanceof StreamableFile) holdUntilClosed(scope, value.getStream());
-  else if (value instanceof Readable) holdUntilClosed(scope, value);
-  else if (isWebStream(value)) holdUntilRead(scope, value);
-  else if (isWebResponse(value) && value.body) holdUntilRead(scope, value.body);
-  else if (Symbol.asyncIterator in value && !('then' in value)) holdUntilIterated(scope, value as Iterable);
-  else return false;
+export function holdWhileStreaming(
+  scope: BorrowScope,
+  value: unknown,
+  closed: () => void = () => undefined,
+): boolean {
+  const watch = watchOf(value);
+  if (!watch) return false;
+  const drop = scope.hold();
+  watch(scope, () => {
+    drop();
+    closed();
+  });
   return true;
+}
+
+type Watch = (scope: BorrowScope, drop: () => void) => void;
+
+function watchOf(value: unknown): Watch | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (value instanceof StreamableFile) return untilClosed(value.getStream());
+  if (value instanceof Readable) return untilClosed(value);
+  if (isWebStream(value)) return untilRead(value);
+  if (isWebResponse(value) && value.body) return untilRead(value.body);
+  if (Symbol.asyncIterator in value && !('then' in value)) return untilIterated(value as Iterable);
+  return undefined;
 }
 
 // Not by their class: a `fetch` of another package than Node's has classes of its own.
@@ -72,46 +97,54 @@ function isWebResponse(value: object): value is Response {
 
 type Iterable = AsyncIterable<unknown> & Partial<AsyncIterator<unknown>>;
 
-function holdUntilClosed(scope: BorrowScope, stream: Readable): void {
-  const drop = scope.hold();
-  finished(stream, { writable: false }, error => {
-    if (error) scope.fail(error);
-    drop();
-  });
-}
+const untilClosed =
+  (stream: Readable): Watch =>
+  (scope, drop) => {
+    finished(stream, { writable: false }, error => {
+      if (error) scope.fail(error);
+      drop();
+    });
+  };
 
 /** Whoever reads it takes a reader, which knows when it is over; ending it takes as long as its source needs. */
-function holdUntilRead(scope: BorrowScope, stream: ReadableStream): void {
-  const drop = scope.hold();
-  const getReader = stream.getReader.bind(stream) as () => ReadableStreamDefaultReader;
-  const cancel = stream.cancel.bind(stream);
-  stream.cancel = reason => cancel(reason).finally(drop);
-  stream.getReader = (() => {
-    const reader = getReader();
-    const cancelReader = reader.cancel.bind(reader);
-    let cancelled = false;
-    reader.cancel = reason => {
-      cancelled = true;
-      return cancelReader(reason).finally(drop);
-    };
-    const closed = (): void => {
-      if (!cancelled) drop();
-    };
-    reader.closed.then(closed, closed);
-    return reader;
-  }) as ReadableStream['getReader'];
-}
+const untilRead =
+  (stream: ReadableStream): Watch =>
+  (scope, drop) => {
+    const getReader = stream.getReader.bind(stream) as () => ReadableStreamDefaultReader;
+    const cancel = stream.cancel.bind(stream);
+    stream.cancel = reason => cancel(reason).finally(drop);
+    stream.getReader = (() => {
+      const reader = getReader();
+      const cancelReader = reader.cancel.bind(reader);
+      let cancelled = false;
+      reader.cancel = reason => {
+        cancelled = true;
+        return cancelReader(reason).finally(drop);
+      };
+      reader.closed.then(
+        () => {
+          if (!cancelled) drop();
+        },
+        (error: unknown) => {
+          scope.fail(error);
+          drop();
+        },
+      );
+      return reader;
+    }) as ReadableStream['getReader'];
+  };
 
 /** An async generator is its own iterator; others give one when they are read. */
-function holdUntilIterated(scope: BorrowScope, iterable: Iterable): void {
-  const drop = scope.hold();
-  if (typeof iterable.next === 'function') {
-    dropAtItsEnd(scope, iterable as AsyncIterator<unknown>, drop);
-    return;
-  }
-  const open = iterable[Symbol.asyncIterator].bind(iterable);
-  iterable[Symbol.asyncIterator] = () => dropAtItsEnd(scope, open(), drop);
-}
+const untilIterated =
+  (iterable: Iterable): Watch =>
+  (scope, drop) => {
+    if (typeof iterable.next === 'function') {
+      dropAtItsEnd(scope, iterable as AsyncIterator<unknown>, drop);
+      return;
+    }
+    const open = iterable[Symbol.asyncIterator].bind(iterable);
+    iterable[Symbol.asyncIterator] = () => dropAtItsEnd(scope, open(), drop);
+  };
 
 /** The iterator's own methods are replaced: whoever holds it already gets the same. */
 function dropAtItsEnd(

@@ -12,6 +12,8 @@ export class Call {
   private readonly outgoing;
   /** The head of the answer. */
   readonly response: Promise<IncomingMessage>;
+  /** The server has read the head, and asks for the body (`Expect: 100-continue`). */
+  readonly mayContinue: Promise<unknown>;
 
   /** @param bodyAfter the body is sent when this has come about, the head at once */
   constructor(
@@ -20,9 +22,13 @@ export class Call {
   ) {
     this.outgoing = request(url, { agent: false, ...options });
     this.response = once(this.outgoing, 'response').then(([response]) => response as IncomingMessage);
+    this.mayContinue = once(this.outgoing, 'continue');
     this.response.catch(() => undefined);
+    this.mayContinue.catch(() => undefined);
     this.outgoing.on('error', () => undefined);
-    if (body !== undefined) this.outgoing.setHeader('content-type', 'application/json');
+    if (body !== undefined && !this.outgoing.headersSent) {
+      this.outgoing.setHeader('content-type', 'application/json');
+    }
     const send = (): void => void this.outgoing.end(body === undefined ? undefined : JSON.stringify(body));
     if (bodyAfter) {
       this.outgoing.flushHeaders();
@@ -47,6 +53,13 @@ export class Call {
     const [chunk] = (await once(response, 'data')) as [Buffer];
     response.pause();
     return chunk.toString();
+  }
+
+  /** Reads what is left of a body of which the first bytes have been read. */
+  async rest(): Promise<void> {
+    const response = await this.response;
+    response.resume();
+    await once(response, 'end');
   }
 
   leave(): void {
