@@ -45,7 +45,7 @@ describe.each(PLATFORMS)(
           await rig.stage.reached('left alone');
           expect(await reported()).toMatchObject({ limit: 'maxHold', returned: false });
           await rig.allBack();
-          expect(rig.pool.stats().totals.destroyedBy).toEqual({ maxHold: 1 });
+          expect(rig.pool.stats().totals.destroyedBy).toEqual({ held: 1 });
           const other = await rig.pool.acquire();
           expect(other.resource.id).toBe(2);
           other.release();
