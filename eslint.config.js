@@ -46,9 +46,11 @@ export default defineConfig([
     files: ['**/*.{js,mjs,cjs}'],
     languageOptions: {
       globals: {
+        AbortController: 'readonly',
         console: 'readonly',
         module: 'writable',
         process: 'readonly',
+        setImmediate: 'readonly',
         setTimeout: 'readonly',
         URL: 'readonly',
       },

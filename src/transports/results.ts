@@ -1,4 +1,4 @@
-import { Readable, finished } from 'node:stream';
+import { Duplex, Readable, finished } from 'node:stream';
 import { StreamableFile } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { inScope, type BorrowScope } from '../scope/index.js';
@@ -100,9 +100,15 @@ type Iterable = AsyncIterable<unknown> & Partial<AsyncIterator<unknown>>;
 const untilClosed =
   (stream: Readable): Watch =>
   (scope, drop) => {
-    finished(stream, { writable: false }, error => {
+    const over = (error?: Error | null): void => {
       if (error) scope.fail(error);
       drop();
+    };
+    finished(stream, { writable: false }, error => {
+      // Of a duplex this is only the end of what could be read. It closes by itself then, as long as its other side has
+      // been ended too, which that of a transform has and that of a socket may not have.
+      if (!error && stream instanceof Duplex && stream.writableEnded) finished(stream, over);
+      else over(error);
     });
   };
 

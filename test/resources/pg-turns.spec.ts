@@ -148,6 +148,24 @@ describe('queries side by side on one client', () => {
     expect((await pool.use(client => client.query('select 3'))).rowCount).toBe(1);
   });
 
+  it('get their own answers behind a cursor that is closed before the server has said anything', async () => {
+    const lease = await pool.acquire();
+    const { resource: client } = lease;
+    const stream = client.query(new QueryStream('select 0 as n')).on('error', () => {});
+    stream.read();
+    stream.destroy();
+    const answers = await Promise.all([1, 2, 3].map(n => client.query<{ n: number }>(`select ${n} as n`)));
+    expect(answers.map(answer => answer.rows)).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]]);
+
+    client
+      .query(new QueryStream('select 0 as n'))
+      .on('error', () => {})
+      .read();
+    lease.release();
+    expect((await pool.use(other => other.query('select 4 as n'))).rows).toEqual([{ n: 4 }]);
+    expect(pool.stats().totals.created).toBe(1);
+  });
+
   it('keep the query_timeout of each', async () => {
     await pool.use(async client => {
       const slow = client.query('select pg_sleep(0.2)');

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Duplex, PassThrough, Transform } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { Pool } from '../../src/engine/index.js';
 import { BorrowScope } from '../../src/scope/index.js';
@@ -63,6 +65,55 @@ describe('the hold of an async generator', () => {
       })(),
     );
     await expect(generator.next()).rejects.toThrow('broken source');
+    expect(pool.stats().leased).toBe(0);
+  });
+});
+
+describe('the hold of a stream that is also written to', () => {
+  const pool = new Pool({ create: () => ({}) });
+
+  const hold = async (stream: Duplex): Promise<void> => {
+    const scope = new BorrowScope({ stopping: new AbortController().signal });
+    const drop = scope.hold();
+    await scope.borrow(pool);
+    expect(holdWhileStreaming(scope, stream)).toBe(true);
+    drop();
+    expect(pool.stats().leased).toBe(1);
+  };
+
+  it('ends when it has closed, not when its last byte has been read', async () => {
+    let close!: () => void;
+    const transform = new Transform({
+      transform: (chunk, _encoding, done) => done(null, chunk),
+      destroy: (error, done) => (close = () => done(error)),
+    });
+    await hold(transform);
+    transform.end('all of it');
+    await once(transform.resume(), 'end');
+    // It ends, then it is destroyed.
+    await new Promise(resolve => setImmediate(resolve));
+    expect(pool.stats().leased).toBe(1);
+    close();
+    await once(transform, 'close');
+    expect(pool.stats().leased).toBe(0);
+  });
+
+  it('ends when it has been read, if nobody ends what is written to it', async () => {
+    const socket = new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() });
+    await hold(socket);
+    socket.push('all of it');
+    socket.push(null);
+    await once(socket.resume(), 'end');
+    expect(pool.stats().leased).toBe(0);
+    socket.destroy();
+  });
+
+  it('ends when it is destroyed half-way', async () => {
+    const stream = new PassThrough();
+    await hold(stream);
+    stream.write('half of it');
+    stream.destroy();
+    await once(stream, 'close');
     expect(pool.stats().leased).toBe(0);
   });
 });

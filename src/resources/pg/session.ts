@@ -15,6 +15,7 @@ export type SessionReset = 'auto' | 'always' | 'never';
 interface Wire extends NodeJS.EventEmitter {
   parsedStatements: Record<string, string | undefined>;
   submittedNamedStatements?: Record<string, string | undefined>;
+  sync(): void;
 }
 
 /** The server's word at the end of each query: idle, in a transaction, in a failed one. */
@@ -149,8 +150,14 @@ export class Session {
 
   private watch(): void {
     const { client, wire } = this;
-    wire.on('readyForQuery', (message: { status: TransactionStatus }) => {
+    const sync = wire.sync.bind(wire);
+    wire.sync = () => {
+      this.turns.asked();
+      sync();
+    };
+    wire.prependListener('readyForQuery', (message: { status: TransactionStatus }) => {
       this.transaction = message.status;
+      this.turns.answered();
     });
     wire.on('errorMessage', (error: Error) => {
       if (!isConnectionError(error)) return;

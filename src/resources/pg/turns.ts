@@ -31,6 +31,8 @@ export class Turns {
   private running = false;
   /** The cursor or stream whose turn it is. */
   private portal: Submittable | undefined = undefined;
+  /** How often the server was asked to say that it is ready, and has not said so yet. */
+  private owed = 0;
   /** Why nothing can be sent any more. */
   private closedBy: Error | undefined = undefined;
   private whenIdle: (() => void)[] = [];
@@ -56,8 +58,22 @@ export class Turns {
     return result;
   }
 
+  /** A Sync was sent; to be called for each. */
+  asked(): void {
+    this.owed++;
+  }
+
+  /** The server has said that it is ready; to be called before pg hears of it. A simple query is answered unasked. */
+  answered(): void {
+    if (this.owed > 0) this.owed--;
+  }
+
   /** The next turn. To be called when pg has nothing left to do, which it calls `drain`. */
   next(): void {
+    // pg takes each "ready" for the end of what it is doing. A cursor that is closed before the server has said anything
+    // may ask for it twice (pg-cursor up to 2.22.0): the second would end the next query, before its answer has come,
+    // and that would become the answer to the query after it.
+    if (this.owed > 0) return;
     this.running = false;
     this.portal = undefined;
     const query = this.waiting.shift();

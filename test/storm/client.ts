@@ -1,0 +1,91 @@
+import { Agent, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Call } from '../support/http-client.js';
+import { GuestBook, type Guest } from './guest.js';
+import { pipelined } from './pipelined.js';
+import { STREAMED } from './plan.js';
+import type { Tally } from './tally.js';
+
+/** A status, or that the client has left, or that its answer was broken off. */
+export type Outcome = number | 'left' | 'broken';
+
+const EVER = new Promise<never>(() => undefined);
+
+export const pathOf = ({ visit }: Guest): string => `/${visit.deep ? 'deep' : 'parameter'}/${visit.kind}`;
+
+/** Makes requests over real sockets, and leaves where it was planned. */
+export class StormClient implements Disposable {
+  private readonly agent = new Agent({ keepAlive: true });
+  private readonly port: number;
+
+  constructor(
+    private readonly url: string,
+    private readonly tally: Tally,
+  ) {
+    this.port = Number(new URL(url).port);
+  }
+
+  /** One request, or several that are pipelined. */
+  async visit(party: readonly Guest[]): Promise<void> {
+    const outcomes = party.length > 1 ? await pipelined(this.port, party) : [await this.alone(party[0]!)];
+    for (const [i, outcome] of outcomes.entries()) this.tally.count(party[i]!, outcome);
+  }
+
+  [Symbol.dispose](): void {
+    this.agent.destroy();
+  }
+
+  private async alone(guest: Guest): Promise<Outcome> {
+    const { leaves } = guest.visit;
+    if (leaves === 'before the request' || leaves === 'half a head') return this.hardlyBegin(guest);
+    const { method, kept, patience } = guest.visit;
+    const call = new Call(this.url + pathOf(guest), {
+      method,
+      agent: kept ? this.agent : false,
+      headers: { [GuestBook.HEADER]: guest.visit.id },
+      ...(method === 'POST' ? { body: { any: 'thing' } } : {}),
+      ...(leaves === 'half a body' ? { bodyAfter: EVER } : {}),
+    });
+    const departure = new AbortController();
+    const leave = (): void => {
+      departure.abort();
+      call.leave();
+    };
+    if (leaves === 'asking' || leaves === 'holding') guest.when(leaves, leave);
+    const timer = ['some time', 'half a body'].includes(leaves ?? '')
+      ? setTimeout(leave, patience)
+      : undefined;
+    try {
+      const response = await call.response;
+      if (leaves === 'head') leave();
+      await this.read(response, guest, leave);
+      return departure.signal.aborted ? 'left' : response.statusCode!;
+    } catch {
+      return departure.signal.aborted ? 'left' : 'broken';
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async read(response: IncomingMessage, { visit }: Guest, leave: () => void): Promise<void> {
+    const half = STREAMED.includes(visit.kind) ? visit.rows * 100 : 1;
+    let seen = 0;
+    for await (const chunk of response) {
+      seen += (chunk as Buffer).length;
+      if (visit.leaves === 'first bytes' || (visit.leaves === 'half-way' && seen > half)) leave();
+    }
+    if (visit.leaves === 'end') leave();
+  }
+
+  /** Leaves before the server knows what it is about. */
+  private async hardlyBegin(guest: Guest): Promise<Outcome> {
+    const socket = connect(this.port, '127.0.0.1');
+    await once(socket, 'connect');
+    if (guest.visit.leaves === 'half a head') {
+      await new Promise(resolve => socket.write(`GET ${pathOf(guest)} HTTP/1.1\r\nHos`, resolve));
+    }
+    socket.destroy();
+    return 'left';
+  }
+}

@@ -1,0 +1,158 @@
+import type { Client } from 'pg';
+import type { PoolListener, ResourceFactory } from '../../src/engine/index.js';
+import type { Guest } from './guest.js';
+import type { Wrongs } from './wrongs.js';
+
+/** One connection, from its create to its destroy. */
+interface Keeping {
+  readonly client: Client;
+  /** How many listeners it had when it was new. */
+  readonly listeners: number;
+  lent: boolean;
+  /** Counts the leases of this connection. */
+  tenancy: number;
+  /** The first to use it in this lease; nobody else may until the next. */
+  guest: Guest | undefined;
+  uses: number;
+}
+
+/** What the first statement of each lease looks at: is anything left of the session's last borrower? */
+interface SessionState {
+  mine: number;
+  pid: number;
+  owner: string;
+  in_transaction: boolean;
+  tables: number;
+  channels: number;
+}
+
+/**
+ * Watches who uses which connection: only the one request it is lent to, only while it is lent, and it goes back when
+ * nothing of that request is using it. It goes by the pool's events and by what the server says of the session, not by
+ * what a scope believes.
+ */
+export class Custody {
+  private readonly keepings = new WeakMap<Client, Keeping>();
+  private readonly bySlot = new Map<number, Keeping>();
+  private creates = 0;
+
+  constructor(private readonly wrongs: Wrongs) {}
+
+  /** How many connections are open, by the factory's count. */
+  get open(): number {
+    return this.bySlot.size;
+  }
+
+  /** The same factory, with its connections registered. A pool numbers its resources as it begins to create them. */
+  watched(factory: ResourceFactory<Client>): ResourceFactory<Client> {
+    const slots = new WeakMap<Client, number>();
+    return {
+      create: async context => {
+        const slot = ++this.creates;
+        const client = await factory.create(context);
+        const keeping: Keeping = {
+          client,
+          listeners: listenersOf(client),
+          lent: false,
+          tenancy: 0,
+          guest: undefined,
+          uses: 0,
+        };
+        this.keepings.set(client, keeping);
+        this.bySlot.set(slot, keeping);
+        slots.set(client, slot);
+        return client;
+      },
+      validate: client => factory.validate?.(client),
+      reset: client => factory.reset?.(client),
+      destroy: async (client, reason) => {
+        await factory.destroy?.(client, reason);
+        this.bySlot.delete(slots.get(client)!);
+      },
+      isFatal: error => factory.isFatal?.(error) ?? false,
+      isRetryable: error => factory.isRetryable?.(error) ?? true,
+    };
+  }
+
+  readonly listener: PoolListener = {
+    onAcquire: ({ slot }) => {
+      const keeping = this.bySlot.get(slot)!;
+      if (keeping.lent) this.wrongs.add('lent twice', keeping.guest);
+      keeping.lent = true;
+      keeping.tenancy++;
+      keeping.guest = undefined;
+      keeping.uses = 0;
+    },
+    onRelease: ({ slot }) => {
+      const keeping = this.bySlot.get(slot)!;
+      if (keeping.uses > 0) this.wrongs.add('given back while in use', keeping.guest);
+      keeping.lent = false;
+    },
+  };
+
+  /** A part of a request begins to use a connection; to be disposed of when it has done. */
+  use(client: Client, guest: Guest): Disposable {
+    const keeping = this.keepings.get(client)!;
+    if (!keeping.lent) this.wrongs.add('used when it was lent to nobody', guest);
+    else if (keeping.guest && keeping.guest !== guest) this.wrongs.add('used by two requests', guest);
+    keeping.guest ??= guest;
+    keeping.uses++;
+    const { tenancy } = keeping;
+    let over = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (!over && keeping.tenancy === tenancy) keeping.uses--;
+        over = true;
+      },
+    };
+  }
+
+  /** As {@link use}; the first use of a lease sees that the session has nothing of anybody else. */
+  async begin(client: Client, guest: Guest): Promise<Disposable> {
+    const isNew = this.keepings.get(client)?.guest === undefined;
+    const use = this.use(client, guest);
+    try {
+      if (isNew) await this.inspect(client, guest);
+      return use;
+    } catch (error) {
+      use[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Are there listeners on those connections that nobody uses which were not there in the beginning? */
+  checkListeners(): void {
+    for (const { client, lent, listeners } of this.bySlot.values()) {
+      if (!lent && listenersOf(client) !== listeners)
+        this.wrongs.add('a client with other listeners than at first');
+    }
+  }
+
+  private async inspect(client: Client, guest: Guest): Promise<void> {
+    // Without parameters: in the simple protocol a transaction of one statement begins with that statement.
+    const { rows } = await client.query<SessionState>(
+      `select ${guest.visit.id} as mine, pg_backend_pid() as pid,
+              coalesce(current_setting('storm.owner', true), '') as owner,
+              now() <> statement_timestamp() as in_transaction,
+              (select count(*)::int from pg_class where relnamespace = pg_my_temp_schema()) as tables,
+              (select count(*)::int from pg_listening_channels()) as channels`,
+    );
+    const [state] = rows;
+    if (!state) {
+      this.wrongs.add('no answer to a question', guest);
+      return;
+    }
+    const { processID } = client as unknown as { processID: number };
+    if (state.mine !== guest.visit.id || state.pid !== processID) {
+      this.wrongs.add('the answer to somebody else', guest);
+    }
+    if (state.owner !== '') this.wrongs.add('a setting of somebody else', guest);
+    if (state.in_transaction) this.wrongs.add('a transaction of somebody else', guest);
+    if (state.tables > 0) this.wrongs.add('a temporary table of somebody else', guest);
+    if (state.channels > 0) this.wrongs.add('a LISTEN of somebody else', guest);
+  }
+}
+
+function listenersOf(client: Client): number {
+  return client.eventNames().reduce((sum, event) => sum + client.listenerCount(event), 0);
+}

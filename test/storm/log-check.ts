@@ -1,0 +1,27 @@
+/** What the application may say in a storm: failures that were planned, killed backends, and what follows from them. */
+const EXPECTED: readonly RegExp[] = [
+  /PlannedError/,
+  /division by zero/,
+  /TimeoutErrorImpl/,
+  /current transaction is aborted/,
+  // Clients that leave in the middle of a body.
+  /^error: Error: aborted/,
+  /request aborted/,
+  /ERR_STREAM_PREMATURE_CLOSE/,
+  // The source of a stream fails before its first byte, and Nest answers with JSON after all.
+  /Content-Type doesn't match Reply body/,
+  // It is not told to stop here.
+  /Nothing listens for SIGTERM/,
+  // The backend was killed.
+  /terminating connection due to administrator command/,
+  /Connection terminated/,
+  /ECONNRESET|EPIPE/,
+  // What it says of its resources, and to whom it cannot give any in time.
+  /^(log|warn|error): Pool "storm-db"/,
+  /ServiceUnavailableException|PoolTimeoutError|PoolQueueFullError|PoolUnavailableError/,
+];
+
+/** Lines of the log that no part of the plan explains. */
+export function unexpected(lines: readonly string[]): string[] {
+  return lines.filter(line => /^(error|warn)/.test(line) && !EXPECTED.some(known => known.test(line)));
+}

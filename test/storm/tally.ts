@@ -1,0 +1,48 @@
+import type { Outcome } from './client.js';
+import type { Guest } from './guest.js';
+import { ALL_KINDS, LEAVING, STREAMED, type Kind, type Leaving } from './plan.js';
+import type { Wrongs } from './wrongs.js';
+
+/** Always filtered; given up by its interceptor, unless the machine is fast. */
+const FAILING: readonly Kind[] = ['filtered', 'timeout'];
+
+/** What became of the requests of a round. */
+export class Tally {
+  sent = 0;
+  broken = 0;
+  readonly answered = new Map<number, number>();
+  readonly left = new Map<Leaving | 'with another', number>();
+  /** Those that were told that their transaction is committed, and those that failed in it as it was planned. */
+  readonly confirmed: number[] = [];
+  readonly failed: number[] = [];
+  private readonly served = new Set<Kind>();
+
+  constructor(private readonly wrongs: Wrongs) {}
+
+  count(guest: Guest, outcome: Outcome): void {
+    const { id, kind, leaves, fails } = guest.visit;
+    this.sent++;
+    if (outcome === 'left') {
+      const point = leaves ?? 'with another';
+      this.left.set(point, (this.left.get(point) ?? 0) + 1);
+    } else if (outcome === 'broken') {
+      this.broken++;
+      // A body that was begun cannot say otherwise that its backend is gone. All others get an answer.
+      if (!STREAMED.includes(kind)) this.wrongs.add('no answer', guest);
+    } else {
+      this.answered.set(outcome, (this.answered.get(outcome) ?? 0) + 1);
+      // Nest answers 400 when the source of a StreamableFile fails before its first byte.
+      const usual = [200, 201, 500, 503].includes(outcome) || (outcome === 400 && kind === 'file');
+      if (!usual) this.wrongs.add(`status ${outcome}`, guest);
+      if (outcome < 300 || FAILING.includes(kind)) this.served.add(kind);
+      if (kind === 'transaction' && outcome === 201) this.confirmed.push(id);
+      if (kind === 'transaction' && fails) this.failed.push(id);
+    }
+  }
+
+  /** A storm in which nothing of a kind has happened says nothing about it. */
+  checkVariety(): void {
+    for (const kind of ALL_KINDS) if (!this.served.has(kind)) this.wrongs.add('never answered well', kind);
+    for (const point of LEAVING) if (!this.left.has(point)) this.wrongs.add('nobody left at', point);
+  }
+}
