@@ -20,6 +20,8 @@ import {
   UseInterceptors,
   type ArgumentsHost,
   type INestApplication,
+  type ModuleMetadata,
+  type NestApplicationOptions,
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import type { NextFunction, Request, Response } from 'express';
@@ -151,10 +153,9 @@ class BorrowingFilter implements ExceptionFilter {
 @Injectable()
 class LateGuard implements CanActivate {
   constructor(private readonly stage: Stage) {}
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, unknown> }>();
-    if (headers['x-late']) await this.stage.pass('not-yet');
-    return true;
+    return headers['x-late'] === undefined || this.stage.pass('not-yet').then(() => true);
   }
 }
 
@@ -418,11 +419,19 @@ export interface BorrowingApp extends RunningApp {
   readonly stage: Stage;
 }
 
+/** What an application has beside the one above. */
+export interface Neighbour {
+  readonly imports?: ModuleMetadata['imports'];
+  readonly controllers?: ModuleMetadata['controllers'];
+  readonly providers?: ModuleMetadata['providers'];
+  readonly prepare?: (app: INestApplication) => unknown;
+  readonly options?: NestApplicationOptions;
+}
+
 /** The application above on one platform, with a pool of one thing. */
 export async function borrowingApp(
   platform: Platform,
-  max = 1,
-  prepare?: (app: INestApplication) => void,
+  { imports = [], controllers = [], providers = [], prepare, options }: Neighbour = {},
 ): Promise<BorrowingApp> {
   const stage = new Stage();
   const made: Thing[] = [];
@@ -430,7 +439,7 @@ export async function borrowingApp(
     pools: [
       {
         name: 'things',
-        max,
+        max: 1,
         create: () => {
           const thing = new Thing(made.length + 1);
           made.push(thing);
@@ -469,8 +478,8 @@ export async function borrowingApp(
   const running = await serve(
     platform,
     {
-      imports: [things, { module: Middlewares }],
-      controllers: [DeepController, ParameterController, PlainController],
+      imports: [...imports, things, { module: Middlewares }],
+      controllers: [DeepController, ParameterController, PlainController, ...controllers],
       providers: [
         { provide: Stage, useValue: stage },
         Repository,
@@ -480,9 +489,11 @@ export async function borrowingApp(
         BorrowingGuard,
         BorrowingFilter,
         { provide: APP_GUARD, useClass: LateGuard },
+        ...providers,
       ],
     },
     prepare,
+    options,
   );
   const facade = (): Facade => running.app.get(Facade);
   return { ...running, stage, pool: running.app.get<Pool<Thing>>(getPoolToken('things')) };

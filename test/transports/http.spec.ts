@@ -8,6 +8,7 @@ import { Borrowed, InjectBorrowed, PoolModule, PoolRegistry } from '../../src/in
 import { Thing, borrowingApp, type BorrowingApp } from '../support/borrowing-app.js';
 import { Call, get } from '../support/http-client.js';
 import { PLATFORMS, forgetLoggers, serve } from '../support/nest-app.js';
+import { socketClosed } from '../support/socket-closed.js';
 import { until } from '../support/until.js';
 
 @Controller()
@@ -349,18 +350,3 @@ it('is there for handlers on Fastify without middleware', async () => {
   await app.close();
   forgetLoggers();
 });
-
-/** The server has noticed that the client of the request it is working on is gone. */
-function socketClosed(rig: BorrowingApp): Promise<void> {
-  const server = rig.app.getHttpServer() as Server;
-  return until(
-    () =>
-      new Promise<number>((resolve, reject) => {
-        server.getConnections((error, count) => {
-          if (error) reject(error);
-          else resolve(count);
-        });
-      }),
-    count => count === 0,
-  ).then(() => new Promise(resolve => setImmediate(resolve)));
-}
