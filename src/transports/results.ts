@@ -37,9 +37,15 @@ export function holdWhileSubscribed<V>(
     );
     return () => {
       stopping.removeEventListener('abort', complete);
-      // The source cleans up first: its teardown may still use what the scope has borrowed.
-      inner.unsubscribe();
-      drop();
+      try {
+        // The source cleans up first: its teardown may still use what the scope has borrowed.
+        inner.unsubscribe();
+      } catch (error) {
+        scope.fail(error);
+        throw error;
+      } finally {
+        drop();
+      }
     };
   });
 }
