@@ -11,6 +11,11 @@ interface Order {
   readonly options: BorrowOptions;
 }
 
+interface Parameter extends Order {
+  /** The handler's own. Its function need not be called so: decorators and minifiers replace and rename functions. */
+  readonly key: string | symbol;
+}
+
 /**
  * Borrows a resource for a handler's parameter: `find(@Param('id') id: string, @Borrow('orders-db') db: Client)`. It is
  * borrowed when the parameters are resolved, after the guards, and goes back when the request is done with it. Several
@@ -22,10 +27,9 @@ export function Borrow<N extends PoolName>(
   name: N,
   options: BorrowOptions = {},
 ): TypedParameterDecorator<N, ResourceOf<N>> {
-  const decorate = borrowParameter({ name, options });
   return ((target: object, key: string | symbol, index: number) => {
     Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), { name, options }], target, key);
-    decorate(target, key, index);
+    borrowParameter({ name, options, key })(target, key, index);
   }) as TypedParameterDecorator<N, ResourceOf<N>>;
 }
 
@@ -34,14 +38,16 @@ export function borrowsOf(target: object, key: string | symbol): readonly Order[
   return (Reflect.getMetadata(BORROWS, target, key) as Order[] | undefined) ?? [];
 }
 
-const borrowParameter = createParamDecorator(async ({ name, options }: Order, context: ExecutionContext) => {
-  const scope = scopeOfRequest(context.switchToHttp().getRequest()) ?? anyScope();
-  const registry = scope?.host;
-  if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
-  const prototype = context.getClass().prototype as object;
-  const earlier = borrowsOf(prototype, context.getHandler().name)
-    .filter(order => order.name < name && !order.options.fresh)
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const order of earlier) await scope.borrow(registry.require(order.name), order.options);
-  return (await scope.borrow(registry.require(name), options)).resource;
-});
+const borrowParameter = createParamDecorator(
+  async ({ name, options, key }: Parameter, context: ExecutionContext) => {
+    const scope = scopeOfRequest(context.switchToHttp().getRequest()) ?? anyScope();
+    const registry = scope?.host;
+    if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
+    const prototype = context.getClass().prototype as object;
+    const earlier = borrowsOf(prototype, key)
+      .filter(order => order.name < name && !order.options.fresh)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const order of earlier) await scope.borrow(registry.require(order.name), order.options);
+    return (await scope.borrow(registry.require(name), options)).resource;
+  },
+);
