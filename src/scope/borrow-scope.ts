@@ -82,7 +82,8 @@ export class BorrowScope {
     if (this.ended) return Promise.reject(new BorrowScopeEndedError(pool.name));
     if (options.fresh) return this.acquire(pool, options);
 
-    const key = pool as Pool<unknown>;
+    // Agents that trace an application put proxies around its providers: two modules can have different ones of a pool.
+    const key = (pool as Partial<Pool<unknown>>).self ?? (pool as Pool<unknown>);
     const known = this.shared?.get(key);
     // One that was given back early, or that its pool took away, is of no use to anybody.
     if (known && !known.got?.released) return known.lease as Promise<Lease<T>>;
