@@ -39,6 +39,8 @@ export class HttpScope extends BorrowScope {
   private answer: 'value' | 'stream' | 'by hand' = 'value';
   private clientLeft = false;
   private responseOver: (() => void) | undefined = undefined;
+  /** Subscriptions that are of no use once the response is over. */
+  private audience: Set<() => void> | undefined = undefined;
 
   constructor(
     host: ScopeHost,
@@ -54,15 +56,44 @@ export class HttpScope extends BorrowScope {
     if (this.clientLeft) this.responseOver?.();
   }
 
+  /** Nothing can be sent any more: the response has ended, or its connection is gone. */
+  get over(): boolean {
+    const socket = this.request.socket as Socket | undefined;
+    return this.response.writableEnded || this.response.destroyed || socket?.destroyed === true;
+  }
+
+  /**
+   * Tells, once this scope has something to give back, that the response is over. In a turn of its own: Nest hears of it
+   * too, and comes first.
+   *
+   * @returns forgets it
+   */
+  whenOver(tell: () => void): () => void {
+    const audience = (this.audience ??= new Set());
+    audience.add(tell);
+    return () => audience.delete(tell);
+  }
+
+  private dismiss(): void {
+    if (!this.audience?.size) return;
+    setImmediate(() => {
+      for (const tell of this.audience ?? []) tell();
+    });
+  }
+
   protected override open(): void {
     const { response } = this;
-    if (response.writableEnded || (response.destroyed && response.headersSent)) return;
+    if (response.writableEnded || (response.destroyed && response.headersSent)) {
+      this.dismiss();
+      return;
+    }
 
     const socket = this.request.socket as Socket | undefined;
     const drop = this.hold();
     const over = (this.responseOver = (): void => {
       forgetSocket();
       drop();
+      this.dismiss();
     });
     const left = (): void => {
       if (!response.writableEnded) {

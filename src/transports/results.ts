@@ -1,12 +1,14 @@
 import { Readable, finished } from 'node:stream';
-import { StreamableFile } from '@nestjs/common';
+import { Logger, StreamableFile } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { inScope, type BorrowScope } from '../scope/index.js';
+import { HttpScope } from './http.js';
 
 /**
  * Holds the scope from subscription to the end of the subscription, however it ends.
  *
- * @param endless it may never complete by itself (SSE): it is completed when the application stops
+ * @param endless it may never complete by itself (SSE): it is completed when the application stops, and when its response
+ *   is over and nobody has unsubscribed, as interceptors can swallow that
  */
 export function holdWhileSubscribed<V>(
   scope: BorrowScope,
@@ -14,15 +16,29 @@ export function holdWhileSubscribed<V>(
   endless: boolean,
 ): Observable<V> {
   return new Observable<V>(subscriber => {
-    const drop = scope.hold();
     const { stopping } = scope.host;
     const complete = (): void => {
       subscriber.complete();
     };
+    const response = endless && scope instanceof HttpScope ? scope : undefined;
+    if (response?.over) {
+      complete();
+      return;
+    }
+    const drop = scope.hold();
+    const end = (): void => {
+      try {
+        complete();
+      } catch (error) {
+        // A teardown of the application has failed, and this was called by an event.
+        new Logger('PoolModule').error(error);
+      }
+    };
     if (endless) {
       if (stopping.aborted) complete();
-      else stopping.addEventListener('abort', complete, { once: true });
+      else stopping.addEventListener('abort', end, { once: true });
     }
+    const forget = response?.whenOver(end);
     const inner = inScope(scope, () =>
       source.subscribe({
         next: value => {
@@ -36,7 +52,8 @@ export function holdWhileSubscribed<V>(
       }),
     );
     return () => {
-      stopping.removeEventListener('abort', complete);
+      stopping.removeEventListener('abort', end);
+      forget?.();
       try {
         // The source cleans up first: its teardown may still use what the scope has borrowed.
         inner.unsubscribe();
