@@ -30,6 +30,8 @@ interface Keyed<T> {
  */
 export class KeyedPool<K, T> {
   readonly name: string;
+  /** @internal As that of a pool. */
+  readonly self: KeyedPool<K, T> = this;
   private readonly maxTotal: number;
   private readonly settings: ResolvedSettings;
   private readonly factory: KeyedResourceFactory<K, T>;

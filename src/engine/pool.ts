@@ -29,6 +29,8 @@ const SAMPLE = 16;
  */
 export class Pool<T> {
   readonly name: string;
+  /** @internal The pool itself, also where it is asked through a proxy: the one to tell pools apart by. */
+  readonly self: Pool<T> = this;
   private readonly in: Interior<T>;
   private readonly exchange: Exchange<T>;
   private readonly parts: Parts<T>;

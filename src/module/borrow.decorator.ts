@@ -22,6 +22,12 @@ interface Order {
   readonly options: BorrowOptions & Partial<KeyRule>;
 }
 
+interface Parameter {
+  readonly order: Order;
+  /** The handler's own. Its function need not be called so: decorators and minifiers replace and rename functions. */
+  readonly key: string | symbol;
+}
+
 /**
  * Borrows a resource for a handler's parameter: `find(@Param('id') id: string, @Borrow('orders-db') db: Client)`. It is
  * borrowed when the parameters are resolved, after the guards, and goes back when the request is done with it. Several
@@ -34,11 +40,10 @@ export function Borrow<N extends PoolName>(
   name: N,
   options: BorrowParameterOptions<N> = {},
 ): TypedParameterDecorator<N, ResourceOf<N>> {
-  const order: Order = { name, options };
-  const decorate = borrowParameter(order);
   return ((target: object, key: string | symbol, index: number) => {
-    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), order], target, key);
-    decorate(target, key, index);
+    const parameter: Parameter = { order: { name, options }, key };
+    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), parameter.order], target, key);
+    borrowParameter(parameter)(target, key, index);
   }) as TypedParameterDecorator<N, ResourceOf<N>>;
 }
 
@@ -55,16 +60,17 @@ export function borrowsOf(target: object, key: string | symbol): readonly Order[
   return (Reflect.getMetadata(BORROWS, target, key) as Order[] | undefined) ?? [];
 }
 
-const borrowParameter = createParamDecorator(async ({ name, options }: Order, context: ExecutionContext) => {
+const borrowParameter = createParamDecorator(async ({ order, key }: Parameter, context: ExecutionContext) => {
+  const { name } = order;
   const scope = scopeOf(context);
   const registry = scope?.host;
   if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
   const prototype = context.getClass().prototype as object;
-  const earlier = borrowsOf(prototype, context.getHandler().name)
-    .filter(order => order.name < name && !order.options.fresh)
+  const earlier = borrowsOf(prototype, key)
+    .filter(other => other.name < name && !other.options.fresh)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const order of earlier) await place(order, scope, registry);
-  return (await place({ name, options }, scope, registry)).resource;
+  for (const other of earlier) await place(other, scope, registry);
+  return (await place(order, scope, registry)).resource;
 });
 
 const signalParameter = createParamDecorator((_: undefined, context: ExecutionContext) => {

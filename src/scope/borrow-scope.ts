@@ -109,9 +109,11 @@ export class BorrowScope {
     if (this.ended) return Promise.reject(new BorrowScopeEndedError(pool.name));
     if (options.fresh) return this.acquire(pool, options, key);
 
+    // Agents that trace an application put proxies around its providers: two modules can have different ones of a pool.
+    const itself = (pool as Partial<AnyPool<T>>).self ?? pool;
     const isKeyed = pool instanceof KeyedPool;
-    const shared = isKeyed ? this.sharedKeysOf(pool) : (this.shared ??= new Map<unknown, Shared>());
-    const what = isKeyed ? key : pool;
+    const shared = isKeyed ? this.sharedKeysOf(itself) : (this.shared ??= new Map<unknown, Shared>());
+    const what = isKeyed ? key : itself;
     const known = shared.get(what);
     // One that was given back early, or that its pool took away, is of no use to anybody.
     if (known && !known.got?.released) return known.lease as Promise<Lease<T>>;

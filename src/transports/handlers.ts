@@ -93,16 +93,17 @@ function watchEmissions(
   source: Observable<unknown>,
   endless: boolean,
 ): Observable<unknown> {
-  if (endless || !(scope instanceof HttpScope)) return holdWhileSubscribed(scope, source, { endless });
+  const http = scope instanceof HttpScope ? scope : undefined;
+  if (endless || !http) return holdWhileSubscribed(scope, source, { endless, audience: http });
   const watched = holdWhileSubscribed(scope, source, {
     emitted: value => {
       holdBody(scope, value);
     },
     ended: how => {
-      scope.observed(how);
+      http.observed(how);
     },
   });
-  scope.answers('observable');
+  http.answers('observable');
   return watched;
 }
 

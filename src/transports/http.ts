@@ -45,6 +45,8 @@ export class HttpScope extends BorrowScope {
   private responseOver: (() => void) | undefined = undefined;
   /** What the platform has made of Node's request, where it makes something of its own. */
   platformRequest: unknown = undefined;
+  /** Subscriptions that are of no use once the response is over. */
+  private audience: Set<() => void> | undefined = undefined;
 
   constructor(
     host: ScopeHost,
@@ -83,10 +85,29 @@ export class HttpScope extends BorrowScope {
     else if (this.answer === 'observable') this.answer = 'value';
   }
 
+  /** Nothing can be sent any more: the response has ended, or its connection is gone. */
+  get over(): boolean {
+    return !this.response || this.response.writableEnded || this.isClientGone();
+  }
+
+  /**
+   * Tells, once this scope has something to give back, that the response is over. In a turn of its own: Nest hears of it
+   * too, and comes first.
+   *
+   * @returns forgets it
+   */
+  whenOver(tell: () => void): () => void {
+    const audience = (this.audience ??= new Set());
+    audience.add(tell);
+    return () => audience.delete(tell);
+  }
+
   protected override open(): void {
     const { incoming, response } = this;
-    if (!incoming || !response || response.writableEnded || (response.destroyed && response.headersSent))
+    if (!incoming || !response || response.writableEnded || (response.destroyed && response.headersSent)) {
+      this.dismiss();
       return;
+    }
 
     const connection = connectionOf(incoming);
     const drop = this.hold();
@@ -94,6 +115,7 @@ export class HttpScope extends BorrowScope {
       forgetConnection();
       this.responseOver = undefined;
       drop();
+      this.dismiss();
     });
     const left = (): void => {
       if (!response.writableEnded) {
@@ -125,6 +147,13 @@ export class HttpScope extends BorrowScope {
   protected override close(): void {
     // A connection that is kept alive has timers that were set in this scope, and keep it.
     this.incoming = this.platformRequest = this.response = undefined;
+  }
+
+  private dismiss(): void {
+    if (!this.audience?.size) return;
+    setImmediate(() => {
+      for (const tell of this.audience ?? []) tell();
+    });
   }
 
   private isClientGone(): boolean {

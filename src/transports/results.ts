@@ -1,11 +1,20 @@
 import { Duplex, Readable, finished } from 'node:stream';
-import { StreamableFile } from '@nestjs/common';
+import { Logger, StreamableFile } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { inScope, type BorrowScope } from '../scope/index.js';
+
+/** Where the events of a subscription go to. */
+export interface Audience {
+  readonly over: boolean;
+  /** @returns forgets it */
+  whenOver(tell: () => void): () => void;
+}
 
 export interface Subscription<V> {
   /** It may never complete by itself (SSE): it is completed when the application stops. */
   readonly endless?: boolean;
+  /** It is completed when this is over and nobody has unsubscribed, as interceptors can swallow that. */
+  readonly audience?: Audience | undefined;
   readonly emitted?: (value: V) => void;
   readonly ended?: (how: 'to its end' | 'given up') => void;
 }
@@ -14,20 +23,33 @@ export interface Subscription<V> {
 export function holdWhileSubscribed<V>(
   scope: BorrowScope,
   source: Observable<V>,
-  { endless = false, emitted, ended }: Subscription<V>,
+  { endless = false, audience, emitted, ended }: Subscription<V>,
 ): Observable<V> {
   return new Observable<V>(subscriber => {
-    const drop = scope.hold();
     const { stopping } = scope.host;
     let how: 'to its end' | 'given up' = 'given up';
     const complete = (): void => {
       how = 'to its end';
       subscriber.complete();
     };
+    if (audience?.over) {
+      complete();
+      return;
+    }
+    const drop = scope.hold();
+    const end = (): void => {
+      try {
+        complete();
+      } catch (error) {
+        // A teardown of the application has failed, and this was called by an event.
+        new Logger('PoolModule').error(error);
+      }
+    };
     if (endless) {
       if (stopping.aborted) complete();
-      else stopping.addEventListener('abort', complete, { once: true });
+      else stopping.addEventListener('abort', end, { once: true });
     }
+    const forget = audience?.whenOver(end);
     const inner = inScope(scope, () =>
       source.subscribe({
         next: value => {
@@ -43,11 +65,18 @@ export function holdWhileSubscribed<V>(
       }),
     );
     return () => {
-      stopping.removeEventListener('abort', complete);
-      // The source cleans up first: its teardown may still use what the scope has borrowed.
-      inner.unsubscribe();
-      ended?.(how);
-      drop();
+      stopping.removeEventListener('abort', end);
+      forget?.();
+      try {
+        // The source cleans up first: its teardown may still use what the scope has borrowed.
+        inner.unsubscribe();
+      } catch (error) {
+        scope.fail(error);
+        throw error;
+      } finally {
+        ended?.(how);
+        drop();
+      }
     };
   });
 }

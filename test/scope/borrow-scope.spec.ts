@@ -39,6 +39,20 @@ describe('BorrowScope', () => {
     expect(pool.stats()).toMatchObject({ leased: 0, idle: 1 });
   });
 
+  it('has one lease of a pool, whichever proxies of it are asked', async () => {
+    const [a, b] = [new Proxy(pool, {}), new Proxy(pool, {})];
+    expect(await scope.borrow(a)).toBe(await scope.borrow(b));
+    expect(await scope.borrow(pool)).toBe(await scope.borrow(a));
+  });
+
+  it('borrows from what stands in for a pool in a test', async () => {
+    const lease = await pool.acquire();
+    const standIn = { name: 'stand-in', acquire: () => Promise.resolve(lease) } as unknown as Pool<{
+      id: number;
+    }>;
+    expect(await scope.borrow(standIn)).toBe(lease);
+  });
+
   it('takes a hold that is dropped twice as dropped once', async () => {
     const dropOther = scope.hold();
     await scope.borrow(pool);

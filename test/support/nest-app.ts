@@ -1,6 +1,12 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Logger, type INestApplication, type LoggerService, type ModuleMetadata } from '@nestjs/common';
+import {
+  Logger,
+  type INestApplication,
+  type LoggerService,
+  type ModuleMetadata,
+  type NestApplicationOptions,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -36,15 +42,16 @@ export interface RunningApp {
 export async function serve(
   platform: Platform | FastifyAdapter,
   metadata: ModuleMetadata,
-  prepare: (app: INestApplication) => void = () => undefined,
+  prepare: (app: INestApplication) => unknown = () => undefined,
+  options: NestApplicationOptions = {},
 ): Promise<RunningApp> {
   const log = new LogBook();
   const adapter =
     platform === 'express' ? new ExpressAdapter() : platform === 'fastify' ? new FastifyAdapter() : platform;
   class TestAppModule {}
   const root = { module: TestAppModule, ...metadata };
-  const app = await NestFactory.create(root, adapter, { logger: log, abortOnError: false });
-  prepare(app);
+  const app = await NestFactory.create(root, adapter, { logger: log, abortOnError: false, ...options });
+  await prepare(app);
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   return { app, url: `http://127.0.0.1:${port}`, log };

@@ -37,6 +37,13 @@ export class Stage {
     for (const mark of this.marks.values()) mark.open();
   }
 
+  /** Another test begins: nobody has been anywhere. */
+  reset(): void {
+    this.openAll();
+    this.marks.clear();
+    this.over = false;
+  }
+
   private mark(name: string): Mark {
     let mark = this.marks.get(name);
     if (!mark) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { NextFunction, Request, Response } from 'express';
+import { borrowingMiddleware } from '../support/borrowing/around.js';
 import { borrowingRig, nextTurn } from '../support/borrowing/rig.js';
-import { Facade, WAYS } from '../support/borrowing/services.js';
+import { WAYS } from '../support/borrowing/services.js';
 import { sharingControllers, sharingProviders } from '../support/borrowing/sharing.js';
 import { PLATFORMS } from '../support/nest-app.js';
 
@@ -9,24 +9,7 @@ describe.each(PLATFORMS)('everything around a handler on %s', platform => {
   const rig = borrowingRig(platform, {
     controllers: sharingControllers,
     providers: sharingProviders,
-    prepare: app => {
-      app.use((request: Request, response: Response, next: NextFunction) => {
-        const wish = request.headers['x-middleware'];
-        if (!wish) {
-          next();
-          return;
-        }
-        void app
-          .get(Facade)
-          .get()
-          .then(async thing => {
-            response.setHeader('x-middleware', `middleware ${thing.use()}`);
-            await rig.stage.pass('middleware');
-            if (wish === 'answers') response.end(`${thing.use()}`);
-            else next();
-          }, next);
-      });
-    },
+    prepare: app => app.use(borrowingMiddleware(app)),
   });
 
   describe.each(WAYS)('borrowed at %s', way => {

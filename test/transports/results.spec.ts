@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { Duplex, PassThrough, Transform } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
+import { Observable } from 'rxjs';
 import { Pool } from '../../src/engine/index.js';
 import { BorrowScope } from '../../src/scope/index.js';
-import { holdWhileStreaming } from '../../src/transports/results.js';
+import { holdWhileStreaming, holdWhileSubscribed } from '../../src/transports/results.js';
 
 describe('the hold of an async generator', () => {
   const pool = new Pool({ create: () => ({}) });
@@ -116,4 +117,20 @@ describe('the hold of a stream that is also written to', () => {
     await once(stream, 'close');
     expect(pool.stats().leased).toBe(0);
   });
+});
+
+it('ends the hold of a subscription whose teardown throws, and shows the error to isFatal', async () => {
+  const shown: unknown[] = [];
+  const pool = new Pool({ create: () => ({}), isFatal: error => (shown.push(error), false) });
+  const scope = new BorrowScope({ stopping: new AbortController().signal });
+  const drop = scope.hold();
+  await scope.borrow(pool);
+  const broken = new Observable(() => () => {
+    throw new Error('broken teardown');
+  });
+  const subscription = holdWhileSubscribed(scope, broken, { endless: true }).subscribe();
+  drop();
+  expect(() => subscription.unsubscribe()).toThrow('broken teardown');
+  expect(pool.stats().leased).toBe(0);
+  expect(shown).toHaveLength(1);
 });

@@ -6,9 +6,11 @@ import {
   type CanActivate,
   type ExceptionFilter,
   type ExecutionContext,
+  type INestApplication,
   type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
 import type { ServerResponse } from 'node:http';
 import { mergeMap, timeout, type Observable } from 'rxjs';
 import { Stage } from '../stage.js';
@@ -24,6 +26,26 @@ interface Incoming {
 
 const incoming = (context: ExecutionContext | ArgumentsHost): Incoming =>
   context.switchToHttp().getRequest<Incoming>();
+
+/** Uses the request's thing where the header x-middleware asks for it, and answers if that says "answers". */
+export function borrowingMiddleware(app: INestApplication) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const wish = request.headers['x-middleware'];
+    if (!wish) {
+      next();
+      return;
+    }
+    void app
+      .get(Facade)
+      .get()
+      .then(async thing => {
+        response.setHeader('x-middleware', `middleware ${thing.use()}`);
+        await app.get(Stage).pass('middleware');
+        if (wish === 'answers') response.end(`${thing.use()}`);
+        else next();
+      }, next);
+  };
+}
 
 @Injectable()
 export class BorrowingGuard implements CanActivate {

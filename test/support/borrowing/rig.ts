@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, expect } from '@jest/globals';
-import type { INestApplication, Provider, Type } from '@nestjs/common';
+import type {
+  INestApplication,
+  ModuleMetadata,
+  NestApplicationOptions,
+  Provider,
+  Type,
+} from '@nestjs/common';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { PoolModule, getPoolToken, type Pool, type PoolDefinition } from '../../../src/index.js';
@@ -15,7 +21,9 @@ export interface RigOptions {
   readonly providers?: readonly Provider[];
   /** The pool is of one thing, unless these say otherwise. */
   readonly pool?: Partial<PoolDefinition<Thing>>;
-  readonly prepare?: (app: INestApplication, rig: BorrowingRig) => void;
+  readonly imports?: NonNullable<ModuleMetadata['imports']>;
+  readonly prepare?: (app: INestApplication, rig: BorrowingRig) => unknown;
+  readonly application?: NestApplicationOptions;
 }
 
 /** How many things were lent when something happened to a response, and right after it. */
@@ -37,7 +45,10 @@ export interface Exchange {
 }
 
 /** A real application with a pool of one thing, made anew for each test and looked over when it is done. */
-export function borrowingRig(platform: Platform | (() => FastifyAdapter), options: RigOptions): BorrowingRig {
+export function borrowingRig(
+  platform: Platform | (() => FastifyAdapter),
+  options: RigOptions | (() => RigOptions),
+): BorrowingRig {
   const rig = new BorrowingRig(platform, options);
   beforeEach(() => rig.start());
   afterEach(() => rig.stop());
@@ -52,21 +63,30 @@ export class BorrowingRig {
 
   constructor(
     private readonly platform: Platform | (() => FastifyAdapter),
-    private readonly options: RigOptions,
+    private readonly options: RigOptions | (() => RigOptions),
   ) {}
 
   async start(): Promise<void> {
     Thing.startCounting();
     this.stage = new Stage();
-    const { controllers, providers = [], prepare } = this.options;
+    const { options } = this;
+    const {
+      controllers,
+      providers = [],
+      imports = [],
+      pool,
+      prepare,
+      application,
+    } = typeof options === 'function' ? options() : options;
     this.running = await serve(
       typeof this.platform === 'function' ? this.platform() : this.platform,
       {
-        imports: [PoolModule.forRoot({ pools: [this.things()] })],
+        imports: [...imports, PoolModule.forRoot({ pools: [thingsWith(pool)] })],
         controllers: [...controllers],
         providers: [{ provide: Stage, useValue: this.stage }, Repository, Service, Facade, ...providers],
       },
       app => prepare?.(app, this),
+      application,
     );
     this.pool = this.running.app.get<Pool<Thing>>(getPoolToken('things'));
   }
@@ -188,32 +208,32 @@ export class BorrowingRig {
     await Promise.resolve();
     return { before, after: this.leased() };
   }
+}
 
-  private things(): PoolDefinition<Thing> {
-    const made: Thing[] = [];
-    return {
-      name: 'things',
-      max: 1,
-      create: () => {
-        const thing = new Thing(made.length + 1);
-        made.push(thing);
-        return thing;
+function thingsWith(pool: RigOptions['pool']): PoolDefinition<Thing> {
+  const made: Thing[] = [];
+  return {
+    name: 'things',
+    max: 1,
+    create: () => {
+      const thing = new Thing(made.length + 1);
+      made.push(thing);
+      return thing;
+    },
+    isFatal: (error: unknown) => {
+      Thing.reported.push(error);
+      return false;
+    },
+    ...pool,
+    // A pool numbers its resources as they are created.
+    listeners: [
+      {
+        onAcquire: ({ slot }) => made[slot - 1]?.lend(),
+        onRelease: ({ slot }) => made[slot - 1]?.takeBack(),
       },
-      isFatal: (error: unknown) => {
-        Thing.reported.push(error);
-        return false;
-      },
-      ...this.options.pool,
-      // A pool numbers its resources as they are created.
-      listeners: [
-        {
-          onAcquire: ({ slot }) => made[slot - 1]?.lend(),
-          onRelease: ({ slot }) => made[slot - 1]?.takeBack(),
-        },
-        ...(this.options.pool?.listeners ?? []),
-      ],
-    } as PoolDefinition<Thing>;
-  }
+      ...(pool?.listeners ?? []),
+    ],
+  } as PoolDefinition<Thing>;
 }
 
 /** Everything that was due in this turn of the event loop has happened. */
