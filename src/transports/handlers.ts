@@ -48,7 +48,7 @@ function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
   const tracked: Handler = function (...args) {
     const scope = anyScope();
     if (!scope) return handler.apply(this, args);
-    if (byHand && scope instanceof HttpScope) scope.answers('by hand');
+    if (byHand && scope instanceof HttpScope) scope.answersByHand();
     return holdWhileRunning(scope, () => handler.apply(this, args), endless);
   };
   Object.defineProperty(tracked, 'name', { value: handler.name, configurable: true });
@@ -65,7 +65,8 @@ export function holdWhileRunning(scope: BorrowScope, call: () => unknown, endles
   const settled = (value: unknown): unknown => {
     // First the hold on the result, then the handler's own: the scope must not end between the two.
     const result = isObservable(value) ? holdWhileSubscribed(scope, value, endless) : value;
-    if (holdWhileStreaming(scope, value) && scope instanceof HttpScope) scope.answers('stream');
+    const endUnread = holdWhileStreaming(scope, value);
+    if (endUnread && scope instanceof HttpScope) scope.streams(endUnread);
     drop();
     return result;
   };

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BorrowScope, RequestAbortedError, inScope, type ScopeHost } from '../scope/index.js';
+import type { EndUnread } from './results.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
 
@@ -39,6 +40,7 @@ export class HttpScope extends BorrowScope {
   private answer: 'value' | 'stream' | 'by hand' = 'value';
   private clientLeft = false;
   private responseOver: (() => void) | undefined = undefined;
+  private endUnread: EndUnread | undefined = undefined;
 
   constructor(
     host: ScopeHost,
@@ -48,8 +50,18 @@ export class HttpScope extends BorrowScope {
     super(host);
   }
 
-  /** Tells how the handler answers, as soon as that is known. */
-  answers(answer: 'stream' | 'by hand'): void {
+  /** The handler answers with a stream. */
+  streams(endUnread: EndUnread): void {
+    this.endUnread = endUnread;
+    this.answers('stream');
+  }
+
+  /** The handler answers with `@Res()` or `@Next()`. */
+  answersByHand(): void {
+    this.answers('by hand');
+  }
+
+  private answers(answer: 'stream' | 'by hand'): void {
     this.answer = answer;
     if (this.clientLeft) this.responseOver?.();
   }
@@ -84,6 +96,7 @@ export class HttpScope extends BorrowScope {
     response.end = ((...args: unknown[]) => {
       const result = end(...args);
       if (this.answer !== 'by hand') over();
+      this.endUnread?.();
       return result;
     }) as ServerResponse['end'];
   }

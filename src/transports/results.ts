@@ -49,18 +49,23 @@ export function holdWhileSubscribed<V>(
  * or another async iterable, a web `ReadableStream` or `Response`. Not until the response has: that closes earlier when
  * the client leaves.
  *
- * @returns whether the value is such a body
+ * @returns when the value is such a body, what to call when the reply is complete
  */
-export function holdWhileStreaming(scope: BorrowScope, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (value instanceof StreamableFile) holdUntilClosed(scope, value.getStream());
-  else if (value instanceof Readable) holdUntilClosed(scope, value);
-  else if (isWebStream(value)) holdUntilRead(scope, value);
-  else if (isWebResponse(value) && value.body) holdUntilRead(scope, value.body);
-  else if (Symbol.asyncIterator in value && !('then' in value)) holdUntilIterated(scope, value as Iterable);
-  else return false;
-  return true;
+export function holdWhileStreaming(scope: BorrowScope, value: unknown): EndUnread | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (value instanceof StreamableFile) return holdUntilClosed(scope, value.getStream());
+  if (value instanceof Readable) return holdUntilClosed(scope, value);
+  if (isWebStream(value)) return holdUntilRead(scope, value);
+  if (isWebResponse(value) && value.body) return holdUntilRead(scope, value.body);
+  if (Symbol.asyncIterator in value && !('then' in value)) return holdUntilIterated(scope, value as Iterable);
+  return undefined;
 }
+
+/**
+ * Ends a source that nobody has begun to read, and nobody will: an interceptor has put something else in its place, or
+ * this version of NestJS does not stream its kind. (11 on Express streams a `StreamableFile` and makes JSON of the rest.)
+ */
+export type EndUnread = () => void;
 
 // Not by their class: a `fetch` of another package than Node's has classes of its own.
 function isWebStream(value: object): value is ReadableStream {
@@ -72,16 +77,21 @@ function isWebResponse(value: object): value is Response {
 
 type Iterable = AsyncIterable<unknown> & Partial<AsyncIterator<unknown>>;
 
-function holdUntilClosed(scope: BorrowScope, stream: Readable): void {
+function holdUntilClosed(scope: BorrowScope, stream: Readable): EndUnread {
   const drop = scope.hold();
+  let unread = false;
   finished(stream, { writable: false }, error => {
-    if (error) scope.fail(error);
+    if (error && !unread) scope.fail(error);
     drop();
   });
+  return () => {
+    unread = stream.readableFlowing === null && !stream.readableDidRead && !stream.listenerCount('readable');
+    if (unread) stream.destroy();
+  };
 }
 
 /** Whoever reads it takes a reader, which knows when it is over; ending it takes as long as its source needs. */
-function holdUntilRead(scope: BorrowScope, stream: ReadableStream): void {
+function holdUntilRead(scope: BorrowScope, stream: ReadableStream): EndUnread {
   const drop = scope.hold();
   const getReader = stream.getReader.bind(stream) as () => ReadableStreamDefaultReader;
   const cancel = stream.cancel.bind(stream);
@@ -100,17 +110,32 @@ function holdUntilRead(scope: BorrowScope, stream: ReadableStream): void {
     reader.closed.then(closed, closed);
     return reader;
   }) as ReadableStream['getReader'];
+  return () => {
+    if (!stream.locked) stream.cancel().catch(() => undefined);
+  };
 }
 
 /** An async generator is its own iterator; others give one when they are read. */
-function holdUntilIterated(scope: BorrowScope, iterable: Iterable): void {
+function holdUntilIterated(scope: BorrowScope, iterable: Iterable): EndUnread {
   const drop = scope.hold();
+  let begun = false;
+  const begin = (): void => {
+    begun = true;
+  };
   if (typeof iterable.next === 'function') {
-    dropAtItsEnd(scope, iterable as AsyncIterator<unknown>, drop);
-    return;
+    const iterator = dropAtItsEnd(scope, iterable as AsyncIterator<unknown>, drop, begin);
+    return () => {
+      if (!begun) iterator.return?.().catch(() => undefined);
+    };
   }
   const open = iterable[Symbol.asyncIterator].bind(iterable);
-  iterable[Symbol.asyncIterator] = () => dropAtItsEnd(scope, open(), drop);
+  iterable[Symbol.asyncIterator] = () => {
+    begin();
+    return dropAtItsEnd(scope, open(), drop);
+  };
+  return () => {
+    if (!begun) drop();
+  };
 }
 
 /** The iterator's own methods are replaced: whoever holds it already gets the same. */
@@ -118,11 +143,13 @@ function dropAtItsEnd(
   scope: BorrowScope,
   iterator: AsyncIterator<unknown>,
   drop: () => void,
+  begin: () => void = () => undefined,
 ): AsyncIterator<unknown> {
   const step = async (
     call: () => Promise<IteratorResult<unknown>> | undefined,
     last: boolean,
   ): Promise<IteratorResult<unknown>> => {
+    begin();
     try {
       // Whoever pulls may do so from an event that knows nothing of the request.
       const result = (await inScope(scope, call)) ?? { done: true, value: undefined };
