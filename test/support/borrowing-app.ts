@@ -292,11 +292,11 @@ class DeepController {
   }
 
   @Sse('sse')
-  async sse(given?: Thing): Promise<Observable<{ data: number }>> {
+  async sse(given?: Thing): Promise<Observable<{ data: string }>> {
     const thing = await this.thing(given);
     await this.stage.pass('setup');
-    return new Observable((subscriber: Subscriber<{ data: number }>) => {
-      subscriber.next({ data: thing.use() });
+    return new Observable((subscriber: Subscriber<{ data: string }>) => {
+      subscriber.next({ data: String(thing.use()) });
       this.stage.note('subscribed');
       void this.stage.pass('complete').then(() => {
         subscriber.complete();

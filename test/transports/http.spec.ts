@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { Borrowed, InjectBorrowed, PoolModule, PoolRegistry } from '../../src/index.js';
 import { Thing, borrowingApp, type BorrowingApp } from '../support/borrowing-app.js';
 import { Call, get } from '../support/http-client.js';
+import { NEST_MAJOR } from '../support/nest-major.js';
 import { PLATFORMS, forgetLoggers, serve } from '../support/nest-app.js';
 import { until } from '../support/until.js';
 
@@ -20,7 +21,13 @@ class LoneController {
   }
 }
 
+const STREAMED_BY_11 = { express: ['file'], fastify: ['file', 'readable', 'web-stream'] };
+
 describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
+  /** Those of these bodies that this NestJS streams; what becomes of the others is in unread.spec.ts. */
+  const streamed = (...kinds: string[]): string[] =>
+    kinds.filter(kind => NEST_MAJOR >= 12 || STREAMED_BY_11[platform].includes(kind));
+
   let rig: BorrowingApp;
 
   const leased = (): number => rig.pool.stats().leased;
@@ -110,7 +117,7 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       expect(Thing.reported).toEqual([expect.objectContaining({ message: 'from the handler' })]);
     });
 
-    it.each(['file', 'readable', 'generator', 'iterable', 'web-stream'])(
+    it.each(streamed('file', 'readable', 'generator', 'iterable', 'web-stream'))(
       'is held until the source of a %s has closed',
       async kind => {
         const call = new Call(url(kind));
@@ -123,7 +130,7 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       },
     );
 
-    it.each(['file', 'readable', 'generator', 'iterable', 'web-stream'])(
+    it.each(streamed('file', 'readable', 'generator', 'iterable', 'web-stream'))(
       'is held until the source of a %s has closed when the client leaves half-way',
       async kind => {
         const call = new Call(url(kind));
@@ -138,7 +145,7 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       },
     );
 
-    it.each(['file', 'readable', 'generator'])(
+    it.each(streamed('file', 'readable', 'generator'))(
       'is held while a slow reader has not read all of a %s',
       async kind => {
         const call = new Call(url(kind));
@@ -150,11 +157,14 @@ describe.each(PLATFORMS)('a borrowed resource on %s', platform => {
       },
     );
 
-    it.each(['file', 'readable', 'generator'])('comes back from a HEAD request for a %s', async kind => {
-      rig.stage.open('source');
-      expect((await new Call(url(kind), { method: 'HEAD' }).answer()).status).toBe(200);
-      await allBack();
-    });
+    it.each(streamed('file', 'readable', 'generator'))(
+      'comes back from a HEAD request for a %s',
+      async kind => {
+        rig.stage.open('source');
+        expect((await new Call(url(kind), { method: 'HEAD' }).answer()).status).toBe(200);
+        await allBack();
+      },
+    );
 
     it.each(['by-hand', 'file', 'readable', 'generator', 'json', 'sse'])(
       'comes back from an answer (%s) whose client left before the handler borrowed',
