@@ -4,7 +4,14 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig([
-  globalIgnores(['dist/', 'coverage/', 'reports/', '.stryker-tmp/']),
+  globalIgnores([
+    'dist/',
+    'coverage/',
+    'reports/',
+    '.stryker-tmp/',
+    // An application of somebody else's, with an installation of its own: npm run test:commonjs.
+    'test/fixtures/commonjs-app/',
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -47,6 +54,7 @@ export default defineConfig([
     languageOptions: {
       globals: {
         console: 'readonly',
+        fetch: 'readonly',
         module: 'writable',
         process: 'readonly',
         setTimeout: 'readonly',

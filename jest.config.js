@@ -10,7 +10,11 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   // Sources name each other as they are called when compiled.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.stryker-tmp/'],
+  modulePathIgnorePatterns: [
+    '<rootDir>/dist/',
+    '<rootDir>/test/fixtures/commonjs-app/',
+    '<rootDir>/.stryker-tmp/',
+  ],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
