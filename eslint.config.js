@@ -4,7 +4,14 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig([
-  globalIgnores(['dist/', 'coverage/', 'reports/', '.stryker-tmp/']),
+  globalIgnores([
+    'dist/',
+    'coverage/',
+    'reports/',
+    '.stryker-tmp/',
+    // An application of somebody else's, with an installation of its own: npm run test:commonjs.
+    'test/fixtures/commonjs-app/',
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -48,6 +55,7 @@ export default defineConfig([
       globals: {
         AbortController: 'readonly',
         console: 'readonly',
+        fetch: 'readonly',
         module: 'writable',
         process: 'readonly',
         setImmediate: 'readonly',

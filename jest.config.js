@@ -2,12 +2,19 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fixtures/'],
   testTimeout: 30_000,
   maxWorkers: 2,
+  // The version of NestJS that the tests are to find, so that they cannot run on another unnoticed; 11 in test/nest11.
+  globals: { NEST_MAJOR: 12 },
   extensionsToTreatAsEsm: ['.ts'],
   // Sources name each other as they are called when compiled.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.stryker-tmp/'],
+  modulePathIgnorePatterns: [
+    '<rootDir>/dist/',
+    '<rootDir>/test/fixtures/commonjs-app/',
+    '<rootDir>/.stryker-tmp/',
+  ],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',

@@ -41,7 +41,11 @@ export function toHttpException(
   error: unknown,
 ): { exception: HttpException; retryAfter: number } | undefined {
   if (!CAPACITY.some(kind => error instanceof kind)) return undefined;
-  const exception = new ServiceUnavailableException('The service is busy, try again later', { cause: error });
+  const exception = new ServiceUnavailableException('The service is busy, try again later', {
+    cause: error,
+    // NestJS 11 leaves it out of the body unless it is given.
+    description: 'Service Unavailable',
+  });
   return { exception, retryAfter: retryAfter(error) };
 }
 

@@ -125,15 +125,18 @@ export class PoolHealthIndicator {
       waiting: stats.waiting,
       oldestWaitMs: Math.round(stats.oldestWaitMs),
     };
-    const session = this.health.check(name);
+    const session: Session = this.health.check(name);
     if (readiness.status === 'up') return session.up({ ...counts });
     const data = { reason: readiness.reason, ...counts };
     if (readiness.status === 'down') return session.down(data);
-    // Terminus 11 knows no "degraded": up, and the details say so.
-    const knowsDegraded = typeof (session as Partial<typeof session>).degraded === 'function';
-    return knowsDegraded ? session.degraded(data) : session.up({ degraded: true, ...data });
+    return session.degraded?.(data) ?? session.up({ degraded: true, ...data });
   }
 }
+
+/** Terminus 11 knows no "degraded": there it is up, and the details say so. */
+type Session = Pick<ReturnType<HealthIndicatorService['check']>, 'up' | 'down'> & {
+  degraded?(data: object): HealthIndicatorResult;
+};
 
 /** Borrows one resource, which validates it, and gives it back. */
 async function probe(

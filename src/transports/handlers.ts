@@ -109,7 +109,8 @@ function watchEmissions(
 
 function holdBody(scope: BorrowScope, value: unknown): void {
   const http = scope instanceof HttpScope ? scope : undefined;
-  if (holdWhileStreaming(scope, value, () => http?.sourceClosed())) http?.answers('stream');
+  const endUnread = holdWhileStreaming(scope, value, () => http?.sourceClosed());
+  if (endUnread) http?.streams(endUnread);
 }
 
 function answersByHand(controller: object, key: string | symbol): boolean {

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BorrowScope, RequestAbortedError, inScope, type ScopeHost } from '../scope/index.js';
+import type { EndUnread } from './results.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
 
@@ -47,6 +48,8 @@ export class HttpScope extends BorrowScope {
   platformRequest: unknown = undefined;
   /** Subscriptions that are of no use once the response is over. */
   private audience: Set<() => void> | undefined = undefined;
+  /** Ends the source of a streamed body that nobody has read. */
+  private endUnread: EndUnread | undefined = undefined;
 
   constructor(
     host: ScopeHost,
@@ -72,6 +75,14 @@ export class HttpScope extends BorrowScope {
     if (this.answer === 'by hand' && (answer === 'stream' || answer === 'observable')) return;
     this.answer = answer;
     if (this.clientLeft && answer !== 'value') this.responseOver?.();
+  }
+
+  /** The handler answers with a stream. */
+  streams(endUnread: EndUnread): void {
+    this.answers('stream');
+    this.endUnread = endUnread;
+    // Another answer has been given meanwhile: that of an outer `timeout()`.
+    if (this.response?.writableEnded) endUnread();
   }
 
   /** The source of a streamed body has closed. The rest of it may wait for a slow reader, and needs nothing any more. */
@@ -140,13 +151,14 @@ export class HttpScope extends BorrowScope {
     response.end = ((...args: unknown[]) => {
       const result = end(...args);
       if (this.answer !== 'by hand') over();
+      this.endUnread?.();
       return result;
     }) as ServerResponse['end'];
   }
 
   protected override close(): void {
     // A connection that is kept alive has timers that were set in this scope, and keep it.
-    this.incoming = this.platformRequest = this.response = undefined;
+    this.incoming = this.platformRequest = this.response = this.endUnread = undefined;
   }
 
   private dismiss(): void {

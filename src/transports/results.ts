@@ -87,24 +87,29 @@ export function holdWhileSubscribed<V>(
  * the client leaves, and later when it reads slowly.
  *
  * @param closed called when that hold has dropped
- * @returns whether the value is such a body
+ * @returns when the value is such a body, what to call when the reply is complete
  */
 export function holdWhileStreaming(
   scope: BorrowScope,
   value: unknown,
   closed: () => void = () => undefined,
-): boolean {
+): EndUnread | undefined {
   const watch = watchOf(value);
-  if (!watch) return false;
+  if (!watch) return undefined;
   const drop = scope.hold();
-  watch(scope, () => {
+  return watch(scope, () => {
     drop();
     closed();
   });
-  return true;
 }
 
-type Watch = (scope: BorrowScope, drop: () => void) => void;
+/**
+ * Ends a source that nobody has begun to read, and nobody will: an interceptor has put something else in its place, or
+ * this version of NestJS does not stream its kind. (11 on Express streams a `StreamableFile` and makes JSON of the rest.)
+ */
+export type EndUnread = () => void;
+
+type Watch = (scope: BorrowScope, drop: () => void) => EndUnread;
 
 function watchOf(value: unknown): Watch | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
@@ -129,8 +134,9 @@ type Iterable = AsyncIterable<unknown> & Partial<AsyncIterator<unknown>>;
 const untilClosed =
   (stream: Readable): Watch =>
   (scope, drop) => {
+    let unread = false;
     const over = (error?: Error | null): void => {
-      if (error) scope.fail(error);
+      if (error && !unread) scope.fail(error);
       drop();
     };
     finished(stream, { writable: false }, error => {
@@ -139,6 +145,11 @@ const untilClosed =
       if (!error && stream instanceof Duplex && stream.writableEnded) finished(stream, over);
       else over(error);
     });
+    return () => {
+      unread =
+        stream.readableFlowing === null && !stream.readableDidRead && !stream.listenerCount('readable');
+      if (unread) stream.destroy();
+    };
   };
 
 /** Whoever reads it takes a reader, which knows when it is over; ending it takes as long as its source needs. */
@@ -167,18 +178,33 @@ const untilRead =
       );
       return reader;
     }) as ReadableStream['getReader'];
+    return () => {
+      if (!stream.locked) stream.cancel().catch(() => undefined);
+    };
   };
 
 /** An async generator is its own iterator; others give one when they are read. */
 const untilIterated =
   (iterable: Iterable): Watch =>
   (scope, drop) => {
+    let begun = false;
+    const begin = (): void => {
+      begun = true;
+    };
     if (typeof iterable.next === 'function') {
-      dropAtItsEnd(scope, iterable as AsyncIterator<unknown>, drop);
-      return;
+      const iterator = dropAtItsEnd(scope, iterable as AsyncIterator<unknown>, drop, begin);
+      return () => {
+        if (!begun) iterator.return?.().catch(() => undefined);
+      };
     }
     const open = iterable[Symbol.asyncIterator].bind(iterable);
-    iterable[Symbol.asyncIterator] = () => dropAtItsEnd(scope, open(), drop);
+    iterable[Symbol.asyncIterator] = () => {
+      begin();
+      return dropAtItsEnd(scope, open(), drop);
+    };
+    return () => {
+      if (!begun) drop();
+    };
   };
 
 /** The iterator's own methods are replaced: whoever holds it already gets the same. */
@@ -186,11 +212,13 @@ function dropAtItsEnd(
   scope: BorrowScope,
   iterator: AsyncIterator<unknown>,
   drop: () => void,
+  begin: () => void = () => undefined,
 ): AsyncIterator<unknown> {
   const step = async (
     call: () => Promise<IteratorResult<unknown>> | undefined,
     last: boolean,
   ): Promise<IteratorResult<unknown>> => {
+    begin();
     try {
       // Whoever pulls may do so from an event that knows nothing of the request.
       const result = (await inScope(scope, call)) ?? { done: true, value: undefined };

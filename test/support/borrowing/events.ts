@@ -11,12 +11,12 @@ export const eventControllers = WAYS.map((way): Type => {
     async sse(
       @Headers('x-fails') fails?: string,
       @Given(way) given?: Thing,
-    ): Promise<Observable<{ data: number }>> {
+    ): Promise<Observable<{ data: string }>> {
       const thing = await this.thing(given);
       await this.stage.pass('setup');
       if (fails === 'setup') throw new Error('no events today');
       return new Observable(subscriber => {
-        subscriber.next({ data: thing.use() });
+        subscriber.next({ data: String(thing.use()) });
         this.stage.note('subscribed');
         void this.stage.pass('complete').then(() => {
           if (fails === 'events') subscriber.error(new Error('no more events'));

@@ -1,0 +1,20 @@
+// The tests of everything that knows NestJS, from the same sources, on NestJS 11: npm run test:nest11.
+import { fileURLToPath } from 'node:url';
+import onNest12 from '../../jest.config.js';
+
+// For the processes that tests start.
+const hooks = new URL('node-hooks.js', import.meta.url).href;
+process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${hooks}`.trim();
+
+/** @type {import('jest').Config} */
+export default {
+  ...onNest12,
+  rootDir: fileURLToPath(new URL('../..', import.meta.url)),
+  resolver: '<rootDir>/test/nest11/jest-resolver.js',
+  globals: { NEST_MAJOR: 11 },
+  // All the others: a new folder is in unless it is named here.
+  testPathIgnorePatterns: [
+    ...onNest12.testPathIgnorePatterns,
+    '<rootDir>/test/(engine|examples|faults|resources)/',
+  ],
+};
