@@ -156,17 +156,20 @@ const untilClosed =
 const untilRead =
   (stream: ReadableStream): Watch =>
   (scope, drop) => {
+    let cancelled = false;
+    // A second time is over at once, although the source may still be busy with the first.
+    const cancelling = (ending: Promise<void>): Promise<void> => {
+      if (!cancelled) ending.then(drop, drop);
+      cancelled = true;
+      return ending;
+    };
     const getReader = stream.getReader.bind(stream) as () => ReadableStreamDefaultReader;
     const cancel = stream.cancel.bind(stream);
-    stream.cancel = reason => cancel(reason).finally(drop);
+    stream.cancel = reason => cancelling(cancel(reason));
     stream.getReader = (() => {
       const reader = getReader();
       const cancelReader = reader.cancel.bind(reader);
-      let cancelled = false;
-      reader.cancel = reason => {
-        cancelled = true;
-        return cancelReader(reason).finally(drop);
-      };
+      reader.cancel = reason => cancelling(cancelReader(reason));
       reader.closed.then(
         () => {
           if (!cancelled) drop();

