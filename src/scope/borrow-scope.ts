@@ -41,7 +41,8 @@ interface Shared {
 export class BorrowScope {
   private holds = 0;
   private opened = false;
-  private ended = false;
+  /** Everything has been given back. */
+  ended = false;
   private failure: unknown = undefined;
   /** By pool. */
   private shared: Map<unknown, Shared> | undefined = undefined;

@@ -52,6 +52,7 @@ export function borrowIn<T>(
   options: KeyedBorrowOptions = {},
   rule?: KeyRule,
 ): Promise<Lease<T>> {
-  if (!(pool instanceof KeyedPool)) return scope.borrow(pool, options);
+  // In a scope that has ended there is no request any more, and what is wrong is not the key.
+  if (!(pool instanceof KeyedPool) || scope.ended) return scope.borrow(pool, options);
   return scope.borrow(pool, options, keyFor(pool.name, options.key, rule, scope.request));
 }

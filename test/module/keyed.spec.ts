@@ -85,6 +85,14 @@ class Tenants {
     return session;
   }
 
+  @Get('unawaited')
+  async unawaited(@Borrow('tenants') _session: Session): Promise<object> {
+    void this.stage.pass('afterwards').then(async () => {
+      this.stage.note(((await failureOf(this.deep())) as Error).name);
+    });
+    return {};
+  }
+
   @Get('held')
   async held(@Borrow('tenants') session: Session): Promise<Session> {
     await this.stage.pass('held');
@@ -154,6 +162,12 @@ describe.each(PLATFORMS)('a pool by key on %s', platform => {
     expect((await call('deep')).status).toBe(500);
     expect(running.log.lines.join()).toMatch(/Keyed pool "tenants": the key is missing.*found undefined/);
     expect(stats().totals.acquired).toBe(0);
+  });
+
+  it('lends nothing after the request is over, and says that this is why', async () => {
+    await call('unawaited', 'a');
+    stage.open('afterwards');
+    await stage.reached('BorrowScopeEndedError');
   });
 
   it('starts with its first borrow, whatever the others do by default', () => {
