@@ -4,7 +4,8 @@ export default {
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fixtures/'],
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // One more than the two cores that this is made for: much of the time is spent waiting for servers and processes.
+  maxWorkers: 3,
   // The version of NestJS that the tests are to find, so that they cannot run on another unnoticed; 11 in test/nest11.
   globals: { NEST_MAJOR: 12 },
   extensionsToTreatAsEsm: ['.ts'],

@@ -118,9 +118,8 @@ function root(
 }
 
 function poolProviders(
-  known: readonly KnownPoolDefinition[],
+  pools: readonly KnownPoolDefinition[],
 ): Required<Pick<DynamicModule, 'providers' | 'exports'>> {
-  const pools = known;
   const shared = pools.flatMap<FactoryProvider>(definition => [
     poolProvider(definition),
     {

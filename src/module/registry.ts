@@ -36,6 +36,8 @@ export interface RegisteredPool {
  */
 @Injectable()
 export class PoolRegistry implements ScopeHost {
+  /** By name: of all pools, those included that a test has put others in the place of. */
+  private readonly definitions = new Map<string, AnyPoolDefinition>();
   private readonly registered = new Map<string, RegisteredPool>();
   private readonly resolved = new Map<string, AnyPool<unknown>>();
   private readonly stop = new AbortController();
@@ -163,7 +165,7 @@ export class PoolRegistry implements ScopeHost {
 
   /** @internal How the pool of this name finds its key in a request. */
   keyRule(name: string): KeyRule | undefined {
-    const definition = this.registered.get(name)?.definition;
+    const definition = this.definitions.get(name);
     return definition?.key ? (definition as KeyRule) : undefined;
   }
 
@@ -188,6 +190,7 @@ export class PoolRegistry implements ScopeHost {
         checkDefinition(definition);
         const importers = [...this.modules.values()].filter(other => other.imports.has(module));
         const modules = importers.map(importer => importer.metatype.name);
+        this.definitions.set(definition.name, definition);
         const owner = owners.get(definition.name);
         if (!owner) owners.set(definition.name, { definition, modules });
         else if (owner.definition !== definition) {

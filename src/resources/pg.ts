@@ -120,10 +120,11 @@ export function keyedPgPool<K>({ connection, ...options }: KeyedPgPoolOptions<K>
   const { settings, config, ...rest } = split(options);
   const { name: pool = 'pool' } = settings;
   if (typeof connection !== 'function') {
+    // Its kind, not its value: that may well be a connection string, with a password.
     throw wrong(
-      options.name,
+      pool,
       'connection',
-      connection,
+      `of type ${typeof connection}`,
       'a function from a key to what its connections differ in',
     );
   }
@@ -131,22 +132,30 @@ export function keyedPgPool<K>({ connection, ...options }: KeyedPgPoolOptions<K>
   return { ...settings, maxTotal: options.maxTotal, factory };
 }
 
-/** What stands in a connection string; pg lets that win over what stands beside it. */
-const IN_CONNECTION_STRING = ['host', 'port', 'user', 'password', 'database'] as const;
-
 /** @throws PoolOptionsError when pg would take no notice of what is said for the key */
 function merge(pool: string, common: ClientConfig, own: ClientConfig): ClientConfig {
   if (common.connectionString !== undefined && own.connectionString === undefined) {
-    const lost = IN_CONNECTION_STRING.find(name => own[name] !== undefined);
+    const taken = namesIn(common.connectionString);
+    const lost = Object.keys(own).find(name => taken.has(name));
     if (lost) {
       throw new PoolOptionsError(
         pool,
-        `Pool "${pool}": option "connection" has returned a ${lost}, but pg goes by the pool's connectionString. Return a ` +
+        `Pool "${pool}": option "connection" has returned "${lost}", but pg goes by the pool's connectionString. Return a ` +
           'connectionString for the key, or give the pool host, port, user and so on one by one.',
       );
     }
   }
   return { ...common, ...own };
+}
+
+/** What a connection string says; pg lets that win over what stands beside it. */
+function namesIn(connectionString: string): ReadonlySet<string> {
+  const [, query = ''] = connectionString.split('?', 2);
+  const names = [...new URLSearchParams(query).keys()];
+  return new Set([
+    ...['host', 'port', 'user', 'password', 'database'],
+    ...names.map(name => (name.startsWith('ssl') ? 'ssl' : name)),
+  ]);
 }
 
 interface Split {

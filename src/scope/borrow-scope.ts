@@ -51,6 +51,8 @@ export class BorrowScope {
   private leases: Lease<unknown>[] | undefined = undefined;
   /** For acquires that are queueing now; those that come later have another. */
   private departure: AbortController | undefined = undefined;
+  /** Why whoever the work was for has left. */
+  private departed: Error | undefined = undefined;
   /** What {@link signal} has been asked of. */
   private interest: AbortController | undefined = undefined;
 
@@ -87,6 +89,7 @@ export class BorrowScope {
       this.interest = new AbortController();
       for (const lease of this.leases ?? []) this.heed(lease);
       this.begin();
+      if (this.departed) this.interest.abort(this.departed);
     }
     return this.interest.signal;
   }
@@ -95,6 +98,7 @@ export class BorrowScope {
   abandon(reason: Error): void {
     this.departure?.abort(reason);
     this.departure = undefined;
+    this.departed ??= reason;
     this.interest?.abort(reason);
   }
 
@@ -180,13 +184,16 @@ export class BorrowScope {
       lease?.release();
       throw new BorrowScopeEndedError(pool.name);
     }
-    (this.leases ??= []).push(lease);
+    // Those that were given back early are nothing to the end of the scope.
+    this.leases = [...(this.leases ?? []).filter(({ released }) => !released), lease];
     if (this.interest) this.heed(lease);
     return lease;
   }
 
   private heed({ signal }: Lease<unknown>): void {
-    signal.addEventListener('abort', () => this.interest?.abort(signal.reason), { once: true });
+    const tell = (): void => this.interest?.abort(signal.reason);
+    if (signal.aborted) tell();
+    else signal.addEventListener('abort', tell, { once: true });
   }
 
   private endWhenIdle(): void {

@@ -27,15 +27,18 @@ export interface KeyRule<K = unknown> {
  * @throws BorrowKeyError when there is none, and what the rule throws
  */
 export function keyFor(pool: string, given: unknown, rule: KeyRule | undefined, request: unknown): unknown {
-  if (given !== undefined) return given;
+  if (given !== undefined) return checked(pool, given, 'what was named is');
   if (!rule) throw new BorrowKeyError(pool, 'nobody has said which');
   if (request === undefined) throw new BorrowKeyError(pool, 'there is no request here to find it in');
-  const key = rule.key(request as KeyRequest);
+  return checked(pool, rule.key(request as KeyRequest), 'its rule has found');
+}
+
+function checked(pool: string, key: unknown, found: string): unknown {
   if (key === undefined || key === null || key === '') {
-    throw new BorrowKeyError(pool, `its rule has found ${key === '' ? 'an empty text' : String(key)}`);
+    throw new BorrowKeyError(pool, `${found} ${key === '' ? 'an empty text' : String(key)}`);
   }
   if (typeof (key as { then?: unknown }).then === 'function') {
-    throw new BorrowKeyError(pool, 'its rule has returned a promise, but must be synchronous');
+    throw new BorrowKeyError(pool, `${found} a promise, but it must be there at once`);
   }
   return key;
 }

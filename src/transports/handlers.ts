@@ -1,7 +1,8 @@
 import { isObservable, type Observable } from 'rxjs';
 import { anyScope, type BorrowScope } from '../scope/index.js';
+import { holdWhileStreaming } from './bodies.js';
 import { HttpScope } from './http.js';
-import { holdWhileSubscribed, holdWhileStreaming } from './results.js';
+import { holdWhileSubscribed } from './subscription.js';
 
 /** What Nest keeps about a handler; the names are the same in NestJS 11 and 12. */
 const PATH = 'path';
@@ -67,11 +68,13 @@ function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
 export function holdWhileRunning(scope: BorrowScope, call: () => unknown, endless = false): unknown {
   const drop = scope.hold();
   const settled = (value: unknown): unknown => {
-    // First the hold on the result, then the handler's own: the scope must not end between the two.
-    const result = isObservable(value) ? watchEmissions(scope, value, endless) : value;
-    holdBody(scope, value);
-    drop();
-    return result;
+    try {
+      // First the hold on the result, then the handler's own: the scope must not end between the two.
+      holdBody(scope, value);
+      return isObservable(value) ? watchEmissions(scope, value, endless) : value;
+    } finally {
+      drop();
+    }
   };
   const failed = (error: unknown): never => {
     scope.fail(error);

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BorrowScope, RequestAbortedError, inScope, type ScopeHost } from '../scope/index.js';
-import type { EndUnread } from './results.js';
+import type { EndUnread } from './watch.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
 

@@ -30,8 +30,7 @@ describe('the demonstration', () => {
     PATIENCE,
   );
 
-  // Each fails whatever else the machine has to do, and mostly waits: they need not wait for each other.
-  it.concurrent.each([
+  it.each([
     ['release', 'a lease that is not given back', /1 of [\d,]+ leases never came back/],
     ['cap', 'more connections than max', /the cap was exceeded: \d+ connections at the server, max is 10/],
     ['recover', 'a shop that does not recover', /the shop did not recover/],

@@ -12,9 +12,11 @@ import {
   KeyedPool,
   PoolModule,
   PoolRegistry,
+  getPoolToken,
   type AnyPoolDefinition,
   type KeyRequest,
 } from '../../src/index.js';
+import { fakePool } from '../../src/testing/index.js';
 import { failureOf } from '../support/follow.js';
 import { Call, get, type Answer } from '../support/http-client.js';
 import { PLATFORMS, forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
@@ -205,6 +207,56 @@ describe('the key of a borrow', () => {
     await end();
   });
 
+  it('cannot be nothing when it is named', async () => {
+    const { borrowed, scopes, end } = await boot(tenants());
+    const error = await failureOf(scopes.run(() => borrowed.get({ key: null as never })));
+    expect((error as Error).message).toMatch(/what was named is null/);
+    await end();
+  });
+
+  it('is found by the same rule where a test has put another pool in place', async () => {
+    const other = new KeyedPool({
+      name: 'fake',
+      maxTotal: 1,
+      create: ({ key }) => ({ tenant: String(key), id: 0 }),
+    });
+    const module = await Test.createTestingModule({
+      imports: [PoolModule.forRoot({ pools: [tenants()] })],
+      controllers: [Tenants],
+      providers: [Repository, Service, { provide: Stage, useValue: new Stage() }],
+    })
+      .overrideProvider(getPoolToken('tenants'))
+      .useValue(other)
+      .compile();
+    const app = module.createNestApplication();
+    await app.listen(0, '127.0.0.1');
+    const url = await app.getUrl();
+    for (const path of ['parameter', 'deep']) {
+      const answer = await new Call(`${url}/${path}`, { headers: { 'x-tenant': 'a' } }).answer();
+      expect(JSON.parse(answer.body)).toEqual({ tenant: 'a', id: 0 });
+    }
+    await app.close();
+    await other.close();
+  });
+
+  it('is nobody’s concern where a test has put a plain pool in place', async () => {
+    const other = fakePool(() => ({ tenant: 'any', id: 0 }));
+    const module = await Test.createTestingModule({
+      imports: [PoolModule.forRoot({ pools: [tenants()] })],
+      controllers: [Tenants],
+      providers: [Repository, Service, { provide: Stage, useValue: new Stage() }],
+    })
+      .overrideProvider(getPoolToken('tenants'))
+      .useValue(other)
+      .compile();
+    const app = module.createNestApplication();
+    await app.listen(0, '127.0.0.1');
+    const answer = await get(`${await app.getUrl()}/of/a`);
+    expect(JSON.parse(answer.body)).toEqual({ tenant: 'any', id: 0 });
+    await app.close();
+    await other.close();
+  });
+
   it('has to be named where there is no rule', async () => {
     const { borrowed, scopes, end } = await boot({ ...tenants(), key: undefined } as never);
     expect(await failureOf(scopes.run(() => borrowed.get()))).toBeInstanceOf(BorrowKeyError);
@@ -226,7 +278,7 @@ describe('the key of a borrow', () => {
   it.each([
     ['', /found an empty text/],
     [null, /found null/],
-    [Promise.resolve('x'), /must be synchronous/],
+    [Promise.resolve('x'), /found a promise, but it must be there at once/],
   ])('cannot be %p', async (key, message) => {
     const running = await serve('express', {
       imports: [PoolModule.forRoot({ pools: [{ ...tenants(), key: () => key } as never] })],

@@ -84,10 +84,18 @@ describe('a pool of PostgreSQL connections by key', () => {
   it('says so when pg would take no notice of what a key has of its own', async () => {
     await using pool = tenants({ connection: (database: string) => ({ database }) });
     await expect(pool.use('red', schemaOf)).rejects.toThrow(
-      /Pool "tenants": option "connection" has returned a database, but pg goes by the pool's connectionString/,
+      /Pool "tenants": option "connection" has returned "database", but pg goes by the pool's connectionString/,
     );
     expect(pool.stats().totals.createFailed).toBe(1);
   });
+
+  it.each(['options=-c%20statement_timeout%3D5s', 'a=b&options=x'])(
+    'says so also when it is the query of the connection string that would win: %s',
+    async query => {
+      await using pool = tenants({ connectionString: `${watch.url}?${query}` });
+      await expect(pool.use('red', schemaOf)).rejects.toThrow(/has returned "options", but pg goes by/);
+    },
+  );
 
   it('shows no password when its options are logged', () => {
     const options = keyedPgPool({
@@ -100,8 +108,11 @@ describe('a pool of PostgreSQL connections by key', () => {
   });
 
   it('refuses a connection that is no function, at once', () => {
-    const make = (): unknown => keyedPgPool({ name: 'x', maxTotal: 1, connection: 'red' as never });
+    const make = (): unknown =>
+      keyedPgPool({ name: 'x', maxTotal: 1, connection: 'postgres://u:hunter2@h' as never });
     expect(make).toThrow(PoolOptionsError);
-    expect(make).toThrow('Pool "x": option "connection" is "red"; it must be a function from a key');
+    expect(make).toThrow(
+      'Pool "x": option "connection" is "of type string"; it must be a function from a key',
+    );
   });
 });

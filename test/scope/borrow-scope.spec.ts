@@ -143,6 +143,32 @@ describe('BorrowScope', () => {
     expect(scope.signal).toBe(signal);
   });
 
+  it('has a signal that tells also of what had happened before it was asked for', async () => {
+    scope.abandon(new RequestAbortedError());
+    expect(scope.signal.reason).toBeInstanceOf(RequestAbortedError);
+
+    const work = new BorrowScope(host);
+    const done = work.hold();
+    const held = new Pool({ name: 'held', create: () => ({}) });
+    const lease = await work.borrow(held);
+    const { signal } = lease;
+    await held.close({ timeout: 0 });
+    expect(signal.aborted).toBe(true);
+    // It was taken away, and is in the scope still.
+    expect(work.signal.aborted).toBe(true);
+    done();
+  });
+
+  it('does not keep what was given back early', async () => {
+    const early = [];
+    for (let i = 0; i < 5; i++) {
+      const lease = await scope.borrow(pool, { fresh: true });
+      early.push(lease);
+      lease.release();
+    }
+    expect((scope as unknown as { leases: unknown[] }).leases).toEqual([early[4]]);
+  });
+
   it('lets a borrow with a higher priority be served first', async () => {
     const other = await pool.acquire();
     const normal = follow(pool.acquire());

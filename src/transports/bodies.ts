@@ -1,0 +1,74 @@
+import { Duplex, Readable, finished } from 'node:stream';
+import { StreamableFile } from '@nestjs/common';
+import type { BorrowScope } from '../scope/index.js';
+import { untilIterated } from './iterables.js';
+import type { EndUnread, Watch } from './watch.js';
+import { untilRead } from './web-streams.js';
+
+/**
+ * Holds the scope until the source of a streamed body has closed: a `StreamableFile`, a `Readable`, an async generator
+ * or another async iterable, a web `ReadableStream` or `Response`. Not until the response has: that closes earlier when
+ * the client leaves, and later when it reads slowly.
+ *
+ * @param closed called when that hold has dropped
+ * @returns when the value is such a body, what to call when the reply is complete
+ */
+export function holdWhileStreaming(
+  scope: BorrowScope,
+  value: unknown,
+  closed: () => void = () => undefined,
+): EndUnread | undefined {
+  const watch = watchOf(value);
+  if (!watch) return undefined;
+  const drop = scope.hold();
+  try {
+    return watch(scope, () => {
+      drop();
+      closed();
+    });
+  } catch (error) {
+    // One that is frozen, say: nobody can tell when it ends.
+    drop();
+    throw error;
+  }
+}
+
+function watchOf(value: unknown): Watch | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (value instanceof StreamableFile) return untilClosed(value.getStream());
+  if (value instanceof Readable) return untilClosed(value);
+  if (isWebStream(value)) return untilRead(value);
+  if (isWebResponse(value) && value.body) return untilRead(value.body);
+  if (Symbol.asyncIterator in value && !('then' in value))
+    return untilIterated(value as AsyncIterable<unknown>);
+  return undefined;
+}
+
+// Not by their class: a `fetch` of another package than Node's has classes of its own.
+function isWebStream(value: object): value is ReadableStream {
+  return 'getReader' in value && typeof value.getReader === 'function';
+}
+function isWebResponse(value: object): value is Response {
+  return Object.prototype.toString.call(value) === '[object Response]';
+}
+
+const untilClosed =
+  (stream: Readable): Watch =>
+  (scope, drop) => {
+    let unread = false;
+    const over = (error?: Error | null): void => {
+      if (error && !unread) scope.fail(error);
+      drop();
+    };
+    finished(stream, { writable: false }, error => {
+      // Of a duplex this is only the end of what could be read. It closes by itself then, as long as its other side has
+      // been ended too, which that of a transform has and that of a socket may not have.
+      if (!error && stream instanceof Duplex && stream.writableEnded) finished(stream, over);
+      else over(error);
+    });
+    return () => {
+      unread =
+        stream.readableFlowing === null && !stream.readableDidRead && !stream.listenerCount('readable');
+      if (unread) stream.destroy();
+    };
+  };
