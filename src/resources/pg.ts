@@ -110,7 +110,7 @@ export type KeyedPgPool<K> = Omit<PoolSettings, 'min'> & {
  *
  * ```ts
  * const tenants = new KeyedPool(keyedPgPool({
- *   connectionString, maxTotal: 50, max: 5, connection: (tenant: string) => ({ database: `tenant_${tenant}` }),
+ *   host: 'db', user: 'app', maxTotal: 50, max: 5, connection: (tenant: string) => ({ database: `tenant_${tenant}` }),
  * }));
  * ```
  *
