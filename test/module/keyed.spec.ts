@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { BadRequestException, Controller, Get, Injectable } from '@nestjs/common';
+import { BadRequestException, Controller, Get, Injectable, type INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { Request } from 'express';
 import {
@@ -220,16 +220,7 @@ describe('the key of a borrow', () => {
       maxTotal: 1,
       create: ({ key }) => ({ tenant: String(key), id: 0 }),
     });
-    const module = await Test.createTestingModule({
-      imports: [PoolModule.forRoot({ pools: [tenants()] })],
-      controllers: [Tenants],
-      providers: [Repository, Service, { provide: Stage, useValue: new Stage() }],
-    })
-      .overrideProvider(getPoolToken('tenants'))
-      .useValue(other)
-      .compile();
-    const app = module.createNestApplication();
-    await app.listen(0, '127.0.0.1');
+    const app = await replacingTenants(other);
     const url = await app.getUrl();
     for (const path of ['parameter', 'deep']) {
       const answer = await new Call(`${url}/${path}`, { headers: { 'x-tenant': 'a' } }).answer();
@@ -241,16 +232,7 @@ describe('the key of a borrow', () => {
 
   it('is nobody’s concern where a test has put a plain pool in place', async () => {
     const other = fakePool(() => ({ tenant: 'any', id: 0 }));
-    const module = await Test.createTestingModule({
-      imports: [PoolModule.forRoot({ pools: [tenants()] })],
-      controllers: [Tenants],
-      providers: [Repository, Service, { provide: Stage, useValue: new Stage() }],
-    })
-      .overrideProvider(getPoolToken('tenants'))
-      .useValue(other)
-      .compile();
-    const app = module.createNestApplication();
-    await app.listen(0, '127.0.0.1');
+    const app = await replacingTenants(other);
     const answer = await get(`${await app.getUrl()}/of/a`);
     expect(JSON.parse(answer.body)).toEqual({ tenant: 'any', id: 0 });
     await app.close();
@@ -352,3 +334,18 @@ describe('definitions of pools by key', () => {
     );
   });
 });
+
+/** The application, with another pool in the place of its own. */
+async function replacingTenants(other: object): Promise<INestApplication> {
+  const module = await Test.createTestingModule({
+    imports: [PoolModule.forRoot({ pools: [tenants()] })],
+    controllers: [Tenants],
+    providers: [Repository, Service, { provide: Stage, useValue: new Stage() }],
+  })
+    .overrideProvider(getPoolToken('tenants'))
+    .useValue(other)
+    .compile();
+  const app = module.createNestApplication();
+  await app.listen(0, '127.0.0.1');
+  return app;
+}
