@@ -1,4 +1,4 @@
-// One of the applications that scope-cost.mjs compares, in a process of its own.
+// The applications that scope-cost.mjs compares, all in this one process.
 import 'reflect-metadata';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Controller, Get, Module } from '@nestjs/common';
@@ -8,44 +8,50 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { PoolModule } from 'nestjs-pool';
 import { sendDirectly } from './direct.mjs';
 
-const [platform, variant] = process.argv.slice(2);
+const [platform, ...variants] = process.argv.slice(2);
 
-class Hello {
-  sync() {
-    return { hello: 'world' };
-  }
-  async async() {
-    return { hello: 'world' };
-  }
-}
-for (const key of ['sync', 'async']) {
-  Get(key)(Hello.prototype, key, Object.getOwnPropertyDescriptor(Hello.prototype, key));
-}
-Controller()(Hello);
-
+// One for both applications that have one: a third would make every promise of all three more expensive.
+const storage = new AsyncLocalStorage();
 const pools = [{ name: 'things', create: () => ({}) }];
-class App {}
-Module({
-  controllers: [Hello],
-  imports: variant === 'pool' ? [PoolModule.forRoot({ pools, log: false })] : [],
-})(App);
 
-const adapter = platform === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
-const app = await NestFactory.create(App, adapter, { logger: false });
-if (variant === 'als') {
-  const storage = new AsyncLocalStorage();
-  app.use((_request, _response, next) => storage.run({}, next));
+async function start(variant) {
+  // A class for each, as PoolModule wraps the handlers of a class.
+  class Hello {
+    sync() {
+      return { hello: 'world' };
+    }
+    async async() {
+      return { hello: 'world' };
+    }
+  }
+  for (const key of ['sync', 'async']) {
+    Get(key)(Hello.prototype, key, Object.getOwnPropertyDescriptor(Hello.prototype, key));
+  }
+  Controller()(Hello);
+  class App {}
+  Module({
+    controllers: [Hello],
+    imports: variant.startsWith('pool') ? [PoolModule.forRoot({ pools, log: false })] : [],
+  })(App);
+
+  const adapter = platform === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
+  const app = await NestFactory.create(App, adapter, { logger: false });
+  if (!variant.startsWith('pool')) {
+    app.use((_request, _response, next) => storage.run({}, next));
+  }
+  // The connections have to last while others have their turn.
+  app.getHttpServer().keepAliveTimeout = 0;
+  await app.listen(0, '127.0.0.1');
+  return app.getHttpServer();
 }
-// The connections have to last while others have their turn.
-app.getHttpServer().keepAliveTimeout = 0;
-await app.listen(0, '127.0.0.1');
 
-process.on('message', async ({ moment, direct }) => {
-  // What others have left behind is not collected on this round's account.
-  if (moment === 'begin') globalThis.gc();
+const servers = {};
+for (const variant of variants) servers[variant] = await start(variant);
+
+process.on('message', async ({ direct }) => {
   const before = process.cpuUsage();
-  if (direct) await sendDirectly(app.getHttpServer(), direct.path, direct.requests);
+  if (direct) await sendDirectly(servers[direct.variant], direct.path, direct.requests);
   process.send(direct ? process.cpuUsage(before) : before);
 });
 process.on('disconnect', () => process.exit());
-process.send({ port: app.getHttpServer().address().port });
+process.send({ ports: variants.map(variant => servers[variant].address().port) });

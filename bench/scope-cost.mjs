@@ -6,32 +6,43 @@ import { fileURLToPath } from 'node:url';
 import { Load } from './load.mjs';
 import { interval, median, quartiles } from './statistics.mjs';
 
-const BATCHES = Number(process.env.BENCH_BATCHES ?? 12);
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 10);
-const REQUESTS = Number(process.env.BENCH_REQUESTS ?? 2_000);
-const WARM_UP = Number(process.env.BENCH_WARM_UP ?? 8_000);
+const BATCHES = Number(process.env.BENCH_BATCHES ?? 8);
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 60);
+const REQUESTS = Number(process.env.BENCH_REQUESTS ?? 400);
+const WARM_UP = Number(process.env.BENCH_WARM_UP ?? 6_000);
 const PLATFORMS = (process.env.BENCH_PLATFORMS ?? 'express,fastify').split(',');
-const HANDLERS = (process.env.BENCH_HANDLERS ?? 'async,sync').split(',');
-/** Without sockets: less of what has nothing to do with it, so that differences show. */
+const HANDLERS = (process.env.BENCH_HANDLERS ?? 'async').split(',');
+/** Without sockets: less of what has nothing to do with it. */
 const DIRECT = process.env.BENCH_DIRECT === '1';
 const CONNECTIONS = 16;
-const VARIANTS = { none: 'nothing', als: 'one AsyncLocalStorage', pool: 'PoolModule' };
+/**
+ * Each twice: how much two of the same differ tells what the difference to others is worth, and what V8 learns of the
+ * objects that pass is not the majority's.
+ */
+const VARIANTS = {
+  als: 'one AsyncLocalStorage',
+  pool: 'PoolModule',
+  alsAgain: 'AsyncLocalStorage again',
+  poolAgain: 'PoolModule again',
+};
+const NAMES = Object.keys(VARIANTS);
 
-class Server {
-  static async start(platform, variant, handler) {
-    const server = new Server();
+/** A process with all the applications in it: two processes of the same code differ by more than is measured here. */
+class Process {
+  static async start(platform, handler, names) {
+    const one = new Process();
     const app = fileURLToPath(new URL('scope-cost-app.mjs', import.meta.url));
-    server.child = fork(app, [platform, variant], { execArgv: ['--expose-gc'], env: {} });
-    const [{ port }] = await once(server.child, 'message');
-    server.path = `/${handler}`;
-    if (DIRECT) {
-      await server.ask({ moment: 'begin', direct: { path: server.path, requests: WARM_UP } });
-      return server;
+    one.child = fork(app, [platform, ...names], { env: {} });
+    const [{ ports }] = await once(one.child, 'message');
+    one.path = `/${handler}`;
+    one.loads = {};
+    for (const [i, name] of names.entries()) {
+      one.loads[name] = new Load(ports[i], one.path, CONNECTIONS);
+      await one.loads[name].open();
     }
-    server.load = new Load(port, server.path, CONNECTIONS);
-    await server.load.open();
-    await server.load.send(WARM_UP);
-    return server;
+    // In turns, as they will be measured: what is optimised for the first must not be for the first alone.
+    for (let warm = 0; warm < WARM_UP; warm += REQUESTS) for (const name of names) await one.spend(name);
+    return one;
   }
 
   async ask(question) {
@@ -41,45 +52,45 @@ class Server {
   }
 
   /** Microseconds of CPU time of the server, for each request. */
-  async round() {
-    const spent = DIRECT ? await this.directly() : await this.overSockets();
-    return { user: spent.user / REQUESTS, total: (spent.user + spent.system) / REQUESTS };
+  async spend(variant) {
+    const { user, system } = await (DIRECT ? this.directly(variant) : this.overSockets(variant));
+    return (user + system) / REQUESTS;
   }
 
-  directly() {
-    return this.ask({ moment: 'begin', direct: { path: this.path, requests: REQUESTS } });
+  directly(variant) {
+    return this.ask({ direct: { variant, path: this.path, requests: REQUESTS } });
   }
 
-  async overSockets() {
-    const before = await this.ask({ moment: 'begin' });
-    await this.load.send(REQUESTS);
-    const after = await this.ask({ moment: 'end' });
+  async overSockets(variant) {
+    const before = await this.ask({});
+    await this.loads[variant].send(REQUESTS);
+    const after = await this.ask({});
     return { user: after.user - before.user, system: after.system - before.system };
   }
 
   async stop() {
-    this.load?.close();
+    for (const load of Object.values(this.loads)) load.close();
     this.child.disconnect();
     await once(this.child, 'exit');
   }
 }
 
-/** New processes each time: two of the same code differ by more than what is measured here. */
+/** In one process: what each costs, and the ratio to the first within a round. */
 async function batch(platform, handler, number) {
-  const names = rotate(Object.keys(VARIANTS), number);
-  const servers = {};
-  const rounds = {};
-  for (const name of names) servers[name] = await Server.start(platform, name, handler);
+  const one = await Process.start(platform, handler, rotate(NAMES, number));
+  const rounds = [];
   for (let i = 0; i < ROUNDS; i++) {
-    for (const name of rotate(names, i)) (rounds[name] ??= []).push(await servers[name].round());
+    const round = {};
+    for (const name of rotate(NAMES, i)) round[name] = await one.spend(name);
+    rounds.push(round);
   }
-  for (const name of names) await servers[name].stop();
-  return Object.fromEntries(
-    names.map(name => [
-      name,
-      { user: median(rounds[name].map(r => r.user)), total: median(rounds[name].map(r => r.total)) },
-    ]),
-  );
+  await one.stop();
+  return {
+    spent: Object.fromEntries(NAMES.map(name => [name, median(rounds.map(round => round[name]))])),
+    ratio: Object.fromEntries(
+      NAMES.map(name => [name, median(rounds.map(round => round[name] / round.als))]),
+    ),
+  };
 }
 
 const rotate = (list, by) => list.map((_, i) => list[(i + by) % list.length]);
@@ -87,7 +98,7 @@ const percent = ratio => `${ratio >= 1 ? '+' : '−'}${Math.abs((ratio - 1) * 10
 
 console.log(
   `Node ${process.version}, ${cpus()[0].model} × ${availableParallelism()}, ${new Date().toISOString().slice(0, 10)}; ` +
-    `${BATCHES} batches of ${ROUNDS} rounds of ${REQUESTS} requests` +
+    `${BATCHES} processes, ${ROUNDS} rounds of ${REQUESTS} requests in each` +
     (DIRECT ? ', without sockets' : ''),
 );
 for (const platform of PLATFORMS) {
@@ -95,24 +106,17 @@ for (const platform of PLATFORMS) {
     const batches = [];
     for (let i = 0; i < BATCHES; i++) batches.push(await batch(platform, handler, i));
     console.log(`\n${platform}, ${handler} handler`);
-    for (const kind of ['total', 'user']) {
-      console.log(`  CPU time, ${kind === 'user' ? 'user only' : 'user and system'}`);
-      for (const [name, title] of Object.entries(VARIANTS)) {
-        const all = batches.map(b => b[name][kind]);
-        const [low, high] = quartiles(all);
-        const text = `${median(all).toFixed(1)} µs, quartiles ${low.toFixed(1)}–${high.toFixed(1)}`;
-        console.log(`    ${title.padEnd(22)} ${text}`);
-      }
-      for (const [a, b] of [
-        ['pool', 'als'],
-        ['pool', 'none'],
-        ['als', 'none'],
-      ]) {
-        const ratios = batches.map(one => one[a][kind] / one[b][kind]);
-        const [low, high] = interval(ratios);
-        const text = `${percent(median(ratios))}, 95 % of it within ${percent(low)} … ${percent(high)}`;
-        console.log(`    ${`${a} / ${b}`.padEnd(22)} ${text}`);
-      }
+    for (const [name, title] of Object.entries(VARIANTS)) {
+      const spent = batches.map(one => one.spent[name]);
+      const [from, to] = quartiles(spent);
+      const ratios = batches.map(one => one.ratio[name]);
+      const [low, high] = interval(ratios);
+      console.log(
+        `  ${title.padEnd(22)} ${median(spent).toFixed(1)} µs, quartiles ${from.toFixed(1)}–${to.toFixed(1)}` +
+          (name === 'als'
+            ? ''
+            : `; ${percent(median(ratios))}, 95 % within ${percent(low)} … ${percent(high)}`),
+      );
     }
   }
 }

@@ -7,7 +7,7 @@ import {
   type BorrowScope,
   type KeyRule,
 } from '../scope/index.js';
-import { scopeOfRequest } from '../transports/index.js';
+import { scopeOfResponse } from '../transports/index.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
 
@@ -80,7 +80,7 @@ const signalParameter = createParamDecorator((_: undefined, context: ExecutionCo
 });
 
 function scopeOf(context: ExecutionContext): BorrowScope | undefined {
-  return scopeOfRequest(context.switchToHttp().getRequest()) ?? anyScope();
+  return scopeOfResponse(context.switchToHttp().getResponse()) ?? anyScope();
 }
 
 async function place({ name, options }: Order, scope: BorrowScope, registry: PoolRegistry) {

@@ -60,14 +60,22 @@ export class BorrowScope {
 
   /** Keeps the scope from ending until the returned function is called. */
   hold(): () => void {
-    this.holds++;
+    this.enter();
     let dropped = false;
     return () => {
       if (dropped) return;
       dropped = true;
-      this.holds--;
-      this.endWhenIdle();
+      this.leave();
     };
+  }
+
+  /** A hold without a closure, for what every request does; `leave` has to be called for it exactly once. */
+  enter(): void {
+    this.holds++;
+  }
+  leave(): void {
+    this.holds--;
+    this.endWhenIdle();
   }
 
   /** The work went wrong: resources show this to `isFatal` when they go back. The first error counts. */

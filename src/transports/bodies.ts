@@ -10,13 +10,13 @@ import { untilRead } from './web-streams.js';
  * or another async iterable, a web `ReadableStream` or `Response`. Not until the response has: that closes earlier when
  * the client leaves, and later when it reads slowly.
  *
- * @param closed called when that hold has dropped
+ * @param reply is told when that hold has dropped
  * @returns when the value is such a body, what to call when the reply is complete
  */
 export function holdWhileStreaming(
   scope: BorrowScope,
   value: unknown,
-  closed: () => void = () => undefined,
+  reply?: { sourceClosed(): void },
 ): EndUnread | undefined {
   const watch = watchOf(value);
   if (!watch) return undefined;
@@ -24,7 +24,7 @@ export function holdWhileStreaming(
   try {
     return watch(scope, () => {
       drop();
-      closed();
+      reply?.sourceClosed();
     });
   } catch (error) {
     // One that is frozen, say: nobody can tell when it ends.

@@ -46,15 +46,10 @@ export function wrapHandlers(controller: abstract new (...args: never[]) => unkn
 type Handler = (this: unknown, ...args: unknown[]) => unknown;
 
 function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
+  const answer = byHand ? 'by hand' : 'value';
   const tracked: Handler = function (...args) {
     const scope = anyScope();
-    if (!scope) return handler.apply(this, args);
-    const call = (): unknown => {
-      // Held by now: where the client has left, an answer by hand would end the scope here.
-      if (scope instanceof HttpScope) scope.answers(byHand ? 'by hand' : 'value');
-      return handler.apply(this, args);
-    };
-    return holdWhileRunning(scope, call, endless);
+    return scope ? runHeld(scope, handler, this, args, endless, answer) : handler.apply(this, args);
   };
   Object.defineProperty(tracked, 'name', { value: handler.name, configurable: true });
   Object.defineProperty(tracked, 'length', { value: handler.length, configurable: true });
@@ -64,30 +59,49 @@ function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
   return tracked;
 }
 
-/** Runs a handler and holds the scope until it has settled, and until what it returned is over. */
-export function holdWhileRunning(scope: BorrowScope, call: () => unknown, endless = false): unknown {
-  const drop = scope.hold();
-  const settled = (value: unknown): unknown => {
-    try {
-      // First the hold on the result, then the handler's own: the scope must not end between the two.
-      holdBody(scope, value);
-      return isObservable(value) ? watchEmissions(scope, value, endless) : value;
-    } finally {
-      drop();
-    }
-  };
-  const failed = (error: unknown): never => {
-    scope.fail(error);
-    drop();
-    throw error;
-  };
+/**
+ * Runs a handler and holds the scope until it has settled, and until what it returned is over. Every request comes here,
+ * also one that borrows nothing, so there is no closure that is not needed then.
+ */
+function runHeld(
+  scope: BorrowScope,
+  handler: Handler,
+  controller: unknown,
+  args: unknown[],
+  endless: boolean,
+  answer: 'by hand' | 'value',
+): unknown {
+  scope.enter();
   let result: unknown;
   try {
-    result = call();
+    // Held by now: where the client has left, an answer by hand would end the scope here.
+    if (scope instanceof HttpScope) scope.answers(answer);
+    result = handler.apply(controller, args);
   } catch (error) {
-    return failed(error);
+    return failed(scope, error);
   }
-  return isThenable(result) ? result.then(settled, failed) : settled(result);
+  if (!isThenable(result)) return settled(scope, result, endless);
+  return result.then(
+    value => settled(scope, value, endless),
+    (error: unknown) => failed(scope, error),
+  );
+}
+
+function settled(scope: BorrowScope, value: unknown, endless: boolean): unknown {
+  try {
+    if (typeof value !== 'object' || value === null) return value;
+    // First the hold on the result, then the handler's own: the scope must not end between the two.
+    holdBody(scope, value);
+    return isObservable(value) ? watchEmissions(scope, value, endless) : value;
+  } finally {
+    scope.leave();
+  }
+}
+
+function failed(scope: BorrowScope, error: unknown): never {
+  scope.fail(error);
+  scope.leave();
+  throw error;
 }
 
 /** The last value of an Observable is the answer: it may be a stream, as what a handler returns itself. */
@@ -112,7 +126,7 @@ function watchEmissions(
 
 function holdBody(scope: BorrowScope, value: unknown): void {
   const http = scope instanceof HttpScope ? scope : undefined;
-  const endUnread = holdWhileStreaming(scope, value, () => http?.sourceClosed());
+  const endUnread = holdWhileStreaming(scope, value, http);
   if (endUnread) http?.streams(endUnread);
 }
 

@@ -1,11 +1,12 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { BorrowScope, RequestAbortedError, inScope, type ScopeHost } from '../scope/index.js';
+import { BorrowScope, RequestAbortedError, anyScope, inScope, type ScopeHost } from '../scope/index.js';
 import type { EndUnread } from './watch.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
 
-interface ScopedRequest extends IncomingMessage {
+/** Not the request: Node and the platforms add so much to it later that one more property costs 1 % of a request. */
+interface ScopedResponse extends ServerResponse {
   [SCOPE]?: HttpScope;
 }
 
@@ -219,9 +220,9 @@ function watch(connection: Connection): Watcher {
 
 /** Lets every request of an application run in a scope of its own, entered before any middleware of the application. */
 export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void {
-  const scopeOf = (request: ScopedRequest, response: ServerResponse): HttpScope => {
-    const known = request[SCOPE];
-    return known?.host === host ? known : (request[SCOPE] = new HttpScope(host, request, response));
+  const scopeOf = (request: IncomingMessage, response: ScopedResponse): HttpScope => {
+    const known = response[SCOPE];
+    return known?.host === host ? known : (response[SCOPE] = new HttpScope(host, request, response));
   };
   const enter = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
     inScope(scopeOf(request, response), next);
@@ -238,12 +239,14 @@ export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void
   fastify.addHook('onRequest', (request, reply, done) => {
     const scope = scopeOf(request.raw, reply.raw);
     scope.platformRequest = request;
-    inScope(scope, done);
+    // As a rule the middleware has entered it, and entering it again is not free.
+    if (anyScope() === scope) done();
+    else inScope(scope, done);
   });
 }
 
-/** The scope of a request, as a handler's parameter decorator sees it: Node's own, or Fastify's around it. */
-export function scopeOfRequest(request: unknown): HttpScope | undefined {
-  const wrapped = request as (ScopedRequest & { raw?: ScopedRequest }) | null | undefined;
+/** The scope of a response, as a handler's parameter decorator sees it: Node's own, or Fastify's around it. */
+export function scopeOfResponse(response: unknown): HttpScope | undefined {
+  const wrapped = response as (ScopedResponse & { raw?: ScopedResponse }) | null | undefined;
   return wrapped?.[SCOPE] ?? wrapped?.raw?.[SCOPE];
 }

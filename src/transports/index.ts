@@ -1,2 +1,2 @@
-export { holdWhileRunning, wrapHandlers } from './handlers.js';
-export { HttpScope, enterHttpScopes, scopeOfRequest, type HttpAdapterLike } from './http.js';
+export { wrapHandlers } from './handlers.js';
+export { HttpScope, enterHttpScopes, scopeOfResponse, type HttpAdapterLike } from './http.js';
