@@ -149,7 +149,9 @@ export function assemble<T>(
     },
     changed: () => exchange.serve(),
   });
-  const refusals = new Refusals(interior, growth, (): PoolStats => snapshot(interior, availability.state));
+  const refusals = new Refusals(interior, growth, (): PoolStats =>
+    snapshot(interior, availability.state, growth.attempts),
+  );
   const availability = new Availability(interior, growth, refusals);
   const { shed } = settings;
   const shedding = shed && new Shedding(interior, shed, waiter => refusals.shed(waiter, shed));

@@ -1,7 +1,18 @@
 import { Deadline } from './deadlines.js';
+import { kindOf } from './errors.js';
 import { isRetryable } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Slot } from './slot.js';
+
+/** Creates that keep failing, for those who watch: nothing of what the errors say, which may have a secret in it. */
+export interface FailingCreates {
+  /** Failed attempts in a row. */
+  readonly attempts: number;
+  /** Milliseconds since the first of them failed. */
+  readonly forMs: number;
+  /** The class of the last error, and its code if it has one: `Error ECONNREFUSED`. */
+  readonly error: string;
+}
 
 /**
  * When creates may be tried, and tried again.
@@ -21,6 +32,8 @@ export class Attempts<T> {
   private running = 0;
   /** When the next attempt may begin; undefined when it may begin now. */
   private retryAt: number | undefined = undefined;
+  /** When the first of the failed attempts failed. */
+  private failingSince = 0;
   /** The last error said that trying again is no use. */
   private hopeless = false;
   private readonly pause: Deadline;
@@ -56,6 +69,13 @@ export class Attempts<T> {
     return this.failures > 0 && (this.hopeless || this.failures >= this.pool.settings.unavailableAfter);
   }
 
+  /** Undefined unless the last attempt has failed. */
+  get failing(): FailingCreates | undefined {
+    if (this.failures === 0) return undefined;
+    const forMs = this.pool.clock.now() - this.failingSince;
+    return { attempts: this.failures, forMs, error: kindOf(this.lastError) };
+  }
+
   began(): void {
     this.running++;
   }
@@ -83,6 +103,7 @@ export class Attempts<T> {
     this.failures++;
     const { initial, max, factor } = settings.createBackoff;
     const now = clock.now();
+    if (this.failures === 1) this.failingSince = now;
     const delay = Math.random() * Math.min(max, initial * factor ** (this.failures - 1));
     this.retryAt = now + delay;
     deadlines.set(this.pause, now, delay);

@@ -130,3 +130,17 @@ export function messageOf(error: unknown): string {
   if (error.message === '' && error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
   return error.message;
 }
+
+/** The class of an unknown thrown value and its code, for places where its message may not go. */
+export function kindOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const { name, code } = error as Error & { code?: unknown };
+  const kind = plain(name) ?? 'Error';
+  const known = plain(code);
+  return known === undefined ? kind : `${kind} ${known}`;
+}
+
+/** Names and codes can be anything, too. */
+function plain(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[A-Za-z0-9_]{1,50}$/.test(value) ? value : undefined;
+}

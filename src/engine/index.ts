@@ -14,6 +14,7 @@ export {
   PoolTimeoutError,
   PoolUnavailableError,
   describeStats,
+  kindOf,
   messageOf,
   type DeadlockedHolder,
   type PoolErrorCode,
@@ -21,6 +22,7 @@ export {
 export type { CreateContext, DestroyReason, ResourceFactory, Verdict } from './factory.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options.js';
 export type * from './listener.js';
+export type { FailingCreates } from './attempts.js';
 export type { PoolLatency, PoolState, PoolStats, PoolTotals } from './stats.js';
 export type { Clock, ClockTimer } from './clock.js';
 export type { KeyedCreateContext, KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';

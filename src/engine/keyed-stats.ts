@@ -4,7 +4,7 @@ import type { Census } from './slot.js';
 import { newTotals, summaries, type PoolStats, type PoolTotals } from './stats.js';
 
 /** A snapshot of all keys of a keyed pool together; plain data, fit for JSON. */
-export interface KeyedPoolStats extends Omit<PoolStats, 'state' | 'min' | 'max' | 'overflow'> {
+export interface KeyedPoolStats extends Omit<PoolStats, 'state' | 'min' | 'max' | 'overflow' | 'failing'> {
   readonly state: 'ready' | 'suspended' | 'draining' | 'closed';
   /** How many keys hold or want something now. */
   readonly keys: number;
@@ -45,7 +45,7 @@ export class KeyedHistory {
 export function keyedCounts<T>(
   census: Census,
   pools: Iterable<Interior<T>>,
-): Omit<PoolStats, 'name' | 'state' | 'min' | 'max' | 'overflow' | 'totals' | 'latency'> {
+): Omit<PoolStats, 'name' | 'state' | 'min' | 'max' | 'overflow' | 'failing' | 'totals' | 'latency'> {
   const { idle, leased, creating, validating, resetting, closing, abandoned } = census;
   let waiting = 0;
   let oldestWaitMs = 0;

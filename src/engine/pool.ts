@@ -204,7 +204,8 @@ export class Pool<T> {
 
   /** A snapshot of the counts; cheap. */
   stats(): PoolStats {
-    return snapshot(this.parts.interior, this.parts.availability.state);
+    const { interior, availability, growth } = this.parts;
+    return snapshot(interior, availability.state, growth.attempts);
   }
 
   // ---- the way of a borrow, up to its lease ----

@@ -1,3 +1,4 @@
+import type { Attempts, FailingCreates } from './attempts.js';
 import type { DestroyReason } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Latencies, LatencySummary } from './latency.js';
@@ -56,6 +57,8 @@ export interface PoolStats {
   readonly waiting: number;
   /** How long the first waiter has been queueing, in milliseconds; 0 when nobody waits. */
   readonly oldestWaitMs: number;
+  /** Creates that keep failing; undefined unless the last attempt has failed. */
+  readonly failing: FailingCreates | undefined;
   readonly totals: Readonly<PoolTotals>;
   readonly latency: PoolLatency;
 }
@@ -87,7 +90,7 @@ export function newTotals(): PoolTotals {
   };
 }
 
-export function snapshot<T>(pool: Interior<T>, state: PoolState): PoolStats {
+export function snapshot<T>(pool: Interior<T>, state: PoolState, { failing }: Attempts<T>): PoolStats {
   const { settings, limits, census, waiters, waits, totals, latencies } = pool;
   const { oldestSince } = waiters;
   return {
@@ -104,6 +107,7 @@ export function snapshot<T>(pool: Interior<T>, state: PoolState): PoolStats {
     abandoned: census.abandoned,
     waiting: waiters.length,
     oldestWaitMs: oldestSince === undefined ? 0 : waits.now() - oldestSince,
+    failing,
     totals: { ...totals, destroyedBy: { ...totals.destroyedBy } },
     latency: summaries(latencies, totals.acquired),
   };

@@ -46,6 +46,7 @@ export class PoolLifecycle
       this.registry.entries().map(async entry => {
         try {
           await start(entry);
+          entry.started = true;
         } catch (error) {
           if (entry.start === 'required') failures.push(messageOf(error));
           else

@@ -28,6 +28,8 @@ export interface RegisteredPool {
   readonly definition: AnyPoolDefinition;
   readonly start: NonNullable<ModuleSettings['start']>;
   readonly startTimeout: number;
+  /** Has what its start mode asks for been reached, at some time? */
+  started: boolean;
 }
 
 /**
@@ -154,11 +156,13 @@ export class PoolRegistry implements ScopeHost {
     const pool = keyed
       ? new KeyedPool(options as KeyedPoolOptions<unknown, unknown>)
       : new Pool(options as PoolOptions<unknown>);
+    const start = keyed ? 'lazy' : (definition.start ?? defaults.start ?? 'lazy');
     this.registered.set(definition.name, {
       pool,
       definition,
-      start: keyed ? 'lazy' : (definition.start ?? defaults.start ?? 'lazy'),
+      start,
       startTimeout: definition.startTimeout ?? defaults.startTimeout ?? 10_000,
+      started: start === 'lazy',
     });
     return pool;
   }

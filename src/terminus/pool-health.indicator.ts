@@ -1,44 +1,26 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { KeyedPool, type Pool } from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
 import type { PoolName } from '../module/pools.js';
-import { PoolRegistry } from '../module/registry.js';
-import { UP, judge, type AnyStats, type Readiness, type ReadinessOptions } from './readiness.js';
-
-const DEFAULTS: Required<ReadinessOptions> = {
-  maxWait: 1_000,
-  starvedFor: 5_000,
-  whenUnavailable: 'down',
-  cacheFor: 1_000,
-  probeTimeout: 1_000,
-};
-
-/** What is remembered of a pool between checks. */
-interface Memory {
-  /** Since when its oldest waiter has been too old. */
-  stuckSince: number | undefined;
-  probe: Promise<Readiness> | undefined;
-  probedAt: number;
-  /** The last probe has failed, and a pool with nothing live has still to show that it can serve. */
-  failed: boolean;
-  /** While a probe has borrowed a resource, which is no reason to call the pool busy. */
-  probing: boolean;
-}
+import { PoolRegistry, type RegisteredPool } from '../module/registry.js';
+import { PoolWatch } from './pool-watch.js';
+import { DEFAULTS, UP, faultOf, type AnyStats, type Readiness, type ReadinessOptions } from './readiness.js';
 
 /**
  * The health of pools, for Terminus:
  *
  * ```ts
  * @Get('ready') @HealthCheck() ready() { return this.health.check([() => this.pools.readiness('orders-db')]); }
+ * @Get('startup') @HealthCheck() startup() { return this.health.check([() => this.pools.startup()]); }
  * @Get('live') live() { return this.pools.liveness(); }
  * ```
  *
- * Put it among the `providers` of the module of your health controller, which imports `TerminusModule`.
+ * Put it among the `providers` of the module of your health controller, which imports `TerminusModule`. For routes that
+ * need no controller of yours there is {@link PoolHealthModule}.
  */
 @Injectable()
 export class PoolHealthIndicator {
-  private readonly memories = new WeakMap<AnyPool<unknown>, Memory>();
+  private readonly watches = new WeakMap<AnyPool<unknown>, PoolWatch>();
 
   constructor(
     private readonly health: HealthIndicatorService,
@@ -46,25 +28,31 @@ export class PoolHealthIndicator {
   ) {}
 
   /**
-   * Can requests that need this pool be served here? Down while the application shuts down, and while the pool is
-   * starting, closing, unavailable or starved; degraded (still 200) while it is saturated but serving. Never throws, and
-   * its details have counts and a reason, but no error text, host or credential.
+   * Can requests that need these pools be served here? A pool is down while the application shuts down, and while it is
+   * starting, suspended, closing, unavailable or starved; degraded (still 200) while it is saturated but serving. Never
+   * throws: wrong options are down too, and say what is wrong. Its details have counts, a reason and since when, and no
+   * error text, host or credential.
+   *
+   * @param names one pool or several
    */
-  async readiness(name: PoolName, options: ReadinessOptions = {}): Promise<HealthIndicatorResult> {
-    const pool = this.registry.find(name);
-    if (!pool) return this.answer(name, { status: 'down', reason: 'not registered' }, undefined);
-    const memory = this.memoryOf(pool);
-    if (memory.probing) await memory.probe;
-    const stats = pool.stats();
-    const chosen = { ...DEFAULTS, ...options };
-    let readiness: Readiness = this.registry.shuttingDown
-      ? { status: 'down', reason: 'the application is shutting down' }
-      : judge(stats, this.isStarved(pool, stats, chosen), chosen);
-    const inDoubt = isIdle(stats) || (memory.failed && isEmpty(stats));
-    // A backend behind one key says nothing of those behind others.
-    if (readiness.status === 'up' && inDoubt && !(pool instanceof KeyedPool))
-      readiness = await this.probed(pool, chosen);
-    return this.answer(name, readiness, stats);
+  async readiness(
+    names: PoolName | readonly PoolName[],
+    options: ReadinessOptions = {},
+  ): Promise<HealthIndicatorResult> {
+    const all = typeof names === 'string' ? [names] : names;
+    const results = await Promise.all(all.map(name => this.readinessOf(name, options)));
+    return Object.assign({}, ...results) as HealthIndicatorResult;
+  }
+
+  /**
+   * Has every pool with `start: 'warm'` or `'required'` started? Once it has, it stays so: what becomes of it later is
+   * for readiness to tell. Pools that start with their first borrow are always up.
+   *
+   * @param names one pool or several; without it all of the application
+   */
+  startup(names: PoolName | readonly PoolName[] = this.registry.names()): HealthIndicatorResult {
+    const all = typeof names === 'string' ? [names] : names;
+    return Object.assign({}, ...all.map(name => this.startupOf(name))) as HealthIndicatorResult;
   }
 
   /**
@@ -75,87 +63,80 @@ export class PoolHealthIndicator {
     return { process: { status: 'up' } };
   }
 
-  private isStarved(
-    pool: AnyPool<unknown>,
-    stats: AnyStats,
-    { maxWait, starvedFor }: Required<ReadinessOptions>,
-  ): boolean {
-    const memory = this.memoryOf(pool);
-    if (stats.oldestWaitMs <= maxWait) {
-      memory.stuckSince = undefined;
-      return false;
+  private async readinessOf(name: string, options: ReadinessOptions): Promise<HealthIndicatorResult> {
+    const pool = this.registry.find(name);
+    if (!pool) return this.answer(name, NOT_REGISTERED);
+    const fault = faultOf(options);
+    if (fault) return this.answer(name, { status: 'down', reason: `wrong options: ${fault}` });
+    if (this.registry.shuttingDown) {
+      return this.answer(name, { status: 'down', reason: 'the application is shutting down' }, pool.stats());
     }
-    // The oldest waiter has been too old since before this check looked.
-    const since = performance.now() - (stats.oldestWaitMs - maxWait);
-    memory.stuckSince ??= since;
-    return performance.now() - memory.stuckSince > starvedFor;
+    const watch = this.watchOf(pool);
+    const { readiness, stats } = await watch.readiness({ ...DEFAULTS, ...given(options) });
+    return this.answer(name, readiness, stats, watch.troubled(readiness, stats));
   }
 
-  /** The answer of one idle resource, so that an idle pool notices a dead backend; the same for all who ask meanwhile. */
-  private probed(pool: Pool<unknown>, options: Required<ReadinessOptions>): Promise<Readiness> {
-    const memory = this.memoryOf(pool);
-    const now = performance.now();
-    if (!memory.probe || now - memory.probedAt > options.cacheFor) {
-      memory.probedAt = now;
-      memory.probing = true;
-      memory.probe = probe(pool, options).then(answer => {
-        memory.probing = false;
-        memory.failed = answer !== UP;
-        return answer;
-      });
-    }
-    return memory.probe;
+  private startupOf(name: string): HealthIndicatorResult {
+    const pool = this.registry.find(name);
+    if (!pool) return this.answer(name, NOT_REGISTERED);
+    const entry = this.registry.entries().find(other => other.pool === pool);
+    const stats = pool.stats();
+    // One that a test has put in the place of another has no start mode.
+    if (!entry || hasStarted(entry)) return this.answer(name, UP, stats);
+    return this.answer(name, { status: 'down', reason: `not started yet (start: '${entry.start}')` }, stats);
   }
 
-  private memoryOf(pool: AnyPool<unknown>): Memory {
-    let memory = this.memories.get(pool);
-    if (!memory) {
-      memory = { stuckSince: undefined, probe: undefined, probedAt: 0, failed: false, probing: false };
-      this.memories.set(pool, memory);
-    }
-    return memory;
+  private watchOf(pool: AnyPool<unknown>): PoolWatch {
+    let watch = this.watches.get(pool);
+    if (!watch) this.watches.set(pool, (watch = new PoolWatch(pool)));
+    return watch;
   }
 
-  private answer(name: string, readiness: Readiness, stats: AnyStats | undefined): HealthIndicatorResult {
-    const counts = stats && {
-      state: stats.state,
-      leased: stats.leased,
-      idle: stats.idle,
-      max: 'maxTotal' in stats ? stats.maxTotal : stats.max,
-      waiting: stats.waiting,
-      oldestWaitMs: Math.round(stats.oldestWaitMs),
-    };
+  private answer(
+    name: string,
+    readiness: Readiness,
+    stats?: AnyStats,
+    since?: string,
+  ): HealthIndicatorResult {
+    const counts = stats && countsOf(stats);
     const session: Session = this.health.check(name);
     if (readiness.status === 'up') return session.up({ ...counts });
-    const data = { reason: readiness.reason, ...counts };
+    const data = { reason: readiness.reason, ...(since !== undefined && { since }), ...counts };
     if (readiness.status === 'down') return session.down(data);
     return session.degraded?.(data) ?? session.up({ degraded: true, ...data });
   }
 }
+
+const NOT_REGISTERED: Readiness = { status: 'down', reason: 'not registered' };
 
 /** Terminus 11 knows no "degraded": there it is up, and the details say so. */
 type Session = Pick<ReturnType<HealthIndicatorService['check']>, 'up' | 'down'> & {
   degraded?(data: object): HealthIndicatorResult;
 };
 
-/** Borrows one resource, which validates it, and gives it back. */
-async function probe(
-  pool: Pool<unknown>,
-  { probeTimeout, whenUnavailable }: Required<ReadinessOptions>,
-): Promise<Readiness> {
-  try {
-    await pool.use(() => undefined, { timeout: probeTimeout });
-    return UP;
-  } catch (error) {
-    const kind = error instanceof Error ? error.name : 'unknown error';
-    return { status: whenUnavailable, reason: `the probe of an idle resource failed: ${kind}` };
-  }
+function given(options: ReadinessOptions): ReadinessOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-function isIdle(stats: AnyStats): boolean {
-  return stats.leased === 0 && stats.waiting === 0 && stats.idle > 0;
+/** A pool whose start has failed goes on trying, and has started when it is there after all. */
+function hasStarted(entry: RegisteredPool): boolean {
+  if (entry.started) return true;
+  const stats: AnyStats = entry.pool.stats();
+  if (stats.state !== 'ready' || !('min' in stats)) return false;
+  const live = stats.idle + stats.leased + stats.validating + stats.resetting;
+  return (entry.started = live >= Math.max(1, stats.min));
 }
 
-function isEmpty(stats: AnyStats): boolean {
-  return stats.leased === 0 && stats.idle === 0;
+function countsOf(stats: AnyStats): object {
+  const { state, leased, idle, waiting, oldestWaitMs } = stats;
+  const failing = 'failing' in stats ? stats.failing : undefined;
+  return {
+    state,
+    leased,
+    idle,
+    max: 'maxTotal' in stats ? stats.maxTotal : stats.max,
+    waiting,
+    oldestWaitMs: Math.round(oldestWaitMs),
+    ...(failing && { failedCreates: failing.attempts, lastError: failing.error }),
+  };
 }

@@ -7,6 +7,11 @@ export interface ReadinessOptions {
   /** Stuck for longer than this is starved: down. Default 5 000. A time, not a count of checks, as several probers ask. */
   starvedFor?: number;
   /**
+   * Degraded (still 200) from this share of the resources on that are leased, overflow included: more than 0, at most 1.
+   * Default 1: when every one is leased.
+   */
+  maxUtilization?: number;
+  /**
    * What an unavailable backend means for readiness. `degraded` keeps the pod in the load balancer: with one database
    * for all pods, taking all of them out at once is an outage of its own. Default `down`.
    */
@@ -17,6 +22,15 @@ export interface ReadinessOptions {
   probeTimeout?: number;
 }
 
+export const DEFAULTS: Required<ReadinessOptions> = {
+  maxWait: 1_000,
+  starvedFor: 5_000,
+  maxUtilization: 1,
+  whenUnavailable: 'down',
+  cacheFor: 1_000,
+  probeTimeout: 1_000,
+};
+
 export type Readiness =
   { readonly status: 'up' } | { readonly status: 'down' | 'degraded'; readonly reason: string };
 
@@ -25,8 +39,32 @@ export const UP: Readiness = { status: 'up' };
 /** What is known of a pool, or of a pool by key. */
 export type AnyStats = PoolStats | KeyedPoolStats;
 
+/** What is wrong with options of a check, or undefined. */
+export function faultOf(options: ReadinessOptions): string | undefined {
+  for (const [key, value] of Object.entries(options) as [string, unknown][]) {
+    if (!(key in DEFAULTS)) {
+      return `there is no option ${key}; there are ${Object.keys(DEFAULTS).join(', ')}`;
+    }
+    const allowed = value === undefined ? undefined : allows(key as keyof ReadinessOptions, value);
+    if (allowed) return `${key} is ${String(value)}; it must be ${allowed}`;
+  }
+  return undefined;
+}
+
+/** What would be right, unless the value is. */
+function allows(key: keyof ReadinessOptions, value: unknown): string | undefined {
+  if (key === 'whenUnavailable') {
+    return value === 'down' || value === 'degraded' ? undefined : `'down' or 'degraded'`;
+  }
+  const isNumber = typeof value === 'number';
+  if (key === 'maxUtilization') {
+    return isNumber && value > 0 && value <= 1 ? undefined : 'more than 0 and at most 1';
+  }
+  return isNumber && value >= 0 ? undefined : 'milliseconds ≥ 0';
+}
+
 /** How many resources there may be at most. */
-function capacityOf(stats: AnyStats): number {
+export function capacityOf(stats: AnyStats): number {
   return 'maxTotal' in stats ? stats.maxTotal : stats.max + stats.overflow;
 }
 
@@ -49,7 +87,10 @@ export function judge(stats: AnyStats, starved: boolean, options: Required<Readi
       break;
   }
   if (starved) return { status: 'down', reason: `starved: waiters older than ${options.maxWait} ms` };
-  if (stats.leased >= capacityOf(stats))
-    return { status: 'degraded', reason: 'saturated: every resource is leased' };
+  const capacity = capacityOf(stats);
+  if (stats.leased >= capacity) return { status: 'degraded', reason: 'saturated: every resource is leased' };
+  if (stats.leased >= capacity * options.maxUtilization) {
+    return { status: 'degraded', reason: `busy: ${stats.leased} of ${capacity} resources are leased` };
+  }
   return UP;
 }

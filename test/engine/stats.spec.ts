@@ -27,6 +27,7 @@ describe('stats', () => {
       abandoned: 0,
       waiting: 0,
       oldestWaitMs: 0,
+      failing: undefined,
       totals: {
         acquired: 0,
         released: 0,

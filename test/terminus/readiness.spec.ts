@@ -210,6 +210,102 @@ describe('PoolHealthIndicator', () => {
     expect(await readiness({ whenUnavailable: 'degraded' })).toMatchObject({ status: 'degraded' });
   });
 
+  it('is degraded from the chosen share of leased resources on', async () => {
+    await boot({ max: 3, overflow: 1 });
+    const leases = [await pool.acquire(), await pool.acquire()];
+    expect(await readiness({ maxUtilization: 0.75 })).toMatchObject({ status: 'up' });
+    leases.push(await pool.acquire());
+    expect(await readiness()).toMatchObject({ status: 'up' });
+    expect(await readiness({ maxUtilization: 0.75 })).toMatchObject({
+      status: 'degraded',
+      reason: 'busy: 3 of 4 resources are leased',
+    });
+    for (const lease of leases) lease.release();
+  });
+
+  it('tells since when, how often and with what class of error creates fail, until one succeeds', async () => {
+    let error: Error | undefined = Object.assign(new Error('connect to 10.0.0.7'), { code: 'ECONNREFUSED' });
+    await boot({
+      create: () => (error ? Promise.reject(error) : {}),
+      createBackoff: { initial: 1, max: 1 },
+      unavailableAfter: 2,
+    });
+    const before = Date.now();
+    await pool.acquire().catch(() => undefined);
+    const answer = await readiness();
+    expect(answer).toMatchObject({
+      status: 'down',
+      lastError: 'Error ECONNREFUSED',
+      failedCreates: expect.any(Number),
+    });
+    expect(answer.failedCreates).toBeGreaterThanOrEqual(2);
+    const since = Date.parse(answer.since as string);
+    expect(since).toBeGreaterThanOrEqual(before - 1);
+    expect(Date.parse((await readiness()).since as string) - since).toBeLessThanOrEqual(1);
+    error = undefined;
+    const recovered = await until(readiness, ({ status }) => status === 'up');
+    expect(recovered).not.toHaveProperty('since');
+    expect(recovered).not.toHaveProperty('lastError');
+  });
+
+  it('never shows a name or code that is more than one word', async () => {
+    class Leaky extends Error {
+      override name = 'postgres://admin:hunter2@db';
+      code = 'host db.internal';
+    }
+    await boot({ create: () => Promise.reject(new Leaky()), unavailableAfter: 1 });
+    await pool.acquire().catch(() => undefined);
+    expect(await readiness()).toMatchObject({ lastError: 'Error' });
+  });
+
+  it.each([
+    [{ maxWait: -1 }, 'maxWait is -1; it must be milliseconds ≥ 0'],
+    [{ starvedFor: Number.NaN }, 'starvedFor is NaN; it must be milliseconds ≥ 0'],
+    [{ maxUtilization: 80 }, 'maxUtilization is 80; it must be more than 0 and at most 1'],
+    [{ maxUtilization: 0 }, 'maxUtilization is 0; it must be more than 0 and at most 1'],
+    [{ whenUnavailable: 'up' }, "whenUnavailable is up; it must be 'down' or 'degraded'"],
+    [{ maxwait: 1 }, 'there is no option maxwait; there are maxWait, '],
+  ])('with the wrong options %j is down and says what is wrong', async (options, fault) => {
+    await boot();
+    expect(await readiness(options)).toEqual({
+      status: 'down',
+      reason: expect.stringContaining(`wrong options: ${fault}`),
+    });
+  });
+
+  it('answers for several pools at once', async () => {
+    testing = await Test.createTestingModule({
+      imports: [
+        TerminusModule,
+        PoolModule.forRoot({
+          log: false,
+          pools: [
+            { name: 'db', create: () => ({}), max: 1 },
+            { name: 'renderer', create: () => ({}), max: 1 },
+          ],
+        }),
+      ],
+      providers: [PoolHealthIndicator],
+    }).compile();
+    await testing.init();
+    const registry = testing.get(PoolRegistry);
+    registry.get('renderer').suspend();
+    expect(await testing.get(PoolHealthIndicator).readiness(['db', 'renderer'])).toMatchObject({
+      db: { status: 'up' },
+      renderer: { status: 'down', reason: 'suspended' },
+    });
+  });
+
+  it('never borrows from a pool that is used, so that probes cannot make an overload worse', async () => {
+    await boot({ max: 2, validateAfterIdle: 0, validate: () => true });
+    const lease = await pool.acquire();
+    await pool.use(() => undefined);
+    const { acquired } = pool.stats().totals;
+    for (let probe = 0; probe < 10; probe++) await readiness({ cacheFor: 0 });
+    expect(pool.stats()).toMatchObject({ idle: 1, leased: 1, totals: { acquired } });
+    lease.release();
+  });
+
   it('is down, and does not throw, for a pool nobody registered', async () => {
     await boot();
     expect(await health.readiness('nope')).toEqual({ nope: { status: 'down', reason: 'not registered' } });
