@@ -26,4 +26,11 @@ export class HealthController {
   ready(): Promise<HealthCheckResult> {
     return this.health.check([() => this.pools.readiness('orders-db')]);
   }
+
+  /** Has this process started, with its connections made? Kubernetes asks for the others from then on. */
+  @Get('startup')
+  @HealthCheck()
+  startup(): Promise<HealthCheckResult> {
+    return this.health.check([() => this.pools.startup('orders-db')]);
+  }
 }
