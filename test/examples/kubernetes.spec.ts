@@ -10,6 +10,7 @@ import { PoolRegistry } from '../../src/module/registry.js';
 import { get } from '../support/http-client.js';
 import { schemaErrors } from '../support/kubernetes-schema.js';
 import { FILES, kubernetes, parse, read } from './kubernetes-manifests.js';
+import { until } from '../support/until.js';
 import { ShopProcess } from './shop-process.js';
 
 const { deployment, pod, container, labels, service, budget, autoscaler } = kubernetes;
@@ -247,6 +248,22 @@ describe('the shop, run as the manifests run it', () => {
     expect(wanted).toBeLessThanOrEqual(available);
     expect(read('README.md')).toContain(
       `(${maxReplicas} + ${surge} + ${TERMINATING}) × ${max} + ${OTHERS} = ${wanted} ≤ ${available}`,
+    );
+  });
+
+  it('without its database is taken out, and not restarted', async () => {
+    const status = async (probe: typeof readinessProbe): Promise<number> =>
+      (await get(shop.url + probe!.httpGet!.path!)).status;
+    await postgres.stop();
+    await until(
+      () => status(readinessProbe),
+      seen => seen === 503,
+    );
+    expect(await status(livenessProbe)).toBe(200);
+    await postgres.start();
+    await until(
+      () => status(readinessProbe),
+      seen => seen === 200,
     );
   });
 });
