@@ -171,7 +171,7 @@ export function assemble<T>(
   });
   const close = (): Closing<T> => {
     const closing = new Closing(interior, growth, retirement, refusals, {
-      revoke: (slot, lease, why) => returns.revoke(lease, slot, why, 'closed'),
+      revoke: (slot, lease, why) => returns.foreclose(lease, slot, why),
       changed: () => exchange.serve(),
       done: () => {
         shedding?.stop();

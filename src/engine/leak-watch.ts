@@ -45,6 +45,26 @@ export class LeakWatch<T> {
     if (held) this.report(held, slot, this.pool.clock.now(), 'maxHold');
   }
 
+  /** The pool could not wait for it any longer, and takes it away. */
+  takenAway(lease: Lease<T>, slot: Slot<T>): void {
+    const { watch, settings, clock } = this.pool;
+    if (!watch.onLeak) return;
+    const at = clock.now();
+    const held = this.held.get(lease);
+    // That is its end: nobody has to be told that it did come back.
+    if (held) held.reported = undefined;
+    const since = held?.since ?? slot.lentAt;
+    watch.onLeak({
+      pool: settings.name,
+      at,
+      slot: slot.id,
+      limit: 'close',
+      heldMs: Number.isNaN(since) ? undefined : at - since,
+      stack: slot.trace?.stack ?? '',
+      returned: false,
+    });
+  }
+
   returned(lease: Lease<T>, slot: Slot<T>): void {
     const held = this.held.get(lease);
     if (!held) return;

@@ -48,10 +48,11 @@ export interface ShedEvent extends PoolEvent {
   readonly waitedMs: number;
 }
 export interface LeakEvent extends SlotEvent {
-  /** Which option it exceeds. */
-  readonly limit: 'leakThreshold' | 'maxHold';
-  readonly heldMs: number;
-  /** Where it was acquired. */
+  /** Which option it exceeds; `close` when it was not back at the deadline of `close()`, and was taken away. */
+  readonly limit: 'leakThreshold' | 'maxHold' | 'close';
+  /** Undefined for `close` where neither option is set and the hold time was not sampled. */
+  readonly heldMs: number | undefined;
+  /** Where it was acquired; empty for `close` where nothing wanted to know it then. */
   readonly stack: string;
   /** false when the threshold passes, true when the lease does come back after all. */
   readonly returned: boolean;

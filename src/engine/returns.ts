@@ -57,6 +57,13 @@ export class Returns<T> implements Lender<T> {
     this.retirement.retire(slot, reason, why);
   }
 
+  /** It was not back at the deadline of `close()`. */
+  foreclose(lease: Lease<T>, slot: Slot<T>, why: Error): void {
+    this.leaks.takenAway(lease, slot);
+    // User code has run.
+    if (slot.lease === lease) this.revoke(lease, slot, why, 'closed');
+  }
+
   /** It is held for longer than `maxHold`. */
   overheld(slot: Slot<T>): void {
     const { maxHold, maxHoldAction, name } = this.pool.settings;

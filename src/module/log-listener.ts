@@ -48,11 +48,16 @@ export function logListener(logger: Pick<Logger, 'log' | 'warn' | 'error'>): Poo
           'until it settles there may be more resources than max',
       );
     },
-    onLeak({ pool, slot, heldMs, stack, returned }) {
-      if (returned)
-        logger.log(`Pool "${pool}": resource ${slot} did come back, after ${Math.round(heldMs)} ms`);
-      else
-        logger.warn(`Pool "${pool}": resource ${slot} has been held for ${Math.round(heldMs)} ms. ${stack}`);
+    onLeak({ pool, slot, limit, heldMs, stack, returned }) {
+      const resource = `Pool "${pool}": resource ${slot}`;
+      const time = heldMs === undefined ? 'an unknown time' : `${Math.round(heldMs)} ms`;
+      const where = stack === '' ? 'Set leakThreshold to learn where it was acquired.' : stack;
+      if (returned) logger.log(`${resource} did come back, after ${time}`);
+      else if (limit === 'close')
+        logger.warn(
+          `${resource} was not back at the end of close(), held for ${time}, and is destroyed. ${where}`,
+        );
+      else logger.warn(`${resource} has been held for ${time}. ${where}`);
     },
   };
 }

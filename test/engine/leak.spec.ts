@@ -100,3 +100,54 @@ describe('a lease that is held for longer than leakThreshold', () => {
     expect(clock.holdsProcess).toBe(false);
   });
 });
+
+describe('a lease that is not back at the deadline of close()', () => {
+  it('is reported once, with the stack of its acquire, before its resource is destroyed', async () => {
+    const { pool, clock, events } = scriptedPool({ leakThreshold: 60_000, name: 'orders' });
+    async function forgetful(): Promise<Lease<Thing>> {
+      return pool.acquire();
+    }
+    await forgetful();
+    await clock.advance(500);
+    const closing = pool.close({ timeout: 1_000 });
+    await clock.advance(900);
+    expect(leaks(events)).toEqual([]);
+    await clock.advance(200);
+    await closing;
+    expect(leaks(events)).toMatchObject([{ pool: 'orders', slot: 1, limit: 'close', returned: false }]);
+    expect(leaks(events)[0]!.stack).toContain('forgetful');
+    expect(leaks(events)[0]!.heldMs).toBeGreaterThanOrEqual(1_500);
+    const order = events.map(({ event }) => event).filter(event => /Leak|Destroy/.test(event));
+    expect(order).toEqual(['onLeak', 'onDestroy']);
+  });
+
+  it('is reported without a stack where nobody had asked for one', async () => {
+    const { pool, events } = scriptedPool();
+    await pool.acquire();
+    await pool.close({ timeout: 0 });
+    expect(leaks(events)).toMatchObject([{ limit: 'close', stack: '', returned: false }]);
+  });
+
+  it('may be given back by who is told of it', async () => {
+    const given: string[] = [];
+    const pool = new Pool({
+      name: 'orders',
+      create: () => ({}),
+      destroy: (_, reason) => given.push(reason),
+      listeners: [{ onLeak: () => lease.release() }],
+    });
+    const lease = await pool.acquire();
+    await pool.close({ timeout: 0 });
+    expect(given).toEqual(['closed']);
+    expect(pool.stats()).toMatchObject({ state: 'closed', total: 0, totals: { released: 1, destroyed: 1 } });
+  });
+
+  it('is not reported when it comes back in time', async () => {
+    const { pool, events } = scriptedPool({ leakThreshold: 60_000 });
+    const lease = await pool.acquire();
+    const closing = pool.close({ timeout: 1_000 });
+    lease.release();
+    await closing;
+    expect(leaks(events)).toEqual([]);
+  });
+});

@@ -179,7 +179,7 @@ describe.each(PLATFORMS)('the life of pools in an application on %s', platform =
   });
 
   it('takes resources away at the deadline when a handler hangs', async () => {
-    const { app, url } = await start({ pools: [items()], shutdownTimeout: 1 });
+    const { app, url, log } = await start({ pools: [items({ leakThreshold: 600_000 })], shutdownTimeout: 1 });
     const call = new Call(`${url}/slow`);
     await stage.reached('working');
     const closing = app.close();
@@ -188,6 +188,9 @@ describe.each(PLATFORMS)('the life of pools in an application on %s', platform =
       list => list.length > 0,
     );
     expect(app.get(PoolRegistry).get('items').stats()).toMatchObject({ state: 'closed', leased: 0 });
+    expect(log.ofPools).toContainEqual(
+      expect.stringMatching(/warn:.*was not back at the end of close\(\).*destroyed.*\n\s+at /),
+    );
     stage.open('working');
     call.leave();
     await closing;
