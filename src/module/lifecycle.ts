@@ -6,6 +6,8 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { Server } from 'node:http';
 import { KeyedPool, messageOf } from '../engine/index.js';
 import { PoolStartError } from './errors.js';
 import { PoolRegistry, type RegisteredPool } from './registry.js';
@@ -16,6 +18,9 @@ import { PoolRegistry, type RegisteredPool } from './registry.js';
  */
 const SAME_SIGNAL = 500;
 
+/** Milliseconds that handlers have, once their resources are gone, to answer with the error that they get. */
+const LAST_WORDS = 500;
+
 /** The longest delay setTimeout takes; a longer one would fire at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -25,7 +30,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
  * Shutdown, in Nest's order: readiness goes down (`onModuleDestroy`); the grace time of Terminus and of others passes;
  * subscriptions are completed and the deadline starts (`beforeApplicationShutdown`; this module is the last to be
  * asked); the server stops accepting and waits for its requests; the pools drain (`onApplicationShutdown`). A handler
- * that hangs keeps the server from closing, and then the last step never comes: the deadline does it instead.
+ * that hangs keeps the server from closing, and then the last step never comes: the deadline does it instead, and ends
+ * the connections that are left, so that the server closes and the process can end.
  */
 @Injectable()
 export class PoolLifecycle
@@ -37,7 +43,10 @@ export class PoolLifecycle
   private closed: Promise<void> | undefined;
   private stopListening: () => void = () => undefined;
 
-  constructor(private readonly registry: PoolRegistry) {}
+  constructor(
+    private readonly registry: PoolRegistry,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
 
   /** @throws PoolStartError when a required pool has no resource; by then all pools are closed */
   async onApplicationBootstrap(): Promise<void> {
@@ -77,7 +86,7 @@ export class PoolLifecycle
     const timeout = this.registry.shutdownTimeout;
     this.deadline = performance.now() + timeout;
     if (timeout !== Infinity) {
-      this.timer = setTimeout(() => void this.closeAll(0), Math.min(timeout, LONGEST_TIMER));
+      this.timer = setTimeout(() => void this.force(), Math.min(timeout, LONGEST_TIMER));
       this.timer.unref();
     }
     if (signal) this.hastenOn(signal);
@@ -99,10 +108,20 @@ export class PoolLifecycle
       if (performance.now() - since < SAME_SIGNAL) return;
       this.logger.warn(`${signal} again: taking all resources away now`);
       this.stopListening();
-      void this.closeAll(0);
+      void this.force();
     };
     process.on(signal, hasten);
     this.stopListening = () => process.removeListener(signal, hasten);
+  }
+
+  /** Takes all resources away, and then lets no handler keep the server from closing. */
+  private async force(): Promise<void> {
+    await this.closeAll(0);
+    const { httpAdapter } = this.adapterHost as { httpAdapter: HttpAdapterHost['httpAdapter'] | undefined };
+    const server = httpAdapter?.getHttpServer() as Partial<Server> | undefined;
+    // Not with HTTP/2, whose server cannot do so.
+    this.timer = setTimeout(() => server?.closeAllConnections?.(), LAST_WORDS);
+    this.timer.unref();
   }
 
   /** In reverse order of registration; one that cannot close does not keep the others from it. */
