@@ -2,7 +2,8 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fixtures/'],
+  // Rollouts have a configuration of their own: npm run test:rollout.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fixtures/', '<rootDir>/test/rollout/'],
   testTimeout: 30_000,
   // One more than the two cores that this is made for: much of the time is spent waiting for servers and processes.
   maxWorkers: 3,

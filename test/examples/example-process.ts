@@ -10,10 +10,13 @@ export class ExampleProcess implements AsyncDisposable {
   readonly exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   private readonly child: ChildProcess;
 
-  /** @param name of the example: the folder that it is built to */
-  constructor(name: string, environment: NodeJS.ProcessEnv) {
+  /**
+   * @param name of the example: the folder that it is built to
+   * @param script what to run instead of it
+   */
+  constructor(name: string, environment: NodeJS.ProcessEnv, script = `dist/examples/${name}/main.js`) {
     const { DATABASE_URL: _ours, ...inherited } = process.env;
-    this.child = spawn(process.execPath, [`dist/examples/${name}/main.js`], {
+    this.child = spawn(process.execPath, [script], {
       cwd: ROOT,
       env: { ...inherited, NO_COLOR: '1', PORT: '0', ...environment },
       // A process group of its own, as a terminal gives it.
