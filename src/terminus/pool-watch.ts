@@ -1,11 +1,14 @@
 import { KeyedPool, kindOf, type Pool } from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
-import { UP, judge, type AnyStats, type Readiness, type ReadinessOptions } from './readiness.js';
+import { UP, capacityOf, judge, type AnyStats, type Readiness, type ReadinessOptions } from './readiness.js';
 
 /** What is remembered of one pool between checks. */
 export class PoolWatch {
-  /** Since when its oldest waiter has been too old. */
+  /** Since when nobody has been served, although somebody had waited for too long. */
   private stuckSince: number | undefined = undefined;
+  /** How many leases it had given when it was last looked at, and when a check has last seen more. */
+  private acquired: number | undefined = undefined;
+  private servedAt = -Infinity;
   private probe: Promise<Readiness> | undefined = undefined;
   private probedAt = 0;
   /** The last probe has failed, and a pool with nothing live has still to show that it can serve. */
@@ -43,13 +46,20 @@ export class PoolWatch {
   }
 
   private isStarved(stats: AnyStats, { maxWait, starvedFor }: Required<ReadinessOptions>): boolean {
-    if (stats.oldestWaitMs <= maxWait) {
+    const { waiting, leased, oldestWaitMs, totals } = stats;
+    const now = performance.now();
+    if (this.acquired !== undefined && totals.acquired !== this.acquired) {
+      this.servedAt = now;
       this.stuckSince = undefined;
-      return false;
     }
-    // The oldest waiter has been too old since before this check looked.
-    this.stuckSince ??= performance.now() - (stats.oldestWaitMs - maxWait);
-    return performance.now() - this.stuckSince > starvedFor;
+    this.acquired = totals.acquired;
+    // That its waiters have given up is no sign of life: an unready process gets no new ones.
+    if (waiting === 0 && leased < capacityOf(stats)) this.stuckSince = undefined;
+    if (oldestWaitMs > maxWait) {
+      // The oldest waiter has been too old since before this check looked.
+      this.stuckSince ??= Math.max(now - (oldestWaitMs - maxWait), this.servedAt);
+    }
+    return this.stuckSince !== undefined && now - this.stuckSince > starvedFor;
   }
 
   /** The answer of one idle resource, so that an idle pool notices a dead backend; the same for all who ask meanwhile. */

@@ -4,7 +4,11 @@ import type { KeyedPoolStats, PoolStats } from '../engine/index.js';
 export interface ReadinessOptions {
   /** A queue whose oldest waiter is older counts as stuck. Default 1 000. */
   maxWait?: number;
-  /** Stuck for longer than this is starved: down. Default 5 000. A time, not a count of checks, as several probers ask. */
+  /**
+   * Stuck for longer than this, and nobody served meanwhile, is starved: down, until somebody is served or something is
+   * free again. Default 5 000. A time, not a count of checks, as several probers ask. A pool that serves is not starved,
+   * however long its queue: all pods of an overloaded application would be taken out at once.
+   */
   starvedFor?: number;
   /**
    * Degraded (still 200) from this share of the resources on that are leased, overflow included: more than 0, at most 1.
@@ -86,7 +90,12 @@ export function judge(stats: AnyStats, starved: boolean, options: Required<Readi
     case 'ready':
       break;
   }
-  if (starved) return { status: 'down', reason: `starved: waiters older than ${options.maxWait} ms` };
+  if (starved) {
+    return {
+      status: 'down',
+      reason: `starved: nobody has been served since a waiter was older than ${options.maxWait} ms`,
+    };
+  }
   const capacity = capacityOf(stats);
   if (stats.leased >= capacity) return { status: 'degraded', reason: 'saturated: every resource is leased' };
   if (stats.leased >= capacity * options.maxUtilization) {

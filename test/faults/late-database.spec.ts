@@ -15,8 +15,12 @@ describe('an application that is there before its database', () => {
   beforeAll(async () => {
     postgres = await launchPostgres();
   });
-  beforeEach(() => postgres.stop());
-  afterAll(() => postgres[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    await postgres.stop();
+  });
+  afterAll(async () => {
+    await postgres[Symbol.asyncDispose]();
+  });
 
   const launch = (start: string) => {
     // A password that must not be seen anywhere; the server trusts everybody.

@@ -108,6 +108,56 @@ describe('PoolHealthIndicator', () => {
     expect(await look(0)).toEqual(['up', 'up']);
   });
 
+  it('is degraded, never down, while others are served, however old its waiters are', async () => {
+    await boot();
+    let now = performance.now();
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const options = { maxWait: 1_000, starvedFor: 5_000 };
+    let lease = await pool.acquire();
+    let oldest = 0;
+    // Always three, so that each waits for six seconds.
+    const queue = [1, 2, 3].map(() => pool.acquire({ timeout: Infinity }));
+    for (let served = 0; served < 10; served++) {
+      now += 2_000;
+      expect(await readiness(options)).toMatchObject({ status: 'degraded', waiting: 3 });
+      oldest = pool.stats().oldestWaitMs;
+      queue.push(pool.acquire({ timeout: Infinity }));
+      lease.release();
+      lease = await queue.shift()!;
+    }
+    expect(oldest).toBe(6_000);
+    now += 5_100;
+    expect(await readiness(options)).toMatchObject({ status: 'degraded' });
+    now += 5_100;
+    expect(await readiness(options)).toMatchObject({ status: 'down' });
+    lease.release();
+    for (const acquired of queue) (await acquired).release();
+  });
+
+  it('is down, and stays so when its waiters have given up, until something comes back', async () => {
+    await boot();
+    let now = performance.now();
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const options = { maxWait: 1_000, starvedFor: 5_000 };
+    const lease = await pool.acquire();
+    // As when all are answered at the same time, and come back at the same time: nobody waits for as long as five seconds.
+    for (let i = 0; i < 3; i++) {
+      const leaving = new AbortController();
+      const waiting = pool.acquire({ timeout: Infinity, signal: leaving.signal });
+      now += 1_900;
+      expect(await readiness(options)).toMatchObject({ status: 'degraded', waiting: 1 });
+      leaving.abort();
+      await expect(waiting).rejects.toThrow();
+      expect(await readiness(options)).toMatchObject({ status: 'degraded', waiting: 0 });
+    }
+    now += 1_900;
+    expect(await readiness(options)).toMatchObject({ status: 'down', waiting: 0 });
+    now += 600_000;
+    expect(await readiness(options)).toMatchObject({ status: 'down', waiting: 0 });
+    lease.release();
+    expect(await readiness(options)).toMatchObject({ status: 'up' });
+  });
+
   it.each(['down', 'degraded'] as const)(
     'is %s while the backend is unavailable, as chosen, and tells no secret',
     async whenUnavailable => {
