@@ -18,8 +18,14 @@ const isThere = spawnSync('haproxy', ['-v'], { env: { PATH } }).status === 0;
 
 /** A `describe` that says so where there is no haproxy, instead of passing. */
 export function describeBehindHaproxy(title: string, tests: () => void): void {
-  if (isThere) describe(title, tests);
-  else describe.skip(`${title} (skipped: needs haproxy)`, tests);
+  if (isThere) {
+    describe(title, tests);
+    return;
+  }
+  const skipped = `${title} (skipped: needs haproxy)`;
+  describe.skip(skipped, tests);
+  // Jest does not name what it skips.
+  process.stderr.write(`${skipped}\n`);
 }
 
 const NUMBERS = [
