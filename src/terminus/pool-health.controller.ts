@@ -1,7 +1,6 @@
 import { Get, Header, Inject, Res, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { HealthIndicatorResult } from '@nestjs/terminus';
-import type { PoolName } from '../module/pools.js';
 import { PoolRegistry } from '../module/registry.js';
 import { PoolHealthIndicator } from './pool-health.indicator.js';
 import {
@@ -52,7 +51,7 @@ export abstract class PoolHealthController implements OnModuleInit {
   async ready(@Res({ passthrough: true }) response: unknown): Promise<HealthAnswer> {
     const own = ownOptions(this.options.pools);
     const results = await Promise.all(
-      this.names.map(name => this.pools.readiness(name, own[name] ?? this.options.readiness)),
+      this.names.map(name => this.pools.readinessOf(name, own[name] ?? this.options.readiness ?? {})),
     );
     if (this.registry.shuttingDown && results.length === 0) {
       results.push({ application: { status: 'down', reason: 'the application is shutting down' } });
@@ -64,10 +63,11 @@ export abstract class PoolHealthController implements OnModuleInit {
   @Get('startup')
   @Header('Cache-Control', NEVER_CACHED)
   startup(@Res({ passthrough: true }) response: unknown): HealthAnswer {
-    return this.send(response, this.pools.startup(this.names));
+    const results = this.names.map(name => this.pools.startupOf(name));
+    return this.send(response, Object.assign({}, ...results) as HealthIndicatorResult);
   }
 
-  private get names(): readonly PoolName[] {
+  private get names(): readonly string[] {
     return chosenNames(this.options.pools) ?? this.registry.names();
   }
 

@@ -39,8 +39,7 @@ export class PoolHealthIndicator {
     names: PoolName | readonly PoolName[],
     options: ReadinessOptions = {},
   ): Promise<HealthIndicatorResult> {
-    const all = typeof names === 'string' ? [names] : names;
-    const results = await Promise.all(all.map(name => this.readinessOf(name, options)));
+    const results = await Promise.all(listed(names).map(name => this.readinessOf(name, options)));
     return Object.assign({}, ...results) as HealthIndicatorResult;
   }
 
@@ -50,8 +49,8 @@ export class PoolHealthIndicator {
    *
    * @param names one pool or several; without it all of the application
    */
-  startup(names: PoolName | readonly PoolName[] = this.registry.names()): HealthIndicatorResult {
-    const all = typeof names === 'string' ? [names] : names;
+  startup(names?: PoolName | readonly PoolName[]): HealthIndicatorResult {
+    const all = names === undefined ? this.registry.names() : listed(names);
     return Object.assign({}, ...all.map(name => this.startupOf(name))) as HealthIndicatorResult;
   }
 
@@ -63,7 +62,8 @@ export class PoolHealthIndicator {
     return { process: { status: 'up' } };
   }
 
-  private async readinessOf(name: string, options: ReadinessOptions): Promise<HealthIndicatorResult> {
+  /** @internal As {@link readiness}, of one pool whose name is only known at run time. */
+  async readinessOf(name: string, options: ReadinessOptions): Promise<HealthIndicatorResult> {
     const pool = this.registry.find(name);
     if (!pool) return this.answer(name, NOT_REGISTERED);
     const fault = faultOf(options);
@@ -76,7 +76,8 @@ export class PoolHealthIndicator {
     return this.answer(name, readiness, stats, watch.troubled(readiness, stats));
   }
 
-  private startupOf(name: string): HealthIndicatorResult {
+  /** @internal */
+  startupOf(name: string): HealthIndicatorResult {
     const pool = this.registry.find(name);
     if (!pool) return this.answer(name, NOT_REGISTERED);
     const entry = this.registry.entries().find(other => other.pool === pool);
@@ -113,6 +114,10 @@ const NOT_REGISTERED: Readiness = { status: 'down', reason: 'not registered' };
 type Session = Pick<ReturnType<HealthIndicatorService['check']>, 'up' | 'down'> & {
   degraded?(data: object): HealthIndicatorResult;
 };
+
+function listed(names: string | readonly string[]): readonly string[] {
+  return typeof names === 'string' ? [names] : names;
+}
 
 function given(options: ReadinessOptions): ReadinessOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
