@@ -16,7 +16,7 @@ import {
   type PoolDefinition,
   type PoolRegistry,
 } from '../../src/index.js';
-import type { PoolHealthIndicator } from '../../src/terminus/index.js';
+import { PoolHealthModule, type PoolHealthIndicator } from '../../src/terminus/index.js';
 
 class Client {
   query(_sql: string): Promise<unknown[]> {
@@ -166,5 +166,21 @@ PoolModule.forFeature([renderer, byKey]);
 
 declare const health: PoolHealthIndicator;
 void health.readiness('renderer');
+void health.readiness(['orders-db', 'tenants'], { maxUtilization: 0.8 });
+health.startup('renderer');
+health.startup();
 // @ts-expect-error -- no such pool
 void health.readiness('orders');
+// @ts-expect-error -- one of them is no pool
+void health.readiness(['orders-db', 'orders']);
+// @ts-expect-error -- no such pool
+health.startup('orders');
+// @ts-expect-error -- no such option
+void health.readiness('renderer', { maxUtilisation: 0.8 });
+
+PoolHealthModule.forRoot({ path: 'health', pools: ['orders-db', 'tenants'] });
+PoolHealthModule.forRoot({ pools: { renderer: { whenUnavailable: 'degraded' } } });
+// @ts-expect-error -- no such pool
+PoolHealthModule.forRoot({ pools: ['orders'] });
+// @ts-expect-error -- no such pool
+PoolHealthModule.forRoot({ pools: { orders: {} } });
