@@ -14,7 +14,7 @@ const OUTAGE = 5_000;
 /** The shop's `createBackoff.max`. */
 const BACK_OFF = 1_000;
 
-/** For a machine that is busy: a start of connections, a probe's way. Far less than a back-off of ten seconds. */
+/** For a machine that is busy. A longer back-off exceeds it unless jitter makes a wait short. */
 const SLACK = 2_000;
 
 async function poolState(shops: TwoShops, name: ShopName): Promise<PoolStats['state']> {
