@@ -125,7 +125,7 @@ describe('PoolHealthIndicator', () => {
       lease.release();
       lease = await queue.shift()!;
     }
-    expect(oldest).toBe(6_000);
+    expect(oldest).toBeCloseTo(6_000);
     now += 5_100;
     expect(await readiness(options)).toMatchObject({ status: 'degraded' });
     now += 5_100;
