@@ -5,7 +5,7 @@ import type { EndUnread } from './watch.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
 
-/** Not the request: Node and the platforms add so much to it later that one more property costs 1 % of a request. */
+/** Not the request, to which Node and the platforms add more later: bench/SCOPE-COST.md. */
 interface ScopedResponse extends ServerResponse {
   [SCOPE]?: HttpScope;
 }
