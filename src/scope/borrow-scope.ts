@@ -60,22 +60,14 @@ export class BorrowScope {
 
   /** Keeps the scope from ending until the returned function is called. */
   hold(): () => void {
-    this.enter();
+    this.holds++;
     let dropped = false;
     return () => {
       if (dropped) return;
       dropped = true;
-      this.leave();
+      this.holds--;
+      this.endWhenIdle();
     };
-  }
-
-  /** A hold without a closure, for what every request does; `leave` has to be called for it exactly once. */
-  enter(): void {
-    this.holds++;
-  }
-  leave(): void {
-    this.holds--;
-    this.endWhenIdle();
   }
 
   /** The work went wrong: resources show this to `isFatal` when they go back. The first error counts. */

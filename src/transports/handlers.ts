@@ -71,36 +71,37 @@ function runHeld(
   endless: boolean,
   answer: 'by hand' | 'value',
 ): unknown {
-  scope.enter();
+  // Thenables of users may call back more than once; dropping it again is harmless.
+  const drop = scope.hold();
   let result: unknown;
   try {
     // Held by now: where the client has left, an answer by hand would end the scope here.
     if (scope instanceof HttpScope) scope.answers(answer);
     result = handler.apply(controller, args);
   } catch (error) {
-    return failed(scope, error);
+    return failed(scope, drop, error);
   }
-  if (!isThenable(result)) return settled(scope, result, endless);
+  if (!isThenable(result)) return settled(scope, drop, result, endless);
   return result.then(
-    value => settled(scope, value, endless),
-    (error: unknown) => failed(scope, error),
+    value => settled(scope, drop, value, endless),
+    (error: unknown) => failed(scope, drop, error),
   );
 }
 
-function settled(scope: BorrowScope, value: unknown, endless: boolean): unknown {
+function settled(scope: BorrowScope, drop: () => void, value: unknown, endless: boolean): unknown {
   try {
     if (typeof value !== 'object' || value === null) return value;
     // First the hold on the result, then the handler's own: the scope must not end between the two.
     holdBody(scope, value);
     return isObservable(value) ? watchEmissions(scope, value, endless) : value;
   } finally {
-    scope.leave();
+    drop();
   }
 }
 
-function failed(scope: BorrowScope, error: unknown): never {
+function failed(scope: BorrowScope, drop: () => void, error: unknown): never {
   scope.fail(error);
-  scope.leave();
+  drop();
   throw error;
 }
 

@@ -7,6 +7,18 @@ import { PoolHealthIndicator } from '../../src/terminus/index.js';
 import { NEST_MAJOR } from '../support/nest-major.js';
 import { until } from '../support/until.js';
 
+/** @returns lets so many milliseconds pass */
+function stopTheClock(): (ms: number) => void {
+  let now = performance.now();
+  jest.spyOn(performance, 'now').mockImplementation(() => now);
+  return ms => {
+    now += ms;
+  };
+}
+
+/** Who has waited for longer than a second is stuck, and after five more starved. */
+const STRICT = { maxWait: 1_000, starvedFor: 5_000 };
+
 describe('PoolHealthIndicator', () => {
   let testing: TestingModule | undefined;
   let pool: Pool<unknown>;
@@ -89,20 +101,18 @@ describe('PoolHealthIndicator', () => {
 
   it('is down when the oldest waiter has been too old for long enough, however many probers ask', async () => {
     await boot();
-    let now = performance.now();
-    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const pass = stopTheClock();
     const lease = await pool.acquire();
     const waiting = pool.acquire({ timeout: Infinity });
-    const options = { maxWait: 1_000, starvedFor: 5_000 };
     const look = async (ms: number): Promise<unknown> => {
-      now += ms;
-      return [(await readiness(options)).status, (await readiness(options)).status];
+      pass(ms);
+      return [(await readiness(STRICT)).status, (await readiness(STRICT)).status];
     };
     expect(await look(900)).toEqual(['degraded', 'degraded']);
     expect(await look(1_000)).toEqual(['degraded', 'degraded']);
     expect(await look(4_000)).toEqual(['degraded', 'degraded']);
     expect(await look(200)).toEqual(['down', 'down']);
-    expect(await readiness(options)).toMatchObject({ reason: expect.stringMatching(/starved/), waiting: 1 });
+    expect(await readiness(STRICT)).toMatchObject({ reason: expect.stringMatching(/starved/), waiting: 1 });
     lease.release();
     (await waiting).release();
     expect(await look(0)).toEqual(['up', 'up']);
@@ -110,52 +120,48 @@ describe('PoolHealthIndicator', () => {
 
   it('is degraded, never down, while others are served, however old its waiters are', async () => {
     await boot();
-    let now = performance.now();
-    jest.spyOn(performance, 'now').mockImplementation(() => now);
-    const options = { maxWait: 1_000, starvedFor: 5_000 };
+    const pass = stopTheClock();
     let lease = await pool.acquire();
     let oldest = 0;
     // Always three, so that each waits for six seconds.
     const queue = [1, 2, 3].map(() => pool.acquire({ timeout: Infinity }));
     for (let served = 0; served < 10; served++) {
-      now += 2_000;
-      expect(await readiness(options)).toMatchObject({ status: 'degraded', waiting: 3 });
+      pass(2_000);
+      expect(await readiness(STRICT)).toMatchObject({ status: 'degraded', waiting: 3 });
       oldest = pool.stats().oldestWaitMs;
       queue.push(pool.acquire({ timeout: Infinity }));
       lease.release();
       lease = await queue.shift()!;
     }
     expect(oldest).toBeCloseTo(6_000);
-    now += 5_100;
-    expect(await readiness(options)).toMatchObject({ status: 'degraded' });
-    now += 5_100;
-    expect(await readiness(options)).toMatchObject({ status: 'down' });
+    pass(5_100);
+    expect(await readiness(STRICT)).toMatchObject({ status: 'degraded' });
+    pass(5_100);
+    expect(await readiness(STRICT)).toMatchObject({ status: 'down' });
     lease.release();
     for (const acquired of queue) (await acquired).release();
   });
 
   it('is down, and stays so when its waiters have given up, until something comes back', async () => {
     await boot();
-    let now = performance.now();
-    jest.spyOn(performance, 'now').mockImplementation(() => now);
-    const options = { maxWait: 1_000, starvedFor: 5_000 };
+    const pass = stopTheClock();
     const lease = await pool.acquire();
     // As when all are answered at the same time, and come back at the same time: nobody waits for as long as five seconds.
     for (let i = 0; i < 3; i++) {
       const leaving = new AbortController();
       const waiting = pool.acquire({ timeout: Infinity, signal: leaving.signal });
-      now += 1_900;
-      expect(await readiness(options)).toMatchObject({ status: 'degraded', waiting: 1 });
+      pass(1_900);
+      expect(await readiness(STRICT)).toMatchObject({ status: 'degraded', waiting: 1 });
       leaving.abort();
       await expect(waiting).rejects.toThrow();
-      expect(await readiness(options)).toMatchObject({ status: 'degraded', waiting: 0 });
+      expect(await readiness(STRICT)).toMatchObject({ status: 'degraded', waiting: 0 });
     }
-    now += 1_900;
-    expect(await readiness(options)).toMatchObject({ status: 'down', waiting: 0 });
-    now += 600_000;
-    expect(await readiness(options)).toMatchObject({ status: 'down', waiting: 0 });
+    pass(1_900);
+    expect(await readiness(STRICT)).toMatchObject({ status: 'down', waiting: 0 });
+    pass(600_000);
+    expect(await readiness(STRICT)).toMatchObject({ status: 'down', waiting: 0 });
     lease.release();
-    expect(await readiness(options)).toMatchObject({ status: 'up' });
+    expect(await readiness(STRICT)).toMatchObject({ status: 'up' });
   });
 
   it.each(['down', 'degraded'] as const)(
