@@ -246,6 +246,13 @@ describe.each(PLATFORMS)('PoolHealthModule on %s', platform => {
     running = undefined;
   });
 
+  it('tells of a shutdown also where there is no pool', async () => {
+    await boot({ pools: [] });
+    expect(await ask('/health/ready')).toMatchObject({ status: 200 });
+    registry().shuttingDown = true;
+    expect(await ask('/health/ready')).toMatchObject({ status: 503, answer: { status: 'error' } });
+  });
+
   it('does not start with the name of a pool that is not there', async () => {
     await expect(boot({ health: { pools: ['dB'] } })).rejects.toThrow(/"dB".*db/s);
   });
