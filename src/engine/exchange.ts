@@ -56,7 +56,7 @@ export class Exchange<T> {
   /** Takes an idle slot that can be lent as it is, if there is one. */
   takeFit(now: number): Slot<T> | undefined {
     const { idle } = this.pool;
-    for (let slot = idle.peek(); slot; slot = idle.peek()) {
+    for (let slot = idle.peek(); slot !== undefined; slot = idle.peek()) {
       if (slot.expiresAt > now) {
         if (this.parts.inspection.isDue(slot, now)) return undefined;
         idle.remove(slot);
@@ -70,9 +70,16 @@ export class Exchange<T> {
 
   /** A slot in state `idle` and in no list is free: it goes to the first waiter, to the idle ones, or ends. */
   offer(slot: Slot<T>): void {
-    if (this.end(slot) || this.hand(slot)) return;
+    const now = this.pool.coarse.now();
+    if (!this.end(slot, now)) this.place(slot, now);
+  }
+
+  /** As {@link offer}, of one that has just been looked at: it need not end. */
+  place(slot: Slot<T>, now: number): void {
+    const { waiters, suspended } = this.pool;
+    if (waiters.length === 0 || suspended) this.rest(slot, now);
     // It may have been kept for those who have now been shed.
-    if (!this.end(slot)) this.rest(slot);
+    else if (!this.hand(slot) && !this.end(slot, now)) this.rest(slot, now);
   }
 
   /** Why there is one resource too many, if there is. */
@@ -125,16 +132,16 @@ export class Exchange<T> {
   }
 
   /** Ends a free slot that has expired meanwhile, or is one too many. */
-  private end(slot: Slot<T>): boolean {
-    const reason = slot.expiresAt <= this.pool.coarse.now() ? slot.expiry : this.surplus();
-    if (reason) this.parts.retirement.retire(slot, reason);
-    return reason !== undefined;
+  private end(slot: Slot<T>, now: number): boolean {
+    const reason = slot.expiresAt <= now ? slot.expiry : this.surplus();
+    if (reason === undefined) return false;
+    this.parts.retirement.retire(slot, reason);
+    return true;
   }
 
   /** Hands a free slot to the first waiter, or its place to another pool. */
   private hand(slot: Slot<T>): boolean {
-    const { waiters, suspended, share } = this.pool;
-    if (waiters.length === 0 || suspended) return false;
+    const { waiters, share } = this.pool;
     if (share?.yields(slot)) {
       this.parts.retirement.retire(slot, 'evicted');
       return true;
@@ -145,14 +152,13 @@ export class Exchange<T> {
     return first !== undefined;
   }
 
-  private rest(slot: Slot<T>): void {
-    const { idle, coarse } = this.pool;
+  private rest(slot: Slot<T>, now: number): void {
+    const { idle } = this.pool;
     this.parts.shedding?.empty();
-    if (this.closing) {
+    if (this.closing !== undefined) {
       this.parts.retirement.retire(slot, 'closed');
       return;
     }
-    const now = coarse.now();
     if (slot.idleSince === Infinity) {
       slot.idleSince = slot.provenAt = now;
       idle.push(slot);

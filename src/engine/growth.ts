@@ -153,7 +153,8 @@ export class Growth<T> {
     const now = clock.now();
     const tookMs = now - began;
     slot.arrive(outcome.value);
-    slot.bornAt = now;
+    // As the coarse time, which it is compared with.
+    slot.bornAt = Math.floor(now);
     slot.tookMs = tookMs;
     totals.created++;
     latencies.create.record(tookMs);

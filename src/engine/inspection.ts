@@ -35,13 +35,8 @@ export class Inspection<T> {
     );
   }
 
-  /** Resets a leased slot that was given back. */
+  /** Resets a leased slot that was given back, with the factory's `reset`. */
   reset(slot: Slot<T>): void {
-    if (!this.pool.factory.reset) {
-      slot.rest();
-      this.verdicts.fit(slot);
-      return;
-    }
     slot.reset();
     this.inspect(slot, this.pool.settings.resetTimeout, resource => this.pool.factory.reset?.(resource));
   }

@@ -14,7 +14,7 @@ export class IntrusiveList<N extends Links<N>> {
   push(node: N): void {
     node.prev = this.last;
     node.next = undefined;
-    if (this.last) this.last.next = node;
+    if (this.last !== undefined) this.last.next = node;
     else this.first = node;
     this.last = node;
     this.length++;
@@ -36,9 +36,9 @@ export class IntrusiveList<N extends Links<N>> {
 
   /** Takes a member out. It must be in this list. */
   remove(node: N): void {
-    if (node.prev) node.prev.next = node.next;
+    if (node.prev !== undefined) node.prev.next = node.next;
     else this.first = node.next;
-    if (node.next) node.next.prev = node.prev;
+    if (node.next !== undefined) node.next.prev = node.prev;
     else this.last = node.prev;
     node.prev = node.next = undefined;
     this.length--;

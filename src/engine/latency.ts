@@ -71,7 +71,7 @@ export class Latency {
 export class Latencies {
   /** Of acquires that queued and were served. */
   readonly wait = new Latency();
-  /** Of leases; one in 16 unless a listener asks for all. */
+  /** Of leases; the first 64, then one in 64, unless a listener asks for all. */
   readonly hold = new Latency();
   readonly create = new Latency();
 

@@ -12,21 +12,30 @@ interface Held {
   reported: LeakEvent['limit'] | undefined;
 }
 
-/** Reports leases that are held for longer than `leakThreshold` or `maxHold`, and again when they do come back. */
+/**
+ * Watches over how long leases are held: limits them to `maxHold`, and reports those that are held for longer than that
+ * or `leakThreshold`, and again when they do come back.
+ */
 export class LeakWatch<T> {
   private readonly held = new Map<Lease<T>, Held>();
 
-  /** Does anybody want to know? */
+  /** Does anybody want to know where leases were acquired? */
+  readonly traces: boolean;
+  /** Is there anything to watch? */
   readonly active: boolean;
 
   constructor(private readonly pool: Interior<T>) {
     const { leakThreshold, maxHold } = pool.settings;
-    this.active = Math.min(leakThreshold, maxHold) !== Infinity && pool.watch.onLeak !== undefined;
+    this.traces = Math.min(leakThreshold, maxHold) !== Infinity && pool.watch.onLeak !== undefined;
+    this.active = this.traces || maxHold !== Infinity;
   }
 
-  /** @param trace where the lease was acquired */
-  lent(lease: Lease<T>, slot: Slot<T>, trace: Error): void {
-    const now = this.pool.clock.now();
+  lent(lease: Lease<T>, slot: Slot<T>): void {
+    const { deadlines, clock, settings } = this.pool;
+    const now = clock.now();
+    deadlines.set(slot.limit, now, settings.maxHold);
+    const { trace } = slot;
+    if (!this.traces || !trace) return;
     const held: Held = {
       since: now,
       trace,
@@ -36,7 +45,7 @@ export class LeakWatch<T> {
       }),
     };
     this.held.set(lease, held);
-    this.pool.deadlines.set(held.deadline, now, this.pool.settings.leakThreshold);
+    deadlines.set(held.deadline, now, settings.leakThreshold);
   }
 
   /** `maxHold` has passed. */
@@ -66,6 +75,7 @@ export class LeakWatch<T> {
   }
 
   returned(lease: Lease<T>, slot: Slot<T>): void {
+    this.pool.deadlines.cancel(slot.limit);
     const held = this.held.get(lease);
     if (!held) return;
     this.held.delete(lease);

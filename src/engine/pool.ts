@@ -11,8 +11,8 @@ import type { Share } from './share.js';
 import type { Slot } from './slot.js';
 import { snapshot, type PoolStats } from './stats.js';
 
-/** The hold time of one in so many leases is measured when nobody listens. */
-const SAMPLE = 16;
+/** The hold time of the first so many leases is measured, and of one in so many after that, when nobody listens. */
+const SAMPLE = 64;
 
 /**
  * Lends resources that are expensive to make: `acquire`, use, `release`.
@@ -66,9 +66,9 @@ export class Pool<T> {
   acquire(options?: AcquireOptions): Promise<Lease<T>> {
     // Not an async function: with something idle, a borrow costs one lease and one settled promise.
     try {
-      if (options) this.check(options);
+      if (options !== undefined) this.check(options);
       const slot = this.takeFit();
-      if (slot) return Promise.resolve(this.lend(slot, 0, options?.owner, this.trace()));
+      if (slot !== undefined) return Promise.resolve(this.lend(slot, 0, options?.owner, this.trace()));
       return this.wait(options);
     } catch (error) {
       return Promise.reject(error);
@@ -82,9 +82,9 @@ export class Pool<T> {
    * @throws PoolClosedError once `close()` was called
    */
   tryAcquire(options?: Pick<AcquireOptions, 'owner'>): Lease<T> | undefined {
-    if (options) this.check(options);
+    if (options !== undefined) this.check(options);
     const slot = this.takeFit();
-    if (slot) return this.lend(slot, 0, options?.owner, this.trace());
+    if (slot !== undefined) return this.lend(slot, 0, options?.owner, this.trace());
     if (this.in.waiters.length === 0) this.exchange.prepareOne();
     return undefined;
   }
@@ -218,7 +218,7 @@ export class Pool<T> {
   /** Takes an idle slot that can be lent to somebody who comes now. */
   private takeFit(): Slot<T> | undefined {
     const { waiters, suspended, coarse } = this.in;
-    if (this.exchange.closing) {
+    if (this.exchange.closing !== undefined) {
       const { refusals } = this.parts;
       throw refusals.refuse(refusals.closed());
     }
@@ -253,7 +253,7 @@ export class Pool<T> {
 
   /** Where this is being called from, if anybody wants to know. */
   private trace(): Error | undefined {
-    return this.parts.leaks.active ? new Error('acquired') : undefined;
+    return this.parts.leaks.traces ? new Error('acquired') : undefined;
   }
 
   /** Lends a slot that is in state `idle`, in no list. */
@@ -263,19 +263,19 @@ export class Pool<T> {
     owner: object | undefined,
     trace: Error | undefined,
   ): Lease<T> {
-    const { settings, totals, watch, clock, deadlines, latencies } = this.in;
+    const { totals, watch, clock, latencies } = this.in;
     const { leaks, returns } = this.parts;
     const lease = new Lease<T>(returns, slot, waitedMs);
     slot.lend(lease);
     slot.owner = owner;
     slot.trace = trace;
     // Asking the clock each time would cost half as much as all the rest.
-    slot.lentAt = watch.onRelease || totals.acquired % SAMPLE === 0 ? clock.now() : NaN;
+    const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0;
+    slot.lentAt = measured || watch.onRelease !== undefined ? clock.now() : NaN;
     totals.acquired++;
     this.exchange.begun = true;
     if (waitedMs > 0) latencies.wait.record(waitedMs);
-    if (settings.maxHold !== Infinity) deadlines.set(slot.limit, clock.now(), settings.maxHold);
-    if (trace && leaks.active) leaks.lent(lease, slot, trace);
+    if (leaks.active) leaks.lent(lease, slot);
     watch.onAcquire?.({ pool: this.name, at: clock.now(), slot: slot.id, waitedMs });
     return lease;
   }

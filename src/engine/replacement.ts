@@ -21,6 +21,8 @@ export class Replacement<T> {
    * they had been idle.
    */
   private readonly owing: number[] = [];
+  /** Is there anything of the above, or was there at the last look? Asked at each return, when there is nothing as a rule. */
+  wanted = false;
 
   /** @param retire destroys a slot that is in no list */
   constructor(
@@ -32,10 +34,6 @@ export class Replacement<T> {
     return this.owing.length;
   }
 
-  get wanted(): boolean {
-    return this.owed > 0 || this.ageing.size > 0 || this.replaced.size > 0;
-  }
-
   /** How many more there are, or will be, than are to stay. */
   get surplus(): number {
     return this.underWay + this.replaced.size;
@@ -44,7 +42,9 @@ export class Replacement<T> {
   /** The end of a live slot is near. */
   ages(slot: Slot<T>): void {
     slot.replaceAt = Infinity;
-    if (serves(slot)) this.ageing.add(slot);
+    if (!serves(slot)) return;
+    this.ageing.add(slot);
+    this.wanted = true;
   }
 
   /** A slot has come to an end, whichever. */
@@ -71,6 +71,7 @@ export class Replacement<T> {
       if (this.pool.idle.has(slot)) this.end(slot);
       else if (!serves(slot)) this.replaced.delete(slot);
     }
+    this.wanted = this.owed > 0 || this.ageing.size > 0 || this.replaced.size > 0;
   }
 
   /** There is no room for a new one beside the old one: makes some, if nobody would have to wait for it. */
@@ -102,6 +103,7 @@ export class Replacement<T> {
 
   /** There will be no replacement: the create has failed, or was given up. */
   failed(slot: Slot<T>): void {
+    this.wanted = true;
     const old = this.ended(slot);
     if (!old) {
       // It was to fill the place of one that has gone.
@@ -118,6 +120,7 @@ export class Replacement<T> {
     const { idle } = this.pool;
     const old = this.ended(slot);
     if (!old || !serves(old)) return;
+    this.wanted = true;
     if (!idle.has(slot)) {
       // Somebody needed one more.
       this.ageing.add(old);
@@ -131,7 +134,9 @@ export class Replacement<T> {
 
   /** Nothing was made for one that has gone: if its time had come, its place is to be filled again. */
   private owe(slot: Slot<T>): void {
-    if (slot.doom === slot.expiry) this.owing.push(slot.idleSince);
+    if (slot.doom !== slot.expiry) return;
+    this.owing.push(slot.idleSince);
+    this.wanted = true;
   }
 
   private end(slot: Slot<T>): void {

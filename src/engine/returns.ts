@@ -27,10 +27,19 @@ export class Returns<T> implements Lender<T> {
   takeBack(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
     if (slot.lease !== lease) return;
     this.account(lease, slot, error);
-    const reason = this.reasonToRetire(slot, error);
-    if (reason) this.retirement.retire(slot, reason, error ?? slot.doomCause);
-    else this.inspection.reset(slot);
-    this.goOn();
+    const { waiters, factory, coarse } = this.pool;
+    const wanted = waiters.length > 0;
+    const now = coarse.now();
+    const reason = this.reasonToRetire(slot, error, now);
+    if (reason !== undefined) {
+      this.retirement.retire(slot, reason, error ?? slot.doomCause);
+    } else if (factory.reset !== undefined) {
+      this.inspection.reset(slot);
+    } else {
+      slot.rest();
+      this.exchange.place(slot, now);
+    }
+    this.goOn(wanted);
   }
 
   discard(lease: Lease<T>, slot: Slot<T>, cause: unknown): void {
@@ -85,40 +94,45 @@ export class Returns<T> implements Lender<T> {
   }
 
   private account(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
-    const { settings, totals, watch, clock, latencies, deadlines } = this.pool;
     // From here on the lease is a released one, also for user code that runs below. Whatever that does to the pool,
     // nobody but the caller ends what is leased to nobody.
     slot.lease = undefined;
     slot.owner = undefined;
     slot.trace = undefined;
-    totals.released++;
-    if (settings.maxHold !== Infinity) deadlines.cancel(slot.limit);
+    this.pool.totals.released++;
     if (this.leaks.active) this.leaks.returned(lease, slot);
-    if (Number.isNaN(slot.lentAt)) return;
+    if (!Number.isNaN(slot.lentAt)) this.measure(slot, error);
+  }
+
+  private measure(slot: Slot<T>, error: unknown): void {
+    const { settings, watch, clock, latencies } = this.pool;
     const now = clock.now();
     const heldMs = now - slot.lentAt;
     latencies.hold.record(heldMs);
     watch.onRelease?.({ pool: settings.name, at: now, slot: slot.id, error, heldMs });
   }
 
-  private reasonToRetire(slot: Slot<T>, error: unknown): DestroyReason | undefined {
-    const { factory, settings, waiters, coarse } = this.pool;
+  private reasonToRetire(slot: Slot<T>, error: unknown, now: number): DestroyReason | undefined {
+    const { factory, settings, waiters } = this.pool;
     if (error !== undefined && isFatal(factory, error)) {
       // One that is older than the last recycle says nothing about what has been made since.
       if (settings.recycleOnFatal && slot.doom !== 'recycled') this.fatal();
       return 'fatal';
     }
-    if (slot.doom) return slot.doom;
-    if (this.exchange.closing && waiters.length === 0) return 'closed';
+    if (slot.doom !== undefined) return slot.doom;
+    if (this.exchange.closing !== undefined && waiters.length === 0) return 'closed';
     if (slot.uses >= settings.maxUses) return 'uses';
-    if (slot.expiresAt <= coarse.now()) return slot.expiry;
+    if (slot.expiresAt <= now) return slot.expiry;
     return this.exchange.surplus();
   }
 
-  /** Nothing is left to do when the resource went straight to a waiter or to the idle ones. */
-  private goOn(): void {
+  /**
+   * Nothing is left to do when nobody waits, nor waited when it came back: who was served then may be the last to be
+   * drained, or for whom more was kept.
+   */
+  private goOn(wanted = false): void {
     const { waiters, census, limits, share } = this.pool;
-    const idleHands = waiters.length === 0 && census.alive >= limits.min;
-    if (!idleHands || this.exchange.closing || share) this.exchange.serve();
+    const idleHands = !wanted && waiters.length === 0 && census.alive >= limits.min;
+    if (!idleHands || this.exchange.closing !== undefined || share !== undefined) this.exchange.serve();
   }
 }

@@ -32,18 +32,15 @@ export class Census {
   abandoned = 0;
   detached = 0;
   gone = 0;
+  /** Resources that exist and may serve, and those on their way: what `min` is about. Kept, as every return asks. */
+  alive = 0;
 
   /** @param sum the account of all pools under one total, of which this is a part */
   constructor(private readonly sum?: Census) {}
 
   /** Resources that exist and may serve. */
   get live(): number {
-    return this.idle + this.validating + this.leased + this.resetting;
-  }
-
-  /** Live ones and those on their way: what `min` is about. */
-  get alive(): number {
-    return this.live + this.creating;
+    return this.alive - this.creating;
   }
 
   /** Places of the cap that are filled. Closing ones count: the server still sees them. */
@@ -56,9 +53,24 @@ export class Census {
     return this.creating + this.validating + this.resetting;
   }
 
+  /** `move('idle', 'leased')` */
+  lent(): void {
+    this.idle--;
+    this.leased++;
+    this.sum?.lent();
+  }
+
+  /** `move('leased', 'idle')` */
+  returned(): void {
+    this.leased--;
+    this.idle++;
+    this.sum?.returned();
+  }
+
   move(from: SlotState | undefined, to: SlotState): void {
     if (from) this[from]--;
     this[to]++;
+    this.alive += Number(!ENDED.has(to)) - Number(from !== undefined && !ENDED.has(from));
     this.sum?.move(from, to);
   }
 }
@@ -163,9 +175,11 @@ export class Slot<T> implements Links<Slot<T>> {
     this.become('gone');
   }
 
-  /** idle → leased */
+  /** idle → leased. Not by way of the table, as is the way back: that would double the cost of a borrow. */
   lend(lease: Lease<T>): void {
-    this.become('leased');
+    if (this.state !== 'idle') this.illegal('leased');
+    this.state = 'leased';
+    this.census.lent();
     this.lease = lease;
     this.uses++;
     this.idleSince = Infinity;
@@ -183,7 +197,12 @@ export class Slot<T> implements Links<Slot<T>> {
 
   /** leased, validating or resetting → idle: fit for the next borrower. */
   rest(): void {
-    this.become('idle');
+    if (this.state !== 'leased') {
+      this.become('idle');
+      return;
+    }
+    this.state = 'idle';
+    this.census.returned();
   }
 
   /** any state with a resource → closing */
@@ -207,12 +226,14 @@ export class Slot<T> implements Links<Slot<T>> {
   }
 
   private become(state: SlotState): void {
-    if (!LEGAL[this.state].includes(state)) {
-      throw new Error(
-        `nestjs-pool: slot ${this.id} cannot go from ${this.state} to ${state}; this is a defect of the pool, please report it`,
-      );
-    }
+    if (!LEGAL[this.state].includes(state)) this.illegal(state);
     this.census.move(this.state, state);
     this.state = state;
+  }
+
+  private illegal(state: SlotState): never {
+    throw new Error(
+      `nestjs-pool: slot ${this.id} cannot go from ${this.state} to ${state}; this is a defect of the pool, please report it`,
+    );
   }
 }

@@ -67,7 +67,7 @@ export interface PoolStats {
 export interface PoolLatency {
   /** From the acquire to the lease, of all acquires that were served; those that found something idle took no time. */
   readonly wait: LatencySummary;
-  /** From the lease to its end; a sample of one in 16, unless somebody listens to `onRelease`. */
+  /** From the lease to its end; the first 64 and then one in 64, unless somebody listens to `onRelease`. */
   readonly hold: LatencySummary;
   readonly create: LatencySummary;
 }

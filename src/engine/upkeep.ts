@@ -25,6 +25,8 @@ export class Upkeep<T> {
   private readonly round: Deadline;
   /** When the next round is planned; nothing is ever earlier once it has been stopped. */
   private nextRound = Infinity;
+  /** Nothing is due for having been idle, or not seen in good health, for less than this. */
+  private readonly shortest: number;
 
   constructor(
     private readonly pool: Interior<T>,
@@ -32,6 +34,8 @@ export class Upkeep<T> {
     /** How many of those that are being created take the place of others. */
     private readonly replacing: () => number,
   ) {
+    const { settings, factory } = pool;
+    this.shortest = Math.min(settings.idleTimeout, factory.validate ? settings.keepAlive : Infinity);
     this.round = new Deadline(now => {
       this.sweep(now);
     });
@@ -61,13 +65,19 @@ export class Upkeep<T> {
   }
 
   private expires(slot: Slot<T>, now: number, at: number, lead: number): void {
-    slot.expiresAt = at;
+    // As the coarse time, which it is compared with.
+    slot.expiresAt = Math.floor(at);
     slot.replaceAt = at - lead;
     this.expect(slot.replaceAt, now);
   }
 
-  /** A slot has become idle. One comparison, unless no round is planned early enough. */
+  /** A slot has become idle. Two comparisons, unless no round is planned early enough. */
   rests(slot: Slot<T>, now: number): void {
+    const { nextRound } = this;
+    if (slot.idleSince + this.shortest < nextRound || slot.expiresAt < nextRound) this.plan(slot, now);
+  }
+
+  private plan(slot: Slot<T>, now: number): void {
     const { census, settings, limits } = this.pool;
     const idleEnds = census.alive > limits.min ? slot.idleSince + settings.idleTimeout : Infinity;
     this.expect(Math.min(idleEnds, slot.expiresAt, this.checkAt(slot)), now);

@@ -178,15 +178,15 @@ describe('the latencies of a pool', () => {
     expectRight(pool.stats().latency.hold, told);
   });
 
-  it('hold: of one lease in 16, when nobody does', async () => {
+  it('hold: of the first 64 leases and then of one in 64, when nobody does', async () => {
     const clock = new ManualClock();
     const pool = new Pool({ clock, create: () => ({}) });
-    for (let i = 0; i < 160; i++) {
+    for (let i = 0; i < 640; i++) {
       const lease = await pool.acquire();
-      await clock.advance(i % 16 === 0 ? 10 : 3);
+      await clock.advance(i < 64 || i % 64 === 0 ? 10 : 3);
       lease.release();
     }
-    expectRight(pool.stats().latency.hold, new Array<number>(10).fill(10));
+    expectRight(pool.stats().latency.hold, new Array<number>(64 + 9).fill(10));
     await pool.close();
   });
 
