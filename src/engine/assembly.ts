@@ -75,6 +75,7 @@ export function assemble<T>(
           const { totals, watch } = interior;
           totals[why === 'late' ? 'timedOut' : 'aborted']++;
           const waitedMs = waits.now() - waiter.since;
+          growth.demand.left(waitedMs);
           if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
           exchange.serve();
         },

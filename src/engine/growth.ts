@@ -1,4 +1,5 @@
 import { Attempts } from './attempts.js';
+import { Demand } from './demand.js';
 import { guarded, type Outcome } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Replacement } from './replacement.js';
@@ -28,6 +29,7 @@ export interface GrowthEvents<T> {
  */
 export class Growth<T> {
   readonly attempts: Attempts<T>;
+  readonly demand: Demand<T>;
   private stopped = false;
   private nextId = 1;
 
@@ -37,6 +39,9 @@ export class Growth<T> {
     private readonly events: GrowthEvents<T>,
   ) {
     this.attempts = new Attempts(pool, () => {
+      events.changed();
+    });
+    this.demand = new Demand(pool, () => {
       events.changed();
     });
   }
@@ -60,15 +65,16 @@ export class Growth<T> {
    *   nothing but for those who wait
    */
   grow(keep?: number): void {
-    const { census, limits, waiters, share } = this.pool;
+    const { census, limits, share } = this.pool;
     // Looked at anew each time: a synchronous create serves its waiter, or fails, before it returns here.
     while (this.ready) {
       const shared = share?.room ?? Infinity;
       const room = Math.min(limits.max - census.places, shared);
-      const roomForWaiters = Math.min(limits.max + limits.overflow - census.places, shared);
+      const roomForWaiters = limits.max + limits.overflow - census.places;
+      const demanded = roomForWaiters > 0 && this.demand.presses();
       // Where others compete for the room, only demand makes a pool try again.
-      const probe = this.failing && !share;
-      if (roomForWaiters > 0 && waiters.length > census.coming) {
+      const probe = (this.failing && !share) || this.demand.missed;
+      if (demanded && shared > 0) {
         this.create();
       } else if (keep === undefined) {
         return;
@@ -120,6 +126,7 @@ export class Growth<T> {
       replaces,
     );
     share?.took();
+    this.demand.began();
     this.replacement.began(slot);
     const began = clock.now();
     const abort = (slot.abort = new AbortController());

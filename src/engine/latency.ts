@@ -13,6 +13,8 @@ export interface LatencySummary {
 const PER_DOUBLING = 8;
 /** The first bucket ends here: 1 µs. */
 const LEAST_MS = 0.001;
+/** How much of a moving average each new value is: that of TCP's round-trip times (Jacobson 1988). */
+const GAIN = 1 / 8;
 /** Up to 2^42 µs, about 50 days; the last one has no end. */
 const BUCKETS = 42 * PER_DOUBLING + 1;
 
@@ -23,6 +25,8 @@ const BUCKETS = 42 * PER_DOUBLING + 1;
 export class Latency {
   /** How many. */
   recorded = 0;
+  /** A moving average, in milliseconds; undefined while there is none. */
+  recent: number | undefined = undefined;
   private sum = 0;
   private max = 0;
   private readonly buckets = new Uint32Array(BUCKETS);
@@ -30,6 +34,7 @@ export class Latency {
   record(ms: number): void {
     this.recorded++;
     this.sum += ms;
+    this.recent = this.recent === undefined ? ms : this.recent + GAIN * (ms - this.recent);
     if (ms > this.max) this.max = ms;
     const bucket = Math.ceil(Math.log2(ms / LEAST_MS) * PER_DOUBLING);
     this.buckets[Math.min(Math.max(bucket, 0), BUCKETS - 1)]!++;
@@ -74,6 +79,8 @@ export class Latencies {
   /** Of leases; the first 64, then one in 64, unless a listener asks for all. */
   readonly hold = new Latency();
   readonly create = new Latency();
+  /** When the very first lease began. */
+  firstLeaseAt = NaN;
 
   add(other: Latencies): void {
     this.wait.add(other.wait);

@@ -43,6 +43,7 @@ export const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
   createTimeout: duration(1),
   createConcurrency: count(1, true),
   createBackoff: { ok: isObject, allowed: '{ initial?, max?, factor? }' },
+  growth: oneOf('adaptive', 'eager', 'single'),
   unavailableAfter: count(1, true),
   validateAfterIdle: duration(),
   keepAlive: duration(1),

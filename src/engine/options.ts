@@ -42,6 +42,11 @@ export interface PoolSettings {
   createConcurrency?: number;
   /** Default `{ initial: 100, max: 10_000, factor: 2 }`; partial objects merge with it. */
   createBackoff?: Partial<CreateBackoff>;
+  /**
+   * When to create for those who wait: `adaptive` (default) when that is likely to serve them sooner than what will come
+   * back meanwhile, see demand.ts; `eager` for everyone at once; `single` one after the other.
+   */
+  growth?: 'adaptive' | 'eager' | 'single';
   /** Failed attempts in a row, with nothing live, after which the pool is unavailable. Default 3. */
   unavailableAfter?: number;
   /** Validate before lending only what was idle for as long. Default 500; 0 = always, `Infinity` = never. */
@@ -105,6 +110,7 @@ export const DEFAULTS: ResolvedSettings = {
   createTimeout: 30_000,
   createConcurrency: Infinity,
   createBackoff: { initial: 100, max: 10_000, factor: 2 },
+  growth: 'adaptive',
   unavailableAfter: 3,
   validateAfterIdle: 500,
   keepAlive: Infinity,

@@ -272,6 +272,7 @@ export class Pool<T> {
     // Asking the clock each time would cost half as much as all the rest.
     const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0;
     slot.lentAt = measured || watch.onRelease !== undefined ? clock.now() : NaN;
+    if (totals.acquired === 0) latencies.firstLeaseAt = slot.lentAt;
     totals.acquired++;
     this.exchange.begun = true;
     if (waitedMs > 0) latencies.wait.record(waitedMs);

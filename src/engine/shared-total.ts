@@ -155,8 +155,8 @@ export class SharedTotal<T> {
 
 /** How many more resources it would make now, if only the total allowed it. */
 function demandOf<T>({ interior, growth }: Sharer<T>): number {
-  const { waiters, census, limits } = interior;
+  const { census, limits } = interior;
   if (!growth.ready) return 0;
   const room = limits.max + limits.overflow - census.places;
-  return Math.max(0, Math.min(waiters.length - census.coming, room));
+  return Math.max(0, Math.min(growth.demand.unmet, room));
 }

@@ -64,6 +64,22 @@ export interface Departures<R> {
   left(waiter: Waiter<R>, why: 'late' | 'aborted'): void;
 }
 
+/** Those of one priority, first come first. */
+class Line<R> extends IntrusiveList<Waiter<R>> {
+  /** The first that is not {@link WaiterQueue.overdue}; all before it are. */
+  patient: Waiter<R> | undefined = undefined;
+
+  override push(waiter: Waiter<R>): void {
+    super.push(waiter);
+    this.patient ??= waiter;
+  }
+
+  override remove(waiter: Waiter<R>): void {
+    if (waiter === this.patient) this.patient = waiter.next;
+    super.remove(waiter);
+  }
+}
+
 let tickets = 0;
 
 /**
@@ -72,9 +88,13 @@ let tickets = 0;
  */
 export class WaiterQueue<R> {
   length = 0;
-  private readonly high = new IntrusiveList<Waiter<R>>();
-  private readonly normal = new IntrusiveList<Waiter<R>>();
-  private readonly low = new IntrusiveList<Waiter<R>>();
+  /** How many have been waiting for longer than they should; see {@link markOverdue}. */
+  overdue = 0;
+  /** Who joined before is overdue. Never in the future, so that nobody is who joins now. */
+  private overdueBy = -Infinity;
+  private readonly high = new Line<R>();
+  private readonly normal = new Line<R>();
+  private readonly low = new Line<R>();
 
   constructor(
     private readonly alarm: Alarm,
@@ -93,6 +113,23 @@ export class WaiterQueue<R> {
   get oldestSince(): number | undefined {
     const oldest = Math.min(...[this.high, this.normal, this.low].map(list => list.first?.since ?? Infinity));
     return oldest === Infinity ? undefined : oldest;
+  }
+
+  /** Since when the one waits who has waited longest of those that are not overdue; undefined when there is none. */
+  get patientSince(): number | undefined {
+    const oldest = Math.min(
+      ...[this.high, this.normal, this.low].map(({ patient }) => patient?.since ?? Infinity),
+    );
+    return oldest === Infinity ? undefined : oldest;
+  }
+
+  /** Counts who joined before that as overdue from now on. Amortised O(1). */
+  markOverdue(before: number): void {
+    if (before <= this.overdueBy) return;
+    this.overdueBy = before;
+    for (const line of [this.high, this.normal, this.low]) {
+      for (; line.patient && line.patient.since < before; line.patient = line.patient.next) this.overdue++;
+    }
   }
 
   /** Everybody, in no order. */
@@ -137,6 +174,7 @@ export class WaiterQueue<R> {
     const { signal, priority, owner } = waiter.wish;
     this[priority ?? 'normal'].remove(waiter);
     this.length--;
+    if (waiter.since < this.overdueBy) this.overdue--;
     this.waits.cancel(waiter.deadline);
     this.alarm.letGo();
     if (owner) this.owners?.left(owner);

@@ -28,6 +28,7 @@ async function run(seed: number): Promise<Seen> {
       max: 1 + below(3),
       overflow: below(2),
       createConcurrency: one([Infinity, Infinity, 1]),
+      growth: one(['adaptive', 'adaptive', 'eager', 'single']),
     },
     {
       idleTimeout: IDLE_MS,

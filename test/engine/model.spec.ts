@@ -13,6 +13,7 @@ const common = {
   overflow: constantFrom(0, 0, 1, 2),
   order: constantFrom('lifo', 'fifo'),
   createConcurrency: constantFrom(Infinity, 1, 2),
+  growth: constantFrom('adaptive', 'adaptive', 'eager', 'single'),
 };
 
 /** The kinds of pool, and what happens to them more often than to others. */

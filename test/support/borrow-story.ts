@@ -72,6 +72,8 @@ export class BorrowStory {
   ) {
     this.scripted = scriptedPool({
       max: 1,
+      // Who comes second is served as soon as there is something for it.
+      growth: 'eager',
       validateAfterIdle: 0,
       unavailableAfter: 1,
       createTimeout: LIMIT,

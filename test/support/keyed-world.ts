@@ -53,7 +53,13 @@ export class KeyedWorld {
   /** @param chance whether something with this probability happens now */
   constructor(
     private readonly keys: readonly string[],
-    private readonly limits: { maxTotal: number; max: number; overflow: number; createConcurrency: number },
+    private readonly limits: {
+      maxTotal: number;
+      max: number;
+      overflow: number;
+      createConcurrency: number;
+      growth: 'adaptive' | 'eager' | 'single';
+    },
     settings: Partial<KeyedPoolOptions<string, Link>>,
     private readonly chance: (probability: number) => boolean,
     private readonly slow: () => boolean,
@@ -167,14 +173,16 @@ export class KeyedWorld {
     there: readonly [string, PoolStats][],
     findings: Findings,
   ): void {
-    const { maxTotal, max, overflow, createConcurrency } = this.limits;
+    const { maxTotal, max, overflow, createConcurrency, growth } = this.limits;
     let wanted = 0;
     for (const [key, one] of there) {
       const unserved = one.waiting - one.creating - one.validating - one.resetting;
       if (one.idle > 0 && one.waiting > one.validating) findings.add(`${key} waits while one of it is idle`);
       const probing = this.failedAt.has(key) && (this.mayBackOff(key) || one.creating > 0);
       const more = Math.min(unserved, max + overflow - one.total, createConcurrency - one.creating);
-      if (!probing) wanted += Math.max(0, more);
+      // Adaptive growth may find that nothing need be made yet.
+      const most = { eager: Infinity, single: one.creating === 0 ? 1 : 0, adaptive: 0 }[growth];
+      if (!probing) wanted += Math.min(most, Math.max(0, more));
     }
     const free = maxTotal - total;
     if (wanted > 0 && free > 0) findings.add(`${free} places are free, ${wanted} are wanted`);

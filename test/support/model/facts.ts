@@ -78,6 +78,8 @@ export class Facts {
   failedLately = false;
   /** Nothing has happened since the last rest, so that the pool knows all that is known here. */
   atRest = true;
+  /** What the longest of all creates has taken. */
+  longestCreate = 0;
   /** How many await `start()`. */
   starting = 0;
   closing: { readonly since: number; within: number; drain: boolean; done: boolean } | undefined;

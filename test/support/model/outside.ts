@@ -45,8 +45,9 @@ export class Outside {
         this.cameBack(this.at(slot));
         this.enter('onRelease');
       },
-      onCreate: ({ slot }) => {
+      onCreate: ({ slot, tookMs }) => {
         this.at(slot).known = true;
+        facts.longestCreate = Math.max(facts.longestCreate, tookMs);
         // One that is of no use proves nothing.
         if (!this.at(slot).unfit) facts.failing = undefined;
       },

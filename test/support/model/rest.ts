@@ -86,9 +86,24 @@ function* nobodyWaitsInVain(facts: Facts): Generator<string> {
   if (free > 0 && facts.waiting.size > validating) yield `${facts.waiting.size} wait, and ${free} are idle`;
 }
 
+/** How many of those who wait must have something made for them by now. */
+function demanding({ waiting, settings, patience, longestCreate }: Facts, creating: number): number {
+  switch (settings.growth) {
+    case 'eager':
+      return waiting.size;
+    case 'single':
+      return creating === 0 ? waiting.size : 0;
+    case 'adaptive': {
+      // However the pool came to believe that others would come back in time: they have not.
+      const enough = longestCreate === 0 ? -1 : longestCreate + lateness(longestCreate);
+      return [...waiting].filter(({ since }) => patience - since > enough).length;
+    }
+  }
+}
+
 /** Somebody waits, or fewer than `min` are alive: then as many are made as there is room for. */
 function* enoughIsMade(facts: Facts): Generator<string> {
-  const { waiting, failing, now, limits, settings } = facts;
+  const { failing, now, limits, settings } = facts;
   if (facts.suspended || facts.closing) return;
   const creating = facts.count(one => one.beingCreated);
   // Then one attempt at a time, when the back-off is over.
@@ -96,7 +111,8 @@ function* enoughIsMade(facts: Facts): Generator<string> {
   const coming = creating + facts.count(one => one.state === 'live' && one.running !== undefined);
   const room = limits.max + limits.overflow - facts.places;
   if (creating >= settings.createConcurrency || room <= 0) return;
-  if (waiting.size > coming) yield `${waiting.size} wait, ${coming} are coming, and nothing is created`;
+  const wanted = demanding(facts, creating);
+  if (wanted > coming) yield `${wanted} wait for it, ${coming} are coming, and nothing is created`;
   const alive = facts.count(one => one.alive);
   if (facts.begun && alive < limits.min && facts.places < limits.max)
     yield `${alive} are alive, min is ${limits.min}`;

@@ -13,6 +13,7 @@ export const SETTINGS: Settings = {
   maxWaiting: Infinity,
   createTimeout: 400,
   createConcurrency: Infinity,
+  growth: 'adaptive',
   createBackoff: { initial: 50, max: 400, factor: 2 },
   unavailableAfter: 3,
   validateAfterIdle: 150,
