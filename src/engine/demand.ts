@@ -74,16 +74,14 @@ export class Demand<T> {
     if (this.unmet > 0) return true;
     const { waiters, waits, latencies, census, settings } = this.pool;
     if (settings.growth !== 'adaptive' || waiters.length <= census.coming || this.asking) return false;
-    const since = waiters.patientSince;
-    if (since === undefined) return false;
     const now = waits.now();
     const { recent = 0 } = latencies.create;
-    if (since + recent < now) {
-      waiters.markOverdue(now - recent);
-      return this.unmet > 0;
-    }
+    waiters.markOverdue(now - recent);
+    if (this.unmet > 0) return true;
+    const next = waiters.patientSince;
+    if (next === undefined) return false;
     this.asking = true;
-    waits.set(this.question, now, since + recent - now);
+    waits.set(this.question, now, next + recent - now);
     return false;
   }
 
