@@ -44,6 +44,7 @@ for (const platform of ['express', 'fastify']) {
       use: entry => entries.push(entry),
     },
     host,
+    false,
   );
   scopes[platform] = (request, response, work) => {
     const [first, second] = entries;

@@ -18,7 +18,7 @@ export class HttpEntry {
     // At once with NestFactory; with a testing module when its application is made; never without a server.
     adapterHost.init$.subscribe(() => {
       const adapter = adapterHost.httpAdapter as HttpAdapterLike | null | undefined;
-      if (adapter) enterHttpScopes(adapter, registry);
+      if (adapter) enterHttpScopes(adapter, registry, registry.mayHaveKeys);
     });
   }
 }

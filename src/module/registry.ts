@@ -173,6 +173,13 @@ export class PoolRegistry implements ScopeHost {
     return definition?.key ? (definition as KeyRule) : undefined;
   }
 
+  /** @internal Whether any pool may be one by key, of which some are known only when they are made. */
+  get mayHaveKeys(): boolean {
+    return [...this.definitions.values()].some(
+      one => one.maxTotal !== undefined || one.key || one.useFactory,
+    );
+  }
+
   /** @internal */
   endSubscriptions(): void {
     this.stop.abort();

@@ -58,16 +58,25 @@ export class BorrowScope {
 
   constructor(readonly host: ScopeHost) {}
 
-  /** Keeps the scope from ending until the returned function is called. */
+  /** Keeps the scope from ending until the returned function is called; calling it again does nothing. */
   hold(): () => void {
-    this.holds++;
+    this.enter();
     let dropped = false;
     return () => {
       if (dropped) return;
       dropped = true;
-      this.holds--;
-      this.endWhenIdle();
+      this.leave();
     };
+  }
+
+  /** As {@link hold}, until {@link leave} is called, exactly once. */
+  enter(): void {
+    this.holds++;
+  }
+
+  leave(): void {
+    this.holds--;
+    this.endWhenIdle();
   }
 
   /** The work went wrong: resources show this to `isFatal` when they go back. The first error counts. */

@@ -71,37 +71,38 @@ function runHeld(
   endless: boolean,
   answer: 'by hand' | 'value',
 ): unknown {
-  // Thenables of users may call back more than once; dropping it again is harmless.
-  const drop = scope.hold();
+  scope.enter();
   let result: unknown;
   try {
     // Held by now: where the client has left, an answer by hand would end the scope here.
     if (scope instanceof HttpScope) scope.answers(answer);
     result = handler.apply(controller, args);
   } catch (error) {
-    return failed(scope, drop, error);
+    return failed(scope, error);
   }
-  if (!isThenable(result)) return settled(scope, drop, result, endless);
-  return result.then(
-    value => settled(scope, drop, value, endless),
-    (error: unknown) => failed(scope, drop, error),
+  if (!isThenable(result)) return settled(scope, result, endless);
+  // Thenables of users may call back more than once; a promise does not.
+  const promise = result instanceof Promise ? (result as Promise<unknown>) : Promise.resolve(result);
+  return promise.then(
+    value => settled(scope, value, endless),
+    (error: unknown) => failed(scope, error),
   );
 }
 
-function settled(scope: BorrowScope, drop: () => void, value: unknown, endless: boolean): unknown {
+function settled(scope: BorrowScope, value: unknown, endless: boolean): unknown {
   try {
     if (typeof value !== 'object' || value === null) return value;
     // First the hold on the result, then the handler's own: the scope must not end between the two.
     holdBody(scope, value);
     return isObservable(value) ? watchEmissions(scope, value, endless) : value;
   } finally {
-    drop();
+    scope.leave();
   }
 }
 
-function failed(scope: BorrowScope, drop: () => void, error: unknown): never {
+function failed(scope: BorrowScope, error: unknown): never {
   scope.fail(error);
-  drop();
+  scope.leave();
   throw error;
 }
 

@@ -218,8 +218,12 @@ function watch(connection: Connection): Watcher {
   return watcher;
 }
 
-/** Lets every request of an application run in a scope of its own, entered before any middleware of the application. */
-export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void {
+/**
+ * Lets every request of an application run in a scope of its own, entered before any middleware of the application.
+ *
+ * @param keys whether there are pools by key, which find it in the platform's own request
+ */
+export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost, keys: boolean): void {
   const scopeOf = (request: IncomingMessage, response: ScopedResponse): HttpScope => {
     const known = response[SCOPE];
     return known?.host === host ? known : (response[SCOPE] = new HttpScope(host, request, response));
@@ -235,6 +239,8 @@ export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost): void
   // Middleware runs in a hook that Nest has added before any provider could add one; this is the first middleware of it.
   const withoutMiddleware = adapter.isMiddieRegistered === true && fastify.use === undefined;
   if (!withoutMiddleware) adapter.use(enter);
+  // One hook more is most of what an application on Fastify would pay for requests that borrow nothing.
+  if (!withoutMiddleware && !keys) return;
   // For `new FastifyAdapter({ skipMiddie: true })`. Otherwise it finds the scope that is there.
   fastify.addHook('onRequest', (request, reply, done) => {
     const scope = scopeOf(request.raw, reply.raw);

@@ -48,7 +48,7 @@ describe('a handler whose thenable', () => {
     await scope.borrow(pool);
     const controller = new Sloppy();
     controller.result = sloppy(then);
-    inScope(scope, () => controller.find());
+    await inScope(scope, () => controller.find());
     expect(scope.ended).toBe(false);
     expect(pool.stats().leased).toBe(1);
     stillStreaming();
