@@ -7,7 +7,6 @@ import {
   type BorrowScope,
   type KeyRule,
 } from '../scope/index.js';
-import { scopeOfResponse } from '../transports/index.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
 
@@ -62,7 +61,7 @@ export function borrowsOf(target: object, key: string | symbol): readonly Order[
 
 const borrowParameter = createParamDecorator(async ({ order, key }: Parameter, context: ExecutionContext) => {
   const { name } = order;
-  const scope = scopeOf(context);
+  const scope = anyScope();
   const registry = scope?.host;
   if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
   const prototype = context.getClass().prototype as object;
@@ -73,15 +72,11 @@ const borrowParameter = createParamDecorator(async ({ order, key }: Parameter, c
   return (await place(order, scope, registry)).resource;
 });
 
-const signalParameter = createParamDecorator((_: undefined, context: ExecutionContext) => {
-  const scope = scopeOf(context);
+const signalParameter = createParamDecorator(() => {
+  const scope = anyScope();
   if (!scope) throw new NoBorrowScopeError();
   return scope.signal;
 });
-
-function scopeOf(context: ExecutionContext): BorrowScope | undefined {
-  return scopeOfResponse(context.switchToHttp().getResponse()) ?? anyScope();
-}
 
 async function place({ name, options }: Order, scope: BorrowScope, registry: PoolRegistry) {
   const { key, ...wish } = options;

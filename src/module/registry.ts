@@ -175,9 +175,9 @@ export class PoolRegistry implements ScopeHost {
 
   /** @internal Whether any pool may be one by key, of which some are known only when they are made. */
   get mayHaveKeys(): boolean {
-    return [...this.definitions.values()].some(
-      one => one.maxTotal !== undefined || one.key || one.useFactory,
-    );
+    const telling = ({ maxTotal, key, useFactory }: AnyPoolDefinition): unknown =>
+      maxTotal ?? key ?? useFactory;
+    return [...this.definitions.values()].some(definition => telling(definition) !== undefined);
   }
 
   /** @internal */

@@ -1,14 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { BorrowScope, RequestAbortedError, anyScope, inScope, type ScopeHost } from '../scope/index.js';
+import { BorrowScope, RequestAbortedError, currentScope, inScope, type ScopeHost } from '../scope/index.js';
 import type { EndUnread } from './watch.js';
-
-const SCOPE = Symbol('nestjs-pool.scope');
-
-/** Not the request, to which Node and the platforms add more later: bench/SCOPE-COST.md. */
-interface ScopedResponse extends ServerResponse {
-  [SCOPE]?: HttpScope;
-}
 
 /** The parts of Nest's HTTP adapters that are needed; the same in NestJS 11 and 12. */
 export interface HttpAdapterLike {
@@ -58,6 +51,12 @@ export class HttpScope extends BorrowScope {
     private response: ServerResponse | undefined,
   ) {
     super(host);
+  }
+
+  /** The scope that this code runs in, if it is that of this response. */
+  static of(response: ServerResponse, host: ScopeHost): HttpScope | undefined {
+    const scope = currentScope(host);
+    return scope instanceof HttpScope && scope.response === response ? scope : undefined;
   }
 
   override get request(): unknown {
@@ -224,12 +223,9 @@ function watch(connection: Connection): Watcher {
  * @param keys whether there are pools by key, which find it in the platform's own request
  */
 export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost, keys: boolean): void {
-  const scopeOf = (request: IncomingMessage, response: ScopedResponse): HttpScope => {
-    const known = response[SCOPE];
-    return known?.host === host ? known : (response[SCOPE] = new HttpScope(host, request, response));
-  };
   const enter = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
-    inScope(scopeOf(request, response), next);
+    if (HttpScope.of(response, host)) next();
+    else inScope(new HttpScope(host, request, response), next);
   };
   if (adapter.getType() !== 'fastify') {
     adapter.use(enter);
@@ -243,16 +239,12 @@ export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost, keys:
   if (!withoutMiddleware && !keys) return;
   // For `new FastifyAdapter({ skipMiddie: true })`. Otherwise it finds the scope that is there.
   fastify.addHook('onRequest', (request, reply, done) => {
-    const scope = scopeOf(request.raw, reply.raw);
+    // As a rule the middleware has entered it.
+    const entered = HttpScope.of(reply.raw, host);
+    const scope = entered ?? new HttpScope(host, request.raw, reply.raw);
     scope.platformRequest = request;
-    // As a rule the middleware has entered it, and entering it again is not free.
-    if (anyScope() === scope) done();
+    if (entered) done();
     else inScope(scope, done);
   });
 }
 
-/** The scope of a response, as a handler's parameter decorator sees it: Node's own, or Fastify's around it. */
-export function scopeOfResponse(response: unknown): HttpScope | undefined {
-  const wrapped = response as (ScopedResponse & { raw?: ScopedResponse }) | null | undefined;
-  return wrapped?.[SCOPE] ?? wrapped?.raw?.[SCOPE];
-}

@@ -1,2 +1,2 @@
 export { wrapHandlers } from './handlers.js';
-export { HttpScope, enterHttpScopes, scopeOfResponse, type HttpAdapterLike } from './http.js';
+export { HttpScope, enterHttpScopes, type HttpAdapterLike } from './http.js';
