@@ -10,8 +10,6 @@ import type { Tally } from './tally.js';
 /** A status, or that the client has left, or that its answer was broken off. */
 export type Outcome = number | 'left' | 'broken';
 
-const EVER = new Promise<never>(() => undefined);
-
 export const pathOf = ({ visit }: Guest): string => `/${visit.deep ? 'deep' : 'parameter'}/${visit.kind}`;
 
 /** Makes requests over real sockets, and leaves where it was planned. */
@@ -45,7 +43,7 @@ export class StormClient implements Disposable {
       agent: kept ? this.agent : false,
       headers: { [GuestBook.HEADER]: guest.visit.id },
       ...(method === 'POST' ? { body: { any: 'thing' } } : {}),
-      ...(leaves === 'half a body' ? { bodyAfter: EVER } : {}),
+      ...(leaves === 'half a body' ? { bodyAfter: new Promise(() => undefined) } : {}),
     });
     const departure = new AbortController();
     const leave = (): void => {
