@@ -54,9 +54,11 @@ export default defineConfig([
     languageOptions: {
       globals: {
         AbortController: 'readonly',
+        clearTimeout: 'readonly',
         console: 'readonly',
         fetch: 'readonly',
         module: 'writable',
+        performance: 'readonly',
         process: 'readonly',
         setImmediate: 'readonly',
         setTimeout: 'readonly',

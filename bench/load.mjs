@@ -19,17 +19,24 @@ export class Load {
     this.length = answer.length;
   }
 
-  /** So many requests, one after the other on each connection. */
-  async send(requests) {
+  /**
+   * So many requests, one after the other on each connection.
+   *
+   * @param latencies gets the milliseconds that each took
+   */
+  async send(requests, latencies) {
     let unsent = requests;
     await Promise.all(
       this.sockets.map(
         socket =>
           new Promise((resolve, reject) => {
             let read = 0;
+            let sent = 0;
             const next = () => {
-              if (unsent-- > 0) socket.write(this.request);
-              else {
+              if (unsent-- > 0) {
+                if (latencies) sent = performance.now();
+                socket.write(this.request);
+              } else {
                 socket.off('data', hear).off('close', fail);
                 resolve();
               }
@@ -39,6 +46,7 @@ export class Load {
               if (read > this.length) reject(new Error(`an answer of another length: ${chunk}`));
               else if (read === this.length) {
                 read = 0;
+                latencies?.push(performance.now() - sent);
                 next();
               }
             };

@@ -5,7 +5,7 @@ import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { PoolModule } from 'nestjs-pool';
+import { PoolModule } from '../dist/lib/index.js';
 import { sendDirectly } from './direct.mjs';
 
 const [platform, ...variants] = process.argv.slice(2);

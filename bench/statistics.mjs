@@ -6,7 +6,7 @@ export function quartiles(values) {
   return [quantile(values, 0.25), quantile(values, 0.75)];
 }
 
-function quantile(values, q) {
+export function quantile(values, q) {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (sorted.length - 1) * q;
   const low = Math.floor(at);
