@@ -29,9 +29,14 @@ export class Availability<T> {
   }
 
   /** Resolves when `min` are live; until they have been, the pool counts as starting. */
-  fill(wish: Wish, joined: () => void): Promise<void> {
+  fill(wish: Wish): Promise<void> {
     if (this.state === 'ready') this.become('starting');
-    return this.starters.join(wish, joined);
+    return this.starters.join(wish);
+  }
+
+  /** Nobody awaits its start, and there is nothing to get over. */
+  get settled(): boolean {
+    return this.state === 'ready' && this.starters.length === 0;
   }
 
   /** Looks at what has become of supply, and tells those who would wait in vain. */

@@ -96,6 +96,8 @@ export class Exchange<T> {
    * missing. Called after anything that changes either side; cheap when there is nothing to do.
    */
   serve(): void {
+    // What a busy pool is told at each borrow and return.
+    if (this.fullyLent) return;
     this.serveAgain = true;
     if (this.serving) return;
     this.serving = true;
@@ -114,6 +116,13 @@ export class Exchange<T> {
       this.serving = false;
     }
     this.pool.share?.settled();
+  }
+
+  /** Everything there may be is lent, and no owner waits for more: nothing can be done for anybody. */
+  private get fullyLent(): boolean {
+    const { census, limits, owners, share } = this.pool;
+    if (census.leased < limits.max + limits.overflow || census.leased !== census.places) return false;
+    return !owners.any && share === undefined && this.closing === undefined && this.parts.availability.settled;
   }
 
   /** Sets going what a borrower who does not wait would have needed. */

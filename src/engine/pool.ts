@@ -125,7 +125,9 @@ export class Pool<T> {
     if (this.exchange.closing) throw refusals.closed();
     this.exchange.begun = true;
     if (availability.filled) return;
-    await availability.fill({ timeout, signal }, () => this.exchange.serve());
+    const filled = availability.fill({ timeout, signal });
+    this.exchange.serve();
+    await filled;
   }
 
   /**
@@ -229,7 +231,7 @@ export class Pool<T> {
   private wait(options: AcquireOptions = {}): Promise<Lease<T>> {
     const { settings, waiters, totals } = this.in;
     const { availability, refusals, shedding } = this.parts;
-    const { timeout = settings.acquireTimeout, owner } = options;
+    const { timeout = settings.acquireTimeout, signal, priority, owner } = options;
     this.exchange.begun = true;
     if (availability.state === 'unavailable') throw refusals.refuse(refusals.unavailable()());
     if (timeout === 0) {
@@ -245,10 +247,10 @@ export class Pool<T> {
     totals.waited++;
     // Where an owner waits is shown in a deadlock.
     const trace = this.trace() ?? (owner && new Error('waiting'));
-    return waiters.join({ ...options, timeout, trace }, () => {
-      shedding?.joined();
-      this.exchange.serve();
-    });
+    const lease = waiters.join({ timeout, signal, priority, owner, trace });
+    shedding?.joined();
+    this.exchange.serve();
+    return lease;
   }
 
   /** Where this is being called from, if anybody wants to know. */

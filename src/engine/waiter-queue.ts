@@ -1,5 +1,5 @@
 import type { Alarm } from './alarm.js';
-import { Deadline, type Deadlines } from './deadlines.js';
+import type { Bucket, Deadlines, Timed } from './deadlines.js';
 import { IntrusiveList, type Links } from './intrusive-list.js';
 import type { WaitingOwners } from './owners.js';
 
@@ -31,7 +31,7 @@ export interface Wish {
 export class Waiter<R> implements Links<Waiter<R>> {
   prev: Waiter<R> | undefined = undefined;
   next: Waiter<R> | undefined = undefined;
-  readonly deadline: Deadline;
+  readonly deadline = new Patience(this);
   readonly outcome: Promise<R | Refusal>;
   settle!: (outcome: R | Refusal) => void;
 
@@ -40,13 +40,11 @@ export class Waiter<R> implements Links<Waiter<R>> {
     /** Who joined any queue earlier has a lower one. */
     readonly ticket: number,
     readonly wish: Wish,
-    private readonly left: (waiter: Waiter<R>, why: 'late' | 'aborted') => void,
+    /** It leaves its queue unserved. */
+    readonly left: (waiter: Waiter<R>, why: 'late' | 'aborted') => void,
   ) {
     this.outcome = new Promise(resolve => {
       this.settle = resolve;
-    });
-    this.deadline = new Deadline(() => {
-      left(this, 'late');
     });
   }
 
@@ -54,6 +52,24 @@ export class Waiter<R> implements Links<Waiter<R>> {
   handleEvent(): void {
     this.left(this, 'aborted');
   }
+}
+
+/** Until when a waiter waits: an object without a closure, as there may be very many. */
+class Patience<R> implements Timed {
+  prev: Timed | undefined = undefined;
+  next: Timed | undefined = undefined;
+  bucket: Bucket | undefined = undefined;
+
+  constructor(private readonly waiter: Waiter<R>) {}
+
+  expire(): void {
+    this.waiter.left(this.waiter, 'late');
+  }
+}
+
+function served<R>(outcome: R | Refusal): R {
+  if (outcome instanceof Refusal) throw outcome.error();
+  return outcome;
 }
 
 /** What a queue does about those who leave it before they are served. */
@@ -142,24 +158,22 @@ export class WaiterQueue<R> {
   /**
    * Waits to be taken out of the queue and settled.
    *
-   * @param joined called at once, with the new waiter in the queue; may already serve it
-   * @throws what a refusal says, or the reason of the signal
+   * @returns what it is settled with; rejects with what a refusal says, or the reason of the signal
+   * @throws the reason of a signal that is aborted already
    */
-  async join(wish: Wish, joined: () => void): Promise<R> {
+  join(wish: Wish): Promise<R> {
     // User code has run since the last look: a listener, or a destroy.
     wish.signal?.throwIfAborted();
     const now = this.waits.now();
     const waiter = new Waiter<R>(now, ++tickets, wish, this.leave);
-    this[wish.priority ?? 'normal'].push(waiter);
+    this.lineOf(wish).push(waiter);
     this.length++;
     this.alarm.hold();
     this.waits.set(waiter.deadline, now, wish.timeout);
     if (wish.owner) this.owners?.joined(wish.owner);
     wish.signal?.addEventListener('abort', waiter);
-    joined();
-    const outcome = await waiter.outcome;
-    if (outcome instanceof Refusal) throw outcome.error();
-    return outcome;
+    // Not an async function, which would cost everybody who is served as much again.
+    return waiter.outcome.then(served);
   }
 
   /** Takes out whose turn it is; the caller settles it. */
@@ -171,8 +185,8 @@ export class WaiterQueue<R> {
 
   /** Takes one out; the caller settles it. */
   remove(waiter: Waiter<R>): void {
-    const { signal, priority, owner } = waiter.wish;
-    this[priority ?? 'normal'].remove(waiter);
+    const { signal, owner } = waiter.wish;
+    this.lineOf(waiter.wish).remove(waiter);
     this.length--;
     if (waiter.since < this.overdueBy) this.overdue--;
     this.waits.cancel(waiter.deadline);
@@ -184,6 +198,11 @@ export class WaiterQueue<R> {
   /** Ends everybody's wait alike. */
   settleAll(outcome: R | Refusal): void {
     for (let waiter = this.shift(); waiter; waiter = this.shift()) waiter.settle(outcome);
+  }
+
+  private lineOf({ priority }: Wish): Line<R> {
+    if (priority === undefined) return this.normal;
+    return this[priority];
   }
 
   private readonly leave = (waiter: Waiter<R>, why: 'late' | 'aborted'): void => {
