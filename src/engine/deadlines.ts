@@ -70,7 +70,7 @@ export class Deadlines implements Sleeper {
   set(deadline: Timed, now: number, delay: number): void {
     this.cancel(deadline);
     if (delay === Infinity) return;
-    const grain = delay < 1024 ? 8 : 2 ** Math.floor(Math.log2(delay / 64));
+    const grain = delay < 1024 ? 8 : powerOfTwoBelow(delay / 64);
     // Strictly later than now: a deadline set by an expiring one is for the next round.
     const at = Math.ceil(Math.max(now + delay, now + 0.001) / grain) * grain;
     const bucket = this.latest?.at === at ? this.latest : this.bucketAt(at);
@@ -146,4 +146,9 @@ export class Deadlines implements Sleeper {
     }
     heap[i] = bucket;
   }
+}
+
+/** The largest power of two that is not larger. By its bits, as far as those reach: `**` and log2 cost as much as all else. */
+function powerOfTwoBelow(value: number): number {
+  return value < 2 ** 30 ? 1 << (31 - Math.clz32(value)) : 2 ** Math.floor(Math.log2(value));
 }

@@ -122,7 +122,9 @@ export class Exchange<T> {
   private get fullyLent(): boolean {
     const { census, limits, owners, share } = this.pool;
     if (census.leased < limits.max + limits.overflow || census.leased !== census.places) return false;
-    return !owners.any && share === undefined && this.closing === undefined && this.parts.availability.settled;
+    return (
+      !owners.any && share === undefined && this.closing === undefined && this.parts.availability.settled
+    );
   }
 
   /** Sets going what a borrower who does not wait would have needed. */

@@ -247,4 +247,3 @@ export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost, keys:
     else inScope(scope, done);
   });
 }
-
