@@ -54,6 +54,7 @@ export default defineConfig([
     languageOptions: {
       globals: {
         AbortController: 'readonly',
+        clearInterval: 'readonly',
         clearTimeout: 'readonly',
         console: 'readonly',
         fetch: 'readonly',
@@ -61,6 +62,7 @@ export default defineConfig([
         performance: 'readonly',
         process: 'readonly',
         setImmediate: 'readonly',
+        setInterval: 'readonly',
         setTimeout: 'readonly',
         URL: 'readonly',
       },

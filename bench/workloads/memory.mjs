@@ -16,8 +16,7 @@ export default {
   },
 
   async run(name) {
-    const resource = {};
-    const pool = CONTENDERS[name]({ max: RESOURCES, create: () => resource });
+    const pool = CONTENDERS[name]({ max: RESOURCES, create: () => ({}) });
     await pool.acquire().then(item => pool.release(item));
     const empty = heap();
     const all = await Promise.all(Array.from({ length: RESOURCES }, () => pool.acquire()));
@@ -26,13 +25,16 @@ export default {
     await new Promise(resolve => setTimeout(resolve, 50));
     const idle = (heap() - empty) / RESOURCES;
 
-    const busy = CONTENDERS[name]({ max: 1, create: () => resource });
+    const busy = CONTENDERS[name]({ max: 1, create: () => ({}) });
     await busy.acquire();
     const promises = new Array(WAITERS);
     const before = heap();
     for (let i = 0; i < WAITERS; i++) promises[i] = busy.acquire();
     for (const promise of promises) promise.catch?.(() => undefined);
     const waiter = (heap() - before) / WAITERS;
+    // Until here they have to be there.
+    if (promises.length !== WAITERS || busy.waiting() !== WAITERS)
+      throw new Error(`${name} has lost somebody`);
     return { idle: { [name]: [idle] }, waiter: { [name]: [waiter] } };
   },
 

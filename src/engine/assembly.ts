@@ -70,7 +70,7 @@ export function assemble<T>(
       alarm,
       waits,
       {
-        late: waiter => refusals.timedOut(waiter.wish.timeout),
+        late: (waiter, at) => refusals.timedOut(waiter.wish.timeout, at),
         left: (waiter, why) => {
           const { totals, watch } = interior;
           totals[why === 'late' ? 'timedOut' : 'aborted']++;

@@ -19,6 +19,8 @@ import { Refusal, type Waiter } from './waiter-queue.js';
 /** What those who get nothing are told: what happened, the counts at that moment, and what to change. */
 export class Refusals<T> {
   private readonly pool: string;
+  /** What those were told who were too late last. */
+  private lastLate: { readonly at: number; readonly timeout: number; readonly refusal: Refusal } | undefined;
 
   constructor(
     private readonly interior: Interior<T>,
@@ -53,7 +55,16 @@ export class Refusals<T> {
     );
   }
 
-  timedOut(timeout: number): Refusal {
+  /** Those whose time is up at the same moment are told the same: there may be very many of them. */
+  timedOut(timeout: number, at: number): Refusal {
+    const last = this.lastLate;
+    if (last?.at === at && last.timeout === timeout) return last.refusal;
+    const refusal = this.timeout(timeout);
+    this.lastLate = { at, timeout, refusal };
+    return refusal;
+  }
+
+  private timeout(timeout: number): Refusal {
     const stats = this.stats();
     const remedy = this.remedy(
       stats,

@@ -40,8 +40,8 @@ export class Waiter<R> implements Links<Waiter<R>> {
     /** Who joined any queue earlier has a lower one. */
     readonly ticket: number,
     readonly wish: Wish,
-    /** It leaves its queue unserved. */
-    readonly left: (waiter: Waiter<R>, why: 'late' | 'aborted') => void,
+    /** It leaves its queue unserved: at which moment its time was up, or because its signal was aborted. */
+    readonly left: (waiter: Waiter<R>, why: number | 'aborted') => void,
   ) {
     this.outcome = new Promise(resolve => {
       this.settle = resolve;
@@ -62,8 +62,8 @@ class Patience<R> implements Timed {
 
   constructor(private readonly waiter: Waiter<R>) {}
 
-  expire(): void {
-    this.waiter.left(this.waiter, 'late');
+  expire(now: number): void {
+    this.waiter.left(this.waiter, now);
   }
 }
 
@@ -74,8 +74,8 @@ function served<R>(outcome: R | Refusal): R {
 
 /** What a queue does about those who leave it before they are served. */
 export interface Departures<R> {
-  /** Its deadline has passed: what is it told? Called while it is still in the queue. */
-  late(waiter: Waiter<R>): Refusal;
+  /** Its deadline has passed, at that moment: what is it told? Called while it is still in the queue. */
+  late(waiter: Waiter<R>, at: number): Refusal;
   /** It has left, because of its deadline or its signal. */
   left(waiter: Waiter<R>, why: 'late' | 'aborted'): void;
 }
@@ -205,12 +205,14 @@ export class WaiterQueue<R> {
     return this[priority];
   }
 
-  private readonly leave = (waiter: Waiter<R>, why: 'late' | 'aborted'): void => {
+  private readonly leave = (waiter: Waiter<R>, why: number | 'aborted'): void => {
     const { signal } = waiter.wish;
-    const refusal =
-      why === 'late' ? this.departures.late(waiter) : new Refusal(() => signal?.reason as unknown);
+    const aborted = why === 'aborted';
+    const refusal = aborted
+      ? new Refusal(() => signal?.reason as unknown)
+      : this.departures.late(waiter, why);
     this.remove(waiter);
     waiter.settle(refusal);
-    this.departures.left(waiter, why);
+    this.departures.left(waiter, aborted ? why : 'late');
   };
 }
