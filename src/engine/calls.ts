@@ -3,11 +3,19 @@ import type { Priority } from './waiter-queue.js';
 
 // What the methods of a pool take. All durations are milliseconds.
 
+/** What an acquire needs of an `AbortSignal`. */
+export interface AcquireSignal {
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(event: 'abort', listener: { handleEvent(): void }): void;
+  removeEventListener(event: 'abort', listener: { handleEvent(): void }): void;
+}
+
 export interface AcquireOptions {
   /** Until the lease must be there, in place of `acquireTimeout`; 0 = only what is idle now. */
   readonly timeout?: number | undefined;
-  /** Gives up the wait when aborted; the acquire then rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+  /** An `AbortSignal`: gives up the wait when aborted; the acquire then rejects with the signal's reason. */
+  readonly signal?: AcquireSignal | undefined;
   /** `high` is served before `normal`, `normal` before `low`; within one, who came first. Default `normal`. */
   readonly priority?: Priority | undefined;
   /**

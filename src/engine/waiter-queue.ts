@@ -1,4 +1,5 @@
 import type { Alarm } from './alarm.js';
+import type { AcquireSignal } from './calls.js';
 import type { Bucket, Deadlines, Timed } from './deadlines.js';
 import { IntrusiveList, type Links } from './intrusive-list.js';
 import type { WaitingOwners } from './owners.js';
@@ -20,7 +21,7 @@ export class Refusal {
 export interface Wish {
   /** Milliseconds. */
   readonly timeout: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AcquireSignal | undefined;
   readonly priority?: Priority | undefined;
   readonly owner?: object | undefined;
   /** Where it began to wait, if anybody wants to know. */
@@ -209,7 +210,7 @@ export class WaiterQueue<R> {
     const { signal } = waiter.wish;
     const aborted = why === 'aborted';
     const refusal = aborted
-      ? new Refusal(() => signal?.reason as unknown)
+      ? new Refusal(() => signal?.reason)
       : this.departures.late(waiter, why);
     this.remove(waiter);
     waiter.settle(refusal);

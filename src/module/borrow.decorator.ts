@@ -3,6 +3,7 @@ import {
   NoBorrowScopeError,
   anyScope,
   borrowIn,
+  resourceOf,
   type BorrowOptions,
   type BorrowScope,
   type KeyRule,
@@ -59,7 +60,7 @@ export function borrowsOf(target: object, key: string | symbol): readonly Order[
   return (Reflect.getMetadata(BORROWS, target, key) as Order[] | undefined) ?? [];
 }
 
-const borrowParameter = createParamDecorator(async ({ order, key }: Parameter, context: ExecutionContext) => {
+const borrowParameter = createParamDecorator(({ order, key }: Parameter, context: ExecutionContext) => {
   const { name } = order;
   const scope = anyScope();
   const registry = scope?.host;
@@ -68,9 +69,16 @@ const borrowParameter = createParamDecorator(async ({ order, key }: Parameter, c
   const earlier = borrowsOf(prototype, key)
     .filter(other => other.name < name && !other.options.fresh)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const other of earlier) await place(other, scope, registry);
-  return (await place(order, scope, registry)).resource;
+  if (earlier.length === 0) return place(order, scope, registry).then(resourceOf);
+  return inOrder([...earlier, order], scope, registry);
 });
+
+/** Borrows one after the other; the last is the one that was asked for. */
+async function inOrder(orders: readonly Order[], scope: BorrowScope, registry: PoolRegistry) {
+  let resource: unknown;
+  for (const order of orders) ({ resource } = await place(order, scope, registry));
+  return resource;
+}
 
 const signalParameter = createParamDecorator(() => {
   const scope = anyScope();
@@ -78,7 +86,7 @@ const signalParameter = createParamDecorator(() => {
   return scope.signal;
 });
 
-async function place({ name, options }: Order, scope: BorrowScope, registry: PoolRegistry) {
+function place({ name, options }: Order, scope: BorrowScope, registry: PoolRegistry) {
   const { key, ...wish } = options;
   const rule = key ? (options as KeyRule) : registry.keyRule(name);
   return borrowIn(scope, registry.require(name), wish, rule);

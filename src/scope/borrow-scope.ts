@@ -1,4 +1,5 @@
 import { KeyedPool, type AcquireOptions, type Lease, type Pool, type Priority } from '../engine/index.js';
+import { Departure } from './departure.js';
 import { BorrowScopeEndedError } from './errors.js';
 
 export interface BorrowOptions {
@@ -25,10 +26,13 @@ export interface ScopeHost {
 /** Why a queueing acquire was aborted: the error it becomes is made where the pool is known. */
 const SCOPE_IS_OVER = new Error('the borrow scope has ended');
 
+/** What a scope has borrowed once, for everybody in it. */
 interface Shared {
-  readonly lease: Promise<Lease<unknown>>;
+  lease: Promise<Lease<unknown>> | undefined;
   /** Set when it is there. */
   got: Lease<unknown> | undefined;
+  /** It is not remembered. */
+  failed: boolean;
 }
 
 /**
@@ -50,7 +54,7 @@ export class BorrowScope {
   private sharedOf: Map<unknown, Map<unknown, Shared>> | undefined = undefined;
   private leases: Lease<unknown>[] | undefined = undefined;
   /** For acquires that are queueing now; those that come later have another. */
-  private departure: AbortController | undefined = undefined;
+  private departure: Departure | undefined = undefined;
   /** Why whoever the work was for has left. */
   private departed: Error | undefined = undefined;
   /** What {@link signal} has been asked of. */
@@ -130,19 +134,13 @@ export class BorrowScope {
     const what = isKeyed ? key : itself;
     const known = shared.get(what);
     // One that was given back early, or that its pool took away, is of no use to anybody.
-    if (known && !known.got?.released) return known.lease as Promise<Lease<T>>;
+    if (known?.lease && !known.failed && !known.got?.released) return known.lease as Promise<Lease<T>>;
 
-    const entry: Shared = { lease: this.acquire(pool, options, key), got: undefined };
+    const entry: Shared = { lease: undefined, got: undefined, failed: false };
     shared.set(what, entry);
-    entry.lease.then(
-      lease => {
-        entry.got = lease;
-      },
-      () => {
-        if (shared.get(what) === entry) shared.delete(what);
-      },
-    );
-    return entry.lease as Promise<Lease<T>>;
+    const lease = this.acquire(pool, options, key, entry);
+    entry.lease = lease;
+    return lease;
   }
 
   /** What a scope is called where it holds and waits, in a deadlock. */
@@ -174,27 +172,34 @@ export class BorrowScope {
     return shared;
   }
 
-  private async acquire<T>(
+  private acquire<T>(
     pool: AnyPool<T>,
     { timeout, priority }: BorrowOptions,
     key: unknown,
+    entry?: Shared,
   ): Promise<Lease<T>> {
-    this.departure ??= new AbortController();
-    const { signal } = this.departure;
+    const signal = (this.departure ??= new Departure());
     // As the owner: a scope gives nothing back before its end, so two that wait for each other wait in vain.
     const wish: AcquireOptions = { timeout, priority, signal, owner: this };
-    let lease: Lease<T> | undefined;
-    try {
-      lease = await (pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish));
-    } catch (error) {
-      if (error !== SCOPE_IS_OVER) throw error;
-    }
-    if (this.ended || !lease) {
-      lease?.release();
+    const lease = pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish);
+    // Not an async function: on Node.js before 24 each promise is expensive where there is an AsyncLocalStorage.
+    return lease.then(
+      one => this.keep(pool, one, entry),
+      (error: unknown) => {
+        if (entry) entry.failed = true;
+        throw error === SCOPE_IS_OVER ? new BorrowScopeEndedError(pool.name) : error;
+      },
+    );
+  }
+
+  private keep<T>(pool: AnyPool<T>, lease: Lease<T>, entry: Shared | undefined): Lease<T> {
+    if (this.ended) {
+      lease.release();
       throw new BorrowScopeEndedError(pool.name);
     }
+    if (entry) entry.got = lease;
     // Those that were given back early are nothing to the end of the scope.
-    this.leases = [...(this.leases ?? []).filter(({ released }) => !released), lease];
+    this.leases = this.leases ? [...this.leases.filter(({ released }) => !released), lease] : [lease];
     if (this.interest) this.heed(lease);
     return lease;
   }

@@ -30,20 +30,22 @@ export class Borrowed<T, K = unknown> {
    * @throws BorrowKeyError when the pool is a keyed one and its key is not known
    * @throws what `pool.acquire` throws
    */
-  async get(options?: KeyedBorrowOptions<K>): Promise<T> {
-    return (await this.lease(options)).resource;
+  get(options?: KeyedBorrowOptions<K>): Promise<T> {
+    return this.lease(options).then(resourceOf);
   }
 
   /**
    * The lease itself, for its `signal`, or to give a broken resource up with `destroy()`. Throws as {@link get}. Leave
    * it to the scope to release it: where a scope waits for more, its pools take it that it keeps what it has.
    */
-  async lease(options?: KeyedBorrowOptions<K>): Promise<Lease<T>> {
+  lease(options?: KeyedBorrowOptions<K>): Promise<Lease<T>> {
     const scope = currentScope(this.host);
-    if (!scope) throw new NoBorrowScopeError(this.pool.name);
+    if (!scope) return Promise.reject(new NoBorrowScopeError(this.pool.name));
     return borrowIn(scope, this.pool, options, this.rule);
   }
 }
+
+export const resourceOf = <T>(lease: Lease<T>): T => lease.resource;
 
 /** Borrows in a scope; finds the key first where the pool is a keyed one. */
 export function borrowIn<T>(
@@ -54,5 +56,11 @@ export function borrowIn<T>(
 ): Promise<Lease<T>> {
   // In a scope that has ended there is no request any more, and what is wrong is not the key.
   if (!(pool instanceof KeyedPool) || scope.ended) return scope.borrow(pool, options);
-  return scope.borrow(pool, options, keyFor(pool.name, options.key, rule, scope.request));
+  let key: unknown;
+  try {
+    key = keyFor(pool.name, options.key, rule, scope.request);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  return scope.borrow(pool, options, key);
 }
