@@ -139,10 +139,7 @@ export class HttpScope extends BorrowScope {
     };
     // The response of a pipelined request whose turn has not come gets no 'close' of its own.
     const forgetConnection = connection ? onceClosed(connection, left) : () => undefined;
-    response.once('finish', () => {
-      // Over HTTP/2 a response that was reset "finishes" too.
-      if (response.writableEnded) over();
-    });
+    // Soon after it has finished, or when it never will. Over HTTP/2 one that was reset "finishes" too.
     response.once('close', left);
     // Gone before the first borrow: nothing tells it again.
     if (this.isClientGone()) left();
@@ -187,34 +184,25 @@ function connectionOf(request: IncomingMessage & { stream?: Connection }): Conne
   return request.httpVersionMajor >= 2 ? request.stream : request.socket;
 }
 
-interface Watcher {
-  readonly waiting: Set<() => void>;
-  readonly listener: () => void;
-}
-const watchers = new WeakMap<Connection, Watcher>();
+/** Whom to tell that a connection has closed. */
+const watched = new WeakMap<Connection, Set<() => void>>();
 
-/** One listener for each connection, however many requests are pipelined on it, and none when none of them waits. */
+/** One listener for each connection, however many requests come over it, at once or one after the other. */
 function onceClosed(connection: Connection, closed: () => void): () => void {
-  const watcher = watchers.get(connection) ?? watch(connection);
-  const { waiting, listener } = watcher;
+  const waiting = watched.get(connection) ?? watch(connection);
   waiting.add(closed);
   return () => {
     waiting.delete(closed);
-    if (waiting.size > 0) return;
-    connection.removeListener('close', listener);
-    if (watchers.get(connection) === watcher) watchers.delete(connection);
   };
 }
 
-function watch(connection: Connection): Watcher {
+function watch(connection: Connection): Set<() => void> {
   const waiting = new Set<() => void>();
-  const listener = (): void => {
+  watched.set(connection, waiting);
+  connection.once('close', () => {
     for (const tell of waiting) tell();
-  };
-  const watcher = { waiting, listener };
-  watchers.set(connection, watcher);
-  connection.once('close', listener);
-  return watcher;
+  });
+  return waiting;
 }
 
 /**
