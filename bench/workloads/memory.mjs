@@ -35,7 +35,8 @@ export default {
     // Until here they have to be there.
     if (promises.length !== WAITERS || busy.waiting() !== WAITERS)
       throw new Error(`${name} has lost somebody`);
-    return { idle: { [name]: [idle] }, waiter: { [name]: [waiter] } };
+    // The array had its resources before the first look.
+    return { idle: name === LIMIT ? {} : { [name]: [idle] }, waiter: { [name]: [waiter] } };
   },
 
   targets(results) {

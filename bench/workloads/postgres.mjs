@@ -41,7 +41,11 @@ export default {
         least: 0.97,
         is: results.ratio(`${key}Rate`, 'nestjs-pool', 'pg-pool'),
       },
-      { text: `\`${sql}\`: no worse p99, within noise`, most: 1.05, is: results.ratio(`${key}P99`, 'nestjs-pool', 'pg-pool') },
+      {
+        text: `\`${sql}\`: no worse p99, within noise`,
+        most: 1.05,
+        is: results.ratio(`${key}P99`, 'nestjs-pool', 'pg-pool'),
+      },
     ]),
 };
 

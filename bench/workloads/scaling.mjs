@@ -1,6 +1,5 @@
-import { Pool } from '../../dist/lib/engine/index.js';
 import { cost, inTurns, times } from '../measure.mjs';
-import { filled, OURS } from '../pools.mjs';
+import { CONTENDERS, LIMIT, OURS, filled } from '../pools.mjs';
 
 const OPERATIONS = times(50_000);
 const RESOURCES = [10, 1_000, 100_000];
@@ -12,11 +11,15 @@ export default {
   title: 'What size does to the cost of an operation',
   settings:
     `${OPERATIONS.toLocaleString('en')} borrows of pools with so many idle resources; so many waiting on one resource, where ` +
-    'one comes and one is served each time. nestjs-pool only',
-  processes: times(3, 1),
+    'one comes and one is served each time',
+  processes: times(2, 1),
   tables: {
     resources: { title: 'by how many resources there are', unit: 'ns' },
     waiters: { title: 'by how many wait', unit: 'ns' },
+    array: {
+      title: 'by how many wait for the plain array, which does the least that can be done',
+      unit: 'ns',
+    },
   },
 
   async run() {
@@ -26,9 +29,16 @@ export default {
       const loops = await import(`../loops.mjs?${count}`);
       byResources[size(count)] = () => cost(OPERATIONS, () => loops.oneByOne(pool, OPERATIONS));
     }
-    const byWaiters = {};
-    for (const count of WAITERS) byWaiters[size(count)] = await queueOf(count);
-    return { resources: await inTurns(byResources, times(8)), waiters: await inTurns(byWaiters, times(6)) };
+    const tables = { resources: await inTurns(byResources, times(8)) };
+    for (const [table, name] of [
+      ['waiters', OURS],
+      ['array', LIMIT],
+    ]) {
+      const byWaiters = {};
+      for (const count of WAITERS) byWaiters[size(count)] = await queueOf(name, count);
+      tables[table] = await inTurns(byWaiters, times(5));
+    }
+    return tables;
   },
 
   targets: results =>
@@ -45,8 +55,8 @@ export default {
 const size = count => count.toLocaleString('en');
 
 /** The queue stays as long as it is: who is served is followed by another who comes. */
-async function queueOf(length) {
-  const pool = new Pool({ create: () => ({}), max: 1, acquireTimeout: 600_000 });
+async function queueOf(name, length) {
+  const pool = CONTENDERS[name]({ max: 1, create: () => ({}) });
   let holder = await pool.acquire();
   const queue = [];
   let first = 0;
@@ -55,7 +65,7 @@ async function queueOf(length) {
     cost(OPERATIONS, async () => {
       for (let i = 0; i < OPERATIONS; i++) {
         queue.push(pool.acquire());
-        holder.release();
+        pool.release(holder);
         holder = await queue[first];
         queue[first++] = undefined;
       }

@@ -209,9 +209,7 @@ export class WaiterQueue<R> {
   private readonly leave = (waiter: Waiter<R>, why: number | 'aborted'): void => {
     const { signal } = waiter.wish;
     const aborted = why === 'aborted';
-    const refusal = aborted
-      ? new Refusal(() => signal?.reason)
-      : this.departures.late(waiter, why);
+    const refusal = aborted ? new Refusal(() => signal?.reason) : this.departures.late(waiter, why);
     this.remove(waiter);
     waiter.settle(refusal);
     this.departures.left(waiter, aborted ? why : 'late');
