@@ -32,7 +32,7 @@ function report(all, runs) {
   return [
     '# Results',
     `Written by \`npm run bench\` on ${run.date} (UTC), Node ${run.node.slice(1)}, ${run.cpu}. What is compared, and how, is in ` +
-      '[docs/performance.md](../docs/performance.md); why a target is missed in [MISSED.md](MISSED.md).',
+      '[docs/performance.md](../docs/performance.md)',
     '## Targets',
     'Ratios within one run, with all guarantees on. The last runs:',
     table(
@@ -49,6 +49,8 @@ function report(all, runs) {
         }),
       ]),
     ),
+    '## Where targets are missed, and why',
+    readFileSync(here('missed.md'), 'utf8').trim(),
     '## Contenders',
     table(['', 'settings'], Object.entries(SETTINGS)),
     '## Numbers',
