@@ -132,6 +132,22 @@ describe('the deadline of an acquire', () => {
 });
 
 describe('the error of an acquire that took too long', () => {
+  it('is one for each, with the same facts for those whose time is up at the same moment', async () => {
+    const { pool, clock } = scriptedPool({ max: 1, acquireTimeout: 100 });
+    const holder = await pool.acquire();
+    const late = Array.from({ length: 3 }, () => follow(pool.acquire()));
+    const later = follow(pool.acquire({ timeout: 200 }));
+    await clock.advance(110);
+    const errors = late.map(({ error }) => error as PoolTimeoutError);
+    expect(new Set(errors).size).toBe(3);
+    expect(errors.map(({ stats }) => stats?.waiting)).toEqual([4, 4, 4]);
+    expect(new Set(errors.map(({ message }) => message)).size).toBe(1);
+    await clock.advance(100);
+    expect((later.error as PoolTimeoutError).stats?.waiting).toBe(1);
+    expect((later.error as PoolTimeoutError).message).toMatch(/within 200 ms/);
+    holder.release();
+  });
+
   it('has the stack of the borrower, not that of the timer', async () => {
     const { pool, clock } = scriptedPool({ max: 1, acquireTimeout: 100 });
     await pool.acquire();
