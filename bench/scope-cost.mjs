@@ -90,6 +90,7 @@ async function batch(platform, handler, number) {
     ratio: Object.fromEntries(
       NAMES.map(name => [name, median(rounds.map(round => round[name] / round.als))]),
     ),
+    both: median(rounds.map(({ als, alsAgain, pool, poolAgain }) => (pool + poolAgain) / (als + alsAgain))),
   };
 }
 
@@ -118,5 +119,10 @@ for (const platform of PLATFORMS) {
             : `; ${percent(median(ratios))}, 95 % within ${percent(low)} … ${percent(high)}`),
       );
     }
+    const both = batches.map(one => one.both);
+    const [low, high] = interval(both).map(percent);
+    console.log(
+      `  Both with PoolModule against both without: ${percent(median(both))}, 95 % within ${low} … ${high}`,
+    );
   }
 }

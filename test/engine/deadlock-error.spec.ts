@@ -67,11 +67,9 @@ describe('an owner is called', () => {
       throw new Error('says nothing');
     }
   }
-  class Odd {
-    static name(): void {
-      // Hides the name that a class has.
-    }
-  }
+  class Odd {}
+  // Hides the name that a class has.
+  Object.defineProperty(Odd, 'name', { value: () => undefined });
   const nameless = (): (() => void) => () => undefined;
   const gone = Proxy.revocable({}, {});
   gone.revoke();

@@ -178,6 +178,21 @@ describe('the session of the next borrower', () => {
     expect(pool.stats().totals).toMatchObject({ created: 3, destroyedBy: { 'reset-failed': 2 } });
   });
 
+  it.each(['newListener', 'removeListener'])(
+    'is a new one also when the borrower removed what listens to its changes first: %s',
+    async event => {
+      const pool = poolOfOne();
+      await pool.use(async client => {
+        client.removeAllListeners(event);
+      });
+      await pool.use(async client => {
+        client.removeAllListeners('removeListener').removeAllListeners('error');
+      });
+      await pool.use(client => only(client, 'select 1'));
+      expect(pool.stats().totals).toMatchObject({ created: 3, destroyedBy: { 'reset-failed': 2 } });
+    },
+  );
+
   it('is a new one when the borrower ended the connection without waiting for it', async () => {
     const pool = poolOfOne();
     await pool.use(async client => {

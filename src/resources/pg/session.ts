@@ -18,6 +18,9 @@ interface Wire extends NodeJS.EventEmitter {
   sync(): void;
 }
 
+/** With which an emitter tells what becomes of its listeners. */
+const META_EVENTS = ['newListener', 'removeListener'];
+
 /** The server's word at the end of each query: idle, in a transaction, in a failed one. */
 type TransactionStatus = 'I' | 'T' | 'E';
 
@@ -33,6 +36,8 @@ export class Session {
   dismissed = false;
   private readonly turns: Turns;
   private readonly ownListeners = new Set<unknown>();
+  /** The borrower has added or removed listeners. */
+  private disturbed = false;
   private transaction: TransactionStatus = 'I';
   /** Something was sent that may have left a trace. */
   private touched = false;
@@ -179,9 +184,15 @@ export class Session {
     client.on('drain', () => {
       this.turns.next();
     });
+    for (const event of META_EVENTS) {
+      (client as NodeJS.EventEmitter).on(event, () => {
+        this.disturbed = true;
+      });
+    }
     for (const event of client.eventNames()) {
       for (const listener of client.rawListeners(event)) this.ownListeners.add(listener);
     }
+    this.disturbed = false;
   }
 
   /**
@@ -208,6 +219,8 @@ export class Session {
   /** Removes the listeners that borrowers have added to the client. */
   private removeListeners(): void {
     const { client, ownListeners } = this;
+    // To look at all of them each time would cost as much as the pool does.
+    if (!this.disturbed && META_EVENTS.every(event => client.listenerCount(event) > 0)) return;
     let own = 0;
     for (const event of client.eventNames()) {
       for (const listener of client.rawListeners(event)) {
@@ -217,5 +230,6 @@ export class Session {
     }
     // Somebody removed ours, and they cannot be trusted to have been there when something happened.
     if (own < ownListeners.size) this.spoilt = true;
+    this.disturbed = false;
   }
 }
