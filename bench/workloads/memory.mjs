@@ -43,7 +43,7 @@ export default {
     const leanest = results.least('waiter', PEERS);
     return [
       {
-        text: `less for one who waits than every peer (${leanest}); ${LIMIT}: ${Math.round(results.value('waiter', LIMIT))} bytes`,
+        text: `less for one who waits than every peer (${leanest})`,
         least: 1,
         is: results.ratio('waiter', leanest, OURS),
       },
