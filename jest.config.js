@@ -26,6 +26,7 @@ export default {
         jsc: {
           target: 'es2022',
           parser: { syntax: 'typescript', decorators: true },
+          // The last as in tsconfig.base.json, so that the tests run on what is built.
           transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
         },
       },
