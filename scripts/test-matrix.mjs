@@ -5,12 +5,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import config from '../jest.config.js';
 import { installed } from './installed.mjs';
 
 const NODES = ['22.23.3', '24.21.0', '26.10.0'];
 const SUITES = {
   // What needs a database knows nothing of NestJS, and the example is built for the node that builds it.
-  12: ['--testPathIgnorePatterns', '/node_modules/', 'test/fixtures/', 'test/(examples|faults|resources)/'],
+  12: ['--testPathIgnorePatterns', ...config.testPathIgnorePatterns, 'test/(examples|faults|resources)/'],
   // The engine does not see the difference.
   11: ['--config', 'test/nest11/jest.config.js'],
 };
