@@ -1,21 +1,29 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { BorrowScope, currentScope, inScope, type ScopeHost } from '../scope/index.js';
+import {
+  BorrowScope,
+  BorrowScopeEndedError,
+  NoBorrowScopeError,
+  currentScope,
+  inScope,
+  type ScopeHost,
+} from '../scope/index.js';
+import { holdUntil } from '../transports/index.js';
 import { PoolRegistry } from './registry.js';
 
-/** Runs work that is no request in a borrow scope: jobs, consumers, scripts. */
+/** Scopes by hand: for work that is no request, and for work in a request that the scope cannot see the end of. */
 @Injectable()
 export class BorrowScopes {
   constructor(@Inject(PoolRegistry) private readonly host: ScopeHost) {}
 
   /**
    * Runs `work` in a borrow scope: what it borrows goes back when it has settled. Inside a scope that is running
-   * already it joins that one.
+   * already it joins that one; not one that is over, as that of a request which once started a timer or a queue.
    *
    * @param options `own: true` for a scope of its own, e.g. for work that outlives the request
    */
   async run<R>(work: () => R | PromiseLike<R>, options: { own?: boolean } = {}): Promise<R> {
     const outer = options.own ? undefined : currentScope(this.host);
-    const scope = outer ?? new BorrowScope(this.host);
+    const scope = outer && !outer.over ? outer : new BorrowScope(this.host);
     const drop = scope.hold();
     try {
       return await inScope(scope, work);
@@ -25,5 +33,37 @@ export class BorrowScopes {
     } finally {
       drop();
     }
+  }
+
+  /**
+   * Keeps what the current scope has borrowed until the returned function is called: for work that goes on unseen, such
+   * as a callback, or a loop that writes into a stream. Where an application says so itself, nothing is destroyed on
+   * the suspicion that more may go on.
+   *
+   * @throws NoBorrowScopeError outside any scope
+   * @throws BorrowScopeEndedError when the scope has ended
+   */
+  hold(): () => void {
+    return this.current().vouch();
+  }
+
+  /**
+   * As {@link hold}, until a promise has settled or a stream has closed: `await this.scopes.until(writeReport(db, out))`,
+   * `pipeline(this.scopes.until(rows), csv, response)`.
+   *
+   * @returns what it was given
+   * @throws TypeError when that is no promise, stream or async iterable; otherwise as {@link hold}
+   */
+  until<W extends PromiseLike<unknown> | AsyncIterable<unknown> | ReadableStream>(work: W): W {
+    const scope = this.current();
+    holdUntil(scope, work, () => scope.vouch());
+    return work;
+  }
+
+  private current(): BorrowScope {
+    const scope = currentScope(this.host);
+    if (!scope) throw new NoBorrowScopeError();
+    if (scope.over) throw new BorrowScopeEndedError();
+    return scope;
   }
 }

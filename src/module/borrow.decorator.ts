@@ -1,13 +1,13 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import {
   NoBorrowScopeError,
-  anyScope,
   borrowIn,
   resourceOf,
   type BorrowOptions,
   type BorrowScope,
   type KeyRule,
 } from '../scope/index.js';
+import { scopeOfContext } from '../transports/index.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
 
@@ -62,7 +62,7 @@ export function borrowsOf(target: object, key: string | symbol): readonly Order[
 
 const borrowParameter = createParamDecorator(({ order, key }: Parameter, context: ExecutionContext) => {
   const { name } = order;
-  const scope = anyScope();
+  const scope = scopeOfContext(context);
   const registry = scope?.host;
   if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
   const prototype = context.getClass().prototype as object;
@@ -80,8 +80,8 @@ async function inOrder(orders: readonly Order[], scope: BorrowScope, registry: P
   return resource;
 }
 
-const signalParameter = createParamDecorator(() => {
-  const scope = anyScope();
+const signalParameter = createParamDecorator((_: unknown, context: ExecutionContext) => {
+  const scope = scopeOfContext(context);
   if (!scope) throw new NoBorrowScopeError();
   return scope.signal;
 });

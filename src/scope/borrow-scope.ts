@@ -1,6 +1,6 @@
 import { KeyedPool, type AcquireOptions, type Lease, type Pool, type Priority } from '../engine/index.js';
 import { Departure } from './departure.js';
-import { BorrowScopeEndedError } from './errors.js';
+import { AbandonedError, BorrowScopeEndedError } from './errors.js';
 
 export interface BorrowOptions {
   /**
@@ -21,10 +21,17 @@ export type AnyPool<T> = Pool<T> | KeyedPool<unknown, T>;
 export interface ScopeHost {
   /** Aborted when the application shuts down and endless work (subscriptions) should end. */
   readonly stopping: AbortSignal;
+  /** Milliseconds that doubts about the end of a scope have to be cleared. Default 1 000. */
+  readonly abandonedTimeout?: number | undefined;
 }
+
+/** What a scope does by default with doubts that nobody clears: see {@link BorrowScope.doubt}. */
+export const ABANDONED_TIMEOUT = 1_000;
 
 /** Why a queueing acquire was aborted: the error it becomes is made where the pool is known. */
 const SCOPE_IS_OVER = new Error('the borrow scope has ended');
+
+const nothing = (): void => undefined;
 
 /** What a scope has borrowed once, for everybody in it. */
 interface Shared {
@@ -41,9 +48,18 @@ interface Shared {
  * A scope counts holds: the handler that is running, the reply that is not yet handed over, the body that is being
  * streamed. When the last one drops, everything borrowed goes back, once. A scope that borrows nothing costs this one
  * object: it is opened, and listens to whatever ends it, on its first borrow.
+ *
+ * Where nobody can know whether work goes on (all that is known is that the client has gone), there is a doubt. A scope
+ * that is left with nothing but doubts lends nothing on: it waits for them to be cleared, and if they are not, it has
+ * what it borrowed destroyed.
  */
 export class BorrowScope {
   private holds = 0;
+  private doubts = 0;
+  /** Runs while there is nothing left but doubts. */
+  private patience: NodeJS.Timeout | undefined = undefined;
+  /** The application has said itself what the scope has to wait for. */
+  private vouched = false;
   private opened = false;
   /** Everything has been given back. */
   ended = false;
@@ -60,27 +76,58 @@ export class BorrowScope {
   /** What {@link signal} has been asked of. */
   private interest: AbortController | undefined = undefined;
 
-  constructor(readonly host: ScopeHost) {}
+  /** @param outer the scope of another application that this one lies within, and holds as long as it is held itself */
+  constructor(
+    readonly host: ScopeHost,
+    readonly outer?: BorrowScope,
+  ) {}
+
+  /** Can nobody join it any more? One that is over and has never borrowed anything has not ended, as it never began. */
+  get over(): boolean {
+    return this.ended;
+  }
+
+  /** Is anything known to be at work in it? */
+  get held(): boolean {
+    return this.holds > 0;
+  }
 
   /** Keeps the scope from ending until the returned function is called; calling it again does nothing. */
   hold(): () => void {
     this.enter();
-    let dropped = false;
-    return () => {
-      if (dropped) return;
-      dropped = true;
+    return once(() => {
       this.leave();
-    };
+    });
   }
 
   /** As {@link hold}, until {@link leave} is called, exactly once. */
   enter(): void {
     this.holds++;
+    this.outer?.enter();
   }
 
   leave(): void {
     this.holds--;
     this.endWhenIdle();
+    this.outer?.leave();
+  }
+
+  /** As {@link hold}, by the application: where it says what there is to wait for, no doubt is left about the rest. */
+  vouch(): () => void {
+    this.vouched = true;
+    return this.hold();
+  }
+
+  /**
+   * Work may go on that nobody can watch. When that is all that is left of the scope, what it has borrowed is not given
+   * back but kept, until the returned function clears the doubt; after `abandonedTimeout` of the host it is destroyed.
+   */
+  doubt(): () => void {
+    this.doubts++;
+    return once(() => {
+      this.doubts--;
+      this.endWhenIdle();
+    });
   }
 
   /** The work went wrong: resources show this to `isFatal` when they go back. The first error counts. */
@@ -124,7 +171,7 @@ export class BorrowScope {
    */
   borrow<T>(pool: AnyPool<T>, options: BorrowOptions = {}, key?: unknown): Promise<Lease<T>> {
     this.begin();
-    if (this.ended) return Promise.reject(new BorrowScopeEndedError(pool.name));
+    if (this.ended) return refused(new BorrowScopeEndedError(pool.name));
     if (options.fresh) return this.acquire(pool, options, key);
 
     // Agents that trace an application put proxies around its providers: two modules can have different ones of a pool.
@@ -133,8 +180,7 @@ export class BorrowScope {
     const shared = isKeyed ? this.sharedKeysOf(itself) : (this.shared ??= new Map<unknown, Shared>());
     const what = isKeyed ? key : itself;
     const known = shared.get(what);
-    // One that was given back early, or that its pool took away, is of no use to anybody.
-    if (known?.lease && !known.failed && !known.got?.released) return known.lease as Promise<Lease<T>>;
+    if (known?.lease && isOfUse(known)) return known.lease as Promise<Lease<T>>;
 
     const entry: Shared = { lease: undefined, got: undefined, failed: false };
     shared.set(what, entry);
@@ -151,6 +197,11 @@ export class BorrowScope {
   /** Called before the first borrow: takes the holds that only matter to a scope that has something to give back. */
   protected open(): void {
     // A plain scope is held by whoever runs it.
+  }
+
+  /** Called when what was borrowed is to be destroyed, as nobody has cleared a doubt. */
+  protected abandoned(_error: AbandonedError): void {
+    // A plain scope has none.
   }
 
   /** Called at its end, when everything has been given back: lets go of what the scope itself was holding on to. */
@@ -183,13 +234,15 @@ export class BorrowScope {
     const wish: AcquireOptions = { timeout, priority, signal, owner: this };
     const lease = pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish);
     // Not an async function: on Node.js before 24 each promise is expensive where there is an AsyncLocalStorage.
-    return lease.then(
+    const kept: Promise<Lease<T>> = lease.then(
       one => this.keep(pool, one, entry),
       (error: unknown) => {
         if (entry) entry.failed = true;
+        kept.catch(nothing);
         throw error === SCOPE_IS_OVER ? new BorrowScopeEndedError(pool.name) : error;
       },
     );
+    return kept;
   }
 
   private keep<T>(pool: AnyPool<T>, lease: Lease<T>, entry: Shared | undefined): Lease<T> {
@@ -212,11 +265,55 @@ export class BorrowScope {
 
   private endWhenIdle(): void {
     if (this.holds > 0 || !this.opened || this.ended) return;
+    if (this.doubts > 0 && !this.vouched && this.leases !== undefined) {
+      const { abandonedTimeout = ABANDONED_TIMEOUT } = this.host;
+      this.patience ??= setTimeout(() => {
+        this.patience = undefined;
+        if (this.holds === 0) this.end(new AbandonedError(String(this), abandonedTimeout));
+      }, abandonedTimeout).unref();
+      return;
+    }
+    this.end();
+  }
+
+  /** @param abandoned why what was borrowed is to be destroyed, if it is */
+  private end(abandoned?: AbandonedError): void {
+    if (this.ended) return;
     this.ended = true;
+    clearTimeout(this.patience);
+    if (abandoned) this.abandoned(abandoned);
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
-    for (const lease of this.leases ?? []) lease.release(this.failure);
+    for (const lease of this.leases ?? []) {
+      if (abandoned) lease.destroy(abandoned);
+      else lease.release(this.failure);
+    }
     this.leases = this.shared = this.sharedOf = this.departure = this.failure = undefined;
     this.close();
   }
+}
+
+/** One that was given back early, or that its pool took away, is of no use to anybody. */
+function isOfUse({ failed, got }: Shared): boolean {
+  return !failed && !got?.released;
+}
+
+/**
+ * A rejection that is nobody's fault if nobody looks at it: who forgets to await a borrow learns of it from what comes
+ * next, and not by the end of the process.
+ */
+export function refused(error: unknown): Promise<never> {
+  const promise = Promise.reject<never>(error as Error);
+  promise.catch(nothing);
+  return promise;
+}
+
+/** Of a function that is called twice, the second call does nothing. */
+function once(call: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    call();
+  };
 }

@@ -1,5 +1,5 @@
 import { KeyedPool, type Lease } from '../engine/index.js';
-import type { AnyPool, BorrowOptions, BorrowScope, ScopeHost } from './borrow-scope.js';
+import { refused, type AnyPool, type BorrowOptions, type BorrowScope, type ScopeHost } from './borrow-scope.js';
 import { currentScope } from './current-scope.js';
 import { NoBorrowScopeError } from './errors.js';
 import { keyFor, type KeyRule } from './key.js';
@@ -31,7 +31,13 @@ export class Borrowed<T, K = unknown> {
    * @throws what `pool.acquire` throws
    */
   get(options?: KeyedBorrowOptions<K>): Promise<T> {
-    return this.lease(options).then(resourceOf);
+    const lease = this.lease(options);
+    const resource: Promise<T> = lease.then(resourceOf, (error: unknown) => {
+      // As with the lease: who forgets to await it does not end the process.
+      resource.catch(() => undefined);
+      throw error;
+    });
+    return resource;
   }
 
   /**
@@ -40,7 +46,7 @@ export class Borrowed<T, K = unknown> {
    */
   lease(options?: KeyedBorrowOptions<K>): Promise<Lease<T>> {
     const scope = currentScope(this.host);
-    if (!scope) return Promise.reject(new NoBorrowScopeError(this.pool.name));
+    if (!scope) return refused(new NoBorrowScopeError(this.pool.name));
     return borrowIn(scope, this.pool, options, this.rule);
   }
 }
@@ -60,7 +66,7 @@ export function borrowIn<T>(
   try {
     key = keyFor(pool.name, options.key, rule, scope.request);
   } catch (error) {
-    return Promise.reject(error);
+    return refused(error);
   }
   return scope.borrow(pool, options, key);
 }

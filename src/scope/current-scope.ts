@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { BorrowScope, ScopeHost } from './borrow-scope.js';
+import { ofHost } from './carrier.js';
 
 const storage = new AsyncLocalStorage<BorrowScope>();
 
@@ -13,8 +14,7 @@ export function anyScope(): BorrowScope | undefined {
   return storage.getStore();
 }
 
-/** The scope of this application that this code runs in. */
+/** The scope of this application that this code runs in, also where that of another application lies within it. */
 export function currentScope(host: ScopeHost): BorrowScope | undefined {
-  const scope = storage.getStore();
-  return scope?.host === host ? scope : undefined;
+  return ofHost(storage.getStore(), host);
 }

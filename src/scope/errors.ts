@@ -18,9 +18,10 @@ export class NoBorrowScopeError extends Error {
 export class BorrowScopeEndedError extends Error {
   override readonly name = 'BorrowScopeEndedError';
 
-  constructor(pool: string) {
+  /** @param pool the pool's name; undefined where nothing but the scope was asked for */
+  constructor(pool?: string) {
     super(
-      `Pool "${pool}": the borrow scope has ended and its resources are back in their pools. Await all work before the ` +
+      `${pool === undefined ? 'The' : `Pool "${pool}": the`} borrow scope has ended and its resources are back in their pools. Await all work before the ` +
         'handler returns, or run work that outlives the request in a scope of its own: `scopes.run(work, { own: true })`.',
     );
   }
@@ -44,5 +45,21 @@ export class RequestAbortedError extends Error {
 
   constructor() {
     super('The client has left before its request was answered.');
+  }
+}
+
+/**
+ * Nobody could tell whether work still went on with what a scope had borrowed, so that it was destroyed instead of being
+ * lent to somebody else.
+ */
+export class AbandonedError extends Error {
+  override readonly name = 'AbandonedError';
+
+  constructor(scope: string, waitedMs: number) {
+    super(
+      `${scope}: the client has left, nobody has ended the answer for ${waitedMs} ms, and it cannot be known whether code ` +
+        'goes on using what was borrowed; it is destroyed. End the answer (`response.end()`) also when the client has ' +
+        'left, or say what there is to wait for: `scopes.until(promiseOrStream)`.',
+    );
   }
 }

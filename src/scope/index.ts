@@ -1,5 +1,12 @@
 export { BorrowScope, type AnyPool, type BorrowOptions, type ScopeHost } from './borrow-scope.js';
 export { Borrowed, borrowIn, resourceOf, type KeyedBorrowOptions } from './borrowed.js';
+export { attach, attachedTo, ofHost } from './carrier.js';
 export { anyScope, currentScope, inScope } from './current-scope.js';
-export { BorrowKeyError, BorrowScopeEndedError, NoBorrowScopeError, RequestAbortedError } from './errors.js';
+export {
+  AbandonedError,
+  BorrowKeyError,
+  BorrowScopeEndedError,
+  NoBorrowScopeError,
+  RequestAbortedError,
+} from './errors.js';
 export type { KeyRequest, KeyRule } from './key.js';

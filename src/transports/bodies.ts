@@ -33,7 +33,8 @@ export function holdWhileStreaming(
   }
 }
 
-function watchOf(value: unknown): Watch | undefined {
+/** How to see the end of a body that is streamed; undefined for any other value. */
+export function watchOf(value: unknown): Watch | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (value instanceof StreamableFile) return untilClosed(value.getStream());
   if (value instanceof Readable) return untilClosed(value);
@@ -52,12 +53,14 @@ function isWebResponse(value: object): value is Response {
   return Object.prototype.toString.call(value) === '[object Response]';
 }
 
-const untilClosed =
+/** Until a stream has closed. */
+export const untilClosed =
   (stream: Readable): Watch =>
   (scope, drop) => {
     let unread = false;
     const over = (error?: Error | null): void => {
       if (error && !unread) scope.fail(error);
+      if (stream instanceof Duplex && !stream.writableEnded) doubtUntilEnded(scope, stream);
       drop();
     };
     finished(stream, { writable: false }, error => {
@@ -72,3 +75,16 @@ const untilClosed =
       if (unread) stream.destroy();
     };
   };
+
+/**
+ * One that is written into has closed before whoever writes has ended it: what it was a part of (rows that are piped
+ * into a transform, a loop that writes) may go on, and is told or not told.
+ */
+function doubtUntilEnded(scope: BorrowScope, stream: Duplex): void {
+  const clear = scope.doubt();
+  const end = stream.end.bind(stream) as (...args: unknown[]) => Duplex;
+  stream.end = (...args: unknown[]) => {
+    clear();
+    return end(...args);
+  };
+}

@@ -1,100 +1,87 @@
 import { isObservable, type Observable } from 'rxjs';
-import { anyScope, type BorrowScope } from '../scope/index.js';
+import type { BorrowScope } from '../scope/index.js';
 import { holdWhileStreaming } from './bodies.js';
 import { HttpScope } from './http.js';
 import { holdWhileSubscribed } from './subscription.js';
 
 /** What Nest keeps about a handler; the names are the same in NestJS 11 and 12. */
-const PATH = 'path';
 const SSE = '__sse__';
 const ROUTE_ARGUMENTS = '__routeArguments__';
 const PASSTHROUGH = '__responsePassthrough__';
 /** The kinds of route arguments that make a handler answer by itself: `@Res()` and `@Next()`. */
 const ANSWERING = ['1', '2'];
 
-const wrapped = new WeakSet();
-
-/**
- * Wraps every HTTP handler of a controller class, so that its scope knows when the handler has really settled: an
- * interceptor cannot know, as unsubscribing does not stop a running handler, and a handler that borrows nothing itself
- * may reach a `Borrowed` through its services. Prototypes belong to the process, so each handler is wrapped once, and
- * finds its application through the scope it runs in.
- */
-export function wrapHandlers(controller: abstract new (...args: never[]) => unknown): void {
-  for (
-    let prototype = controller.prototype as object | null;
-    prototype && prototype !== Object.prototype;
-    prototype = Object.getPrototypeOf(prototype) as object | null
-  ) {
-    for (const key of Reflect.ownKeys(prototype)) {
-      const descriptor = Reflect.getOwnPropertyDescriptor(prototype, key);
-      const handler: unknown = descriptor?.value;
-      if (typeof handler !== 'function' || wrapped.has(handler) || !Reflect.hasMetadata(PATH, handler))
-        continue;
-      if (key === 'constructor') continue;
-      const tracked = track(
-        handler as Handler,
-        answersByHand(prototype.constructor, key),
-        Reflect.hasMetadata(SSE, handler),
-      );
-      wrapped.add(tracked);
-      Object.defineProperty(prototype, key, { ...descriptor, value: tracked });
-    }
-  }
+/** What has to be known of a handler to know when it is done. */
+export interface HandlerFacts {
+  /** It answers by itself, with `@Res()` or `@Next()`. */
+  readonly byHand: boolean;
+  /** Its subscription may never complete by itself. */
+  readonly endless: boolean;
 }
 
-type Handler = (this: unknown, ...args: unknown[]) => unknown;
+const known = new WeakMap<object, HandlerFacts>();
 
-function track(handler: Handler, byHand: boolean, endless: boolean): Handler {
-  const answer = byHand ? 'by hand' : 'value';
-  const tracked: Handler = function (...args) {
-    const scope = anyScope();
-    return scope ? runHeld(scope, handler, this, args, endless, answer) : handler.apply(this, args);
-  };
-  Object.defineProperty(tracked, 'name', { value: handler.name, configurable: true });
-  Object.defineProperty(tracked, 'length', { value: handler.length, configurable: true });
-  for (const key of Reflect.getMetadataKeys(handler) as unknown[]) {
-    Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), tracked);
+export function factsOf(handler: object, instance: object): HandlerFacts {
+  let facts = known.get(handler);
+  if (!facts) {
+    const key = nameOf(handler, instance);
+    const byHand = key !== undefined && answersByHand(instance.constructor, key);
+    facts = { byHand, endless: Reflect.hasMetadata(SSE, handler) };
+    known.set(handler, facts);
   }
-  return tracked;
+  return facts;
+}
+
+/** By which name its class has a handler. Its function need not be called so: decorators and minifiers rename functions. */
+function nameOf(handler: object, instance: object): string | symbol | undefined {
+  for (
+    let owner: object | null = instance;
+    owner && owner !== Object.prototype;
+    owner = Object.getPrototypeOf(owner) as object | null
+  ) {
+    for (const key of Reflect.ownKeys(owner)) {
+      if (Reflect.getOwnPropertyDescriptor(owner, key)?.value === handler) return key;
+    }
+  }
+  // An agent that traces the application has put a function of its own around it.
+  const { name } = handler as { name?: unknown };
+  return typeof name === 'string' && name in instance ? name : undefined;
+}
+
+function answersByHand(controller: object, key: string | symbol): boolean {
+  if (Reflect.getMetadata(PASSTHROUGH, controller, key) === true) return false;
+  const routeArguments = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, key) ?? {}) as object;
+  return Object.keys(routeArguments).some(argument => ANSWERING.includes(argument.split(':')[0] ?? ''));
 }
 
 /**
  * Runs a handler and holds the scope until it has settled, and until what it returned is over. Every request comes here,
  * also one that borrows nothing, so there is no closure that is not needed then.
+ *
+ * @param handler resolves the parameters and calls the handler; asynchronous, as Nest makes it
+ * @param intercepted are there interceptors that get what it returns?
  */
-function runHeld(
+export function runHeld(
   scope: BorrowScope,
-  handler: Handler,
-  controller: unknown,
-  args: unknown[],
-  endless: boolean,
-  answer: 'by hand' | 'value',
-): unknown {
+  handler: () => Promise<unknown>,
+  { byHand, endless }: HandlerFacts,
+  intercepted: boolean,
+): Promise<unknown> {
   scope.enter();
-  let result: unknown;
-  try {
-    // Held by now: where the client has left, an answer by hand would end the scope here.
-    if (scope instanceof HttpScope) scope.answers(answer);
-    result = handler.apply(controller, args);
-  } catch (error) {
-    return failed(scope, error);
-  }
-  if (!isThenable(result)) return settled(scope, result, endless);
-  // Thenables of users may call back more than once; a promise does not.
-  const promise = result instanceof Promise ? (result as Promise<unknown>) : Promise.resolve(result);
-  return promise.then(
-    value => settled(scope, value, endless),
+  // Held by now: where the client has left, an answer by hand would end the scope here.
+  if (scope instanceof HttpScope) scope.answers(byHand ? 'by hand' : 'value');
+  return handler().then(
+    value => settled(scope, value, endless, intercepted),
     (error: unknown) => failed(scope, error),
   );
 }
 
-function settled(scope: BorrowScope, value: unknown, endless: boolean): unknown {
+function settled(scope: BorrowScope, value: unknown, endless: boolean, intercepted: boolean): unknown {
   try {
     if (typeof value !== 'object' || value === null) return value;
     // First the hold on the result, then the handler's own: the scope must not end between the two.
-    holdBody(scope, value);
-    return isObservable(value) ? watchEmissions(scope, value, endless) : value;
+    if (scope instanceof HttpScope) holdBody(scope, value);
+    return isObservable(value) ? watchEmissions(scope, value, endless, intercepted) : value;
   } finally {
     scope.leave();
   }
@@ -111,33 +98,26 @@ function watchEmissions(
   scope: BorrowScope,
   source: Observable<unknown>,
   endless: boolean,
+  intercepted: boolean,
 ): Observable<unknown> {
-  const http = scope instanceof HttpScope ? scope : undefined;
-  if (endless || !http) return holdWhileSubscribed(scope, source, { endless, audience: http });
+  if (!(scope instanceof HttpScope)) return holdWhileSubscribed(scope, source, { endless });
+  if (endless) return holdWhileSubscribed(scope, source, { endless, audience: scope });
+  let emitted = false;
   const watched = holdWhileSubscribed(scope, source, {
     emitted: value => {
+      emitted = true;
       holdBody(scope, value);
     },
     ended: how => {
-      http.observed(how);
+      scope.observed(how, emitted && intercepted);
     },
   });
-  http.answers('observable');
+  scope.answers('observable');
   return watched;
 }
 
-function holdBody(scope: BorrowScope, value: unknown): void {
-  const http = scope instanceof HttpScope ? scope : undefined;
-  const endUnread = holdWhileStreaming(scope, value, http);
-  if (endUnread) http?.streams(endUnread);
-}
-
-function answersByHand(controller: object, key: string | symbol): boolean {
-  if (Reflect.getMetadata(PASSTHROUGH, controller, key) === true) return false;
-  const routeArguments = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, key) ?? {}) as object;
-  return Object.keys(routeArguments).some(argument => ANSWERING.includes(argument.split(':')[0] ?? ''));
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+/** Holds the scope until a body that is streamed is over, whoever made it. */
+export function holdBody(scope: HttpScope, value: unknown): void {
+  const endUnread = holdWhileStreaming(scope, value, scope);
+  if (endUnread) scope.streams(endUnread);
 }

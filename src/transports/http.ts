@@ -1,62 +1,76 @@
-import type { EventEmitter } from 'node:events';
+import { Logger } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { BorrowScope, RequestAbortedError, currentScope, inScope, type ScopeHost } from '../scope/index.js';
+import type { Readable } from 'node:stream';
+import type { Lease } from '../engine/index.js';
+import {
+  BorrowScope,
+  RequestAbortedError,
+  attach,
+  attachedTo,
+  ofHost,
+  type AbandonedError,
+  type AnyPool,
+  type BorrowOptions,
+  type ScopeHost,
+} from '../scope/index.js';
+import { untilClosed } from './bodies.js';
+import { connectionOf, onceClosed } from './connections.js';
+import { Layers } from './layers.js';
+import { bodyOnItsWay } from './request-body.js';
 import type { EndUnread } from './watch.js';
-
-/** The parts of Nest's HTTP adapters that are needed; the same in NestJS 11 and 12. */
-export interface HttpAdapterLike {
-  getType(): string;
-  getInstance(): unknown;
-  use(handler: (request: IncomingMessage, response: ServerResponse, next: () => void) => void): unknown;
-  /** Fastify: is the middleware plugin there, or done without? Until then `use` queues. */
-  isMiddieRegistered?: boolean;
-}
-
-interface FastifyLike {
-  /** There when the middleware plugin is. */
-  use?: unknown;
-  addHook(
-    name: 'onRequest',
-    hook: (request: { raw: IncomingMessage }, reply: { raw: ServerResponse }, done: () => void) => void,
-  ): unknown;
-}
 
 export type Answer = 'value' | 'observable' | 'stream' | 'by hand';
 
 /**
- * The unit of work of one HTTP request. Its response is a hold, dropped at the earliest moment at which nothing of the
- * application can need the resources any more:
+ * The unit of work of one HTTP request, kept with the request. Its response is a hold, dropped at the earliest moment at
+ * which nothing of the application can need the resources any more:
  *
  * - a value: when the reply is handed to the platform (`res.end` is called). Not later, as a slow reader must not hold a
- *   database connection; and not earlier when the client leaves, as guards, interceptors and filters still run.
- * - an Observable that is running: likewise, or when the client leaves, who is then not answered. The subscription is a
- *   hold of its own. Once it is complete, its last value is a value.
- * - a stream: likewise, or when its source has closed, or the connection under it. The source is a hold of its own.
- * - by hand, with `@Res()`: when the response has finished, or the connection has closed.
+ *   database connection.
+ * - a stream: likewise, or when its source has closed. The source is a hold of its own.
+ * - by hand, with `@Res()`: when the response has finished.
+ *
+ * When the client leaves before that, the response is no hold any more, but a doubt: what is known to be at work holds
+ * the scope as ever (handlers, guards, filters, middleware that has returned a promise, Nest's own way through the
+ * request), and beyond that nobody can know. The doubt is cleared by `res.end`, by the end of Nest's way if it is Nest
+ * that answers, or by the end of all that was piped into the response.
  */
 export class HttpScope extends BorrowScope {
   private answer: Answer = 'value';
   private clientLeft = false;
   private responseOver: (() => void) | undefined = undefined;
+  /** Clears the doubt that there is since the client has left. */
+  private clearDoubt: (() => void) | undefined = undefined;
+  /** An interceptor may be at work with a value on a way that Nest has given up. */
+  private givenUpHalfWay = false;
   /** What the platform has made of Node's request, where it makes something of its own. */
   platformRequest: unknown = undefined;
+  /** What runs of the platform for this request. */
+  readonly layers = new Layers(this);
   /** Subscriptions that are of no use once the response is over. */
   private audience: Set<() => void> | undefined = undefined;
-  /** Ends the source of a streamed body that nobody has read. */
-  private endUnread: EndUnread | undefined = undefined;
+  /** End the sources of streamed bodies that nobody has read. */
+  private endsUnread: EndUnread[] | undefined = undefined;
+  /** Streams that are piped into the response and have not closed. */
+  private piped = 0;
 
   constructor(
     host: ScopeHost,
     private incoming: IncomingMessage | undefined,
     private response: ServerResponse | undefined,
+    outer?: BorrowScope,
   ) {
-    super(host);
+    super(host, outer);
   }
 
-  /** The scope that this code runs in, if it is that of this response. */
-  static of(response: ServerResponse, host: ScopeHost): HttpScope | undefined {
-    const scope = currentScope(host);
-    return scope instanceof HttpScope && scope.response === response ? scope : undefined;
+  /** The scope of a request, made where it has none of this application yet. */
+  static enter(host: ScopeHost, request: IncomingMessage, response: ServerResponse): HttpScope {
+    const innermost = attachedTo(request);
+    const known = ofHost(innermost, host);
+    if (known) return known as HttpScope;
+    const scope = new HttpScope(host, request, response, innermost);
+    attach(request, scope);
+    return scope;
   }
 
   override get request(): unknown {
@@ -69,18 +83,28 @@ export class HttpScope extends BorrowScope {
     return `${method} ${url.split('?', 1)[0] ?? ''}`;
   }
 
+  override borrow<T>(pool: AnyPool<T>, options?: BorrowOptions, key?: unknown): Promise<Lease<T>> {
+    const body = this.layers.reached || this.ended ? undefined : bodyOnItsWay(this.incoming);
+    if (!body) return super.borrow(pool, options, key);
+    return body.then(() => super.borrow(pool, options, key));
+  }
+
+  /** Is nobody at work in it, and nothing left to be answered? */
+  override get over(): boolean {
+    return super.over || (!this.held && this.isAnswered);
+  }
+
   /** Tells how the handler answers, as soon as that is known. The last handler that runs decides. */
   answers(answer: Answer): void {
     // One that answers by hand may return the stream that it has piped into the response.
     if (this.answer === 'by hand' && (answer === 'stream' || answer === 'observable')) return;
     this.answer = answer;
-    if (this.clientLeft && answer !== 'value') this.responseOver?.();
   }
 
-  /** The handler answers with a stream. */
+  /** The answer is a stream, whoever made it. */
   streams(endUnread: EndUnread): void {
     this.answers('stream');
-    this.endUnread = endUnread;
+    (this.endsUnread ??= []).push(endUnread);
     // Another answer has been given meanwhile: that of an outer `timeout()`.
     if (this.response?.writableEnded) endUnread();
   }
@@ -90,15 +114,28 @@ export class HttpScope extends BorrowScope {
     if (this.answer === 'stream' && this.response?.headersSent) this.responseOver?.();
   }
 
-  /** The handler's Observable is over: completed, failed, or given up, which is what Nest does when the client leaves. */
-  observed(how: 'to its end' | 'given up'): void {
-    if (how === 'given up' && this.isClientGone()) this.responseOver?.();
+  /**
+   * The handler's Observable is over: completed, failed, or given up, which is what Nest does when the client leaves.
+   *
+   * @param atWork interceptors may be at work with what it has emitted
+   */
+  observed(how: 'to its end' | 'given up', atWork: boolean): void {
+    if (how === 'given up' && this.isClientGone()) this.givenUpHalfWay ||= atWork;
     else if (this.answer === 'observable') this.answer = 'value';
   }
 
+  /** Nest has gone its way through this request, and its own code is done with it. */
+  wentItsWay(): void {
+    if (this.answer !== 'by hand' && !this.givenUpHalfWay) this.clearDoubt?.();
+  }
+
+  get hasLostItsClient(): boolean {
+    return this.clientLeft;
+  }
+
   /** Nothing can be sent any more: the response has ended, or its connection is gone. */
-  get over(): boolean {
-    return !this.response || this.response.writableEnded || this.isClientGone();
+  get unanswerable(): boolean {
+    return this.isAnswered || this.isClientGone();
   }
 
   /**
@@ -115,7 +152,8 @@ export class HttpScope extends BorrowScope {
 
   protected override open(): void {
     const { incoming, response } = this;
-    if (!incoming || !response || response.writableEnded || (response.destroyed && response.headersSent)) {
+    this.layers.hold();
+    if (!incoming || !response || response.writableEnded) {
       this.dismiss();
       return;
     }
@@ -129,33 +167,54 @@ export class HttpScope extends BorrowScope {
       this.dismiss();
     });
     const left = (): void => {
-      if (!response.writableEnded) {
-        // Its waiting acquires leave the queue at once. What it has borrowed stays until its handler is done with it.
+      if (!response.writableEnded && !this.clientLeft) {
         this.clientLeft = true;
+        // Its waiting acquires leave the queue at once. What it has borrowed stays as long as somebody may be at work.
         this.abandon(new RequestAbortedError());
-        if (this.answer === 'value' && !response.headersSent) return;
+        this.clearDoubt = this.doubt();
+        this.layers.clientLeft();
       }
-      over();
+      this.responseOver?.();
     };
     // The response of a pipelined request whose turn has not come gets no 'close' of its own.
     const forgetConnection = connection ? onceClosed(connection, left) : () => undefined;
     // Soon after it has finished, or when it never will. Over HTTP/2 one that was reset "finishes" too.
     response.once('close', left);
-    // Gone before the first borrow: nothing tells it again.
-    if (this.isClientGone()) left();
+    response.on('pipe', (source: Readable) => {
+      this.pipes(source);
+    });
 
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.end = ((...args: unknown[]) => {
       const result = end(...args);
-      if (this.answer !== 'by hand') over();
-      this.endUnread?.();
+      this.clearDoubt?.();
+      if (this.answer !== 'by hand') this.responseOver?.();
+      for (const endUnread of this.endsUnread ?? []) endUnread();
       return result;
     }) as ServerResponse['end'];
+    // Gone before the first borrow: nothing tells it again.
+    if (this.isClientGone()) left();
+  }
+
+  protected override abandoned(error: AbandonedError): void {
+    new Logger('PoolModule').warn(error.message);
   }
 
   protected override close(): void {
     // A connection that is kept alive has timers that were set in this scope, and keep it.
-    this.incoming = this.platformRequest = this.response = this.endUnread = undefined;
+    this.incoming = this.platformRequest = this.response = this.endsUnread = undefined;
+  }
+
+  /** Something is piped into the response: by hand, in middleware, or by a router that is mounted. */
+  private pipes(source: Readable): void {
+    // One that Nest sends is known, and what pipes it may be something that was put around it.
+    if (this.answer === 'stream') return;
+    this.piped++;
+    const drop = this.hold();
+    untilClosed(source)(this, () => {
+      if (--this.piped === 0) this.clearDoubt?.();
+      drop();
+    });
   }
 
   private dismiss(): void {
@@ -163,6 +222,10 @@ export class HttpScope extends BorrowScope {
     setImmediate(() => {
       for (const tell of this.audience ?? []) tell();
     });
+  }
+
+  private get isAnswered(): boolean {
+    return !this.response || this.response.writableEnded;
   }
 
   private isClientGone(): boolean {
@@ -173,65 +236,4 @@ export class HttpScope extends BorrowScope {
       (incoming && connectionOf(incoming)?.destroyed) === true
     );
   }
-}
-
-interface Connection extends EventEmitter {
-  readonly destroyed: boolean;
-}
-
-/** What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. */
-function connectionOf(request: IncomingMessage & { stream?: Connection }): Connection | undefined {
-  return request.httpVersionMajor >= 2 ? request.stream : request.socket;
-}
-
-/** Whom to tell that a connection has closed. */
-const watched = new WeakMap<Connection, Set<() => void>>();
-
-/** One listener for each connection, however many requests come over it, at once or one after the other. */
-function onceClosed(connection: Connection, closed: () => void): () => void {
-  const waiting = watched.get(connection) ?? watch(connection);
-  waiting.add(closed);
-  return () => {
-    waiting.delete(closed);
-  };
-}
-
-function watch(connection: Connection): Set<() => void> {
-  const waiting = new Set<() => void>();
-  watched.set(connection, waiting);
-  connection.once('close', () => {
-    for (const tell of waiting) tell();
-  });
-  return waiting;
-}
-
-/**
- * Lets every request of an application run in a scope of its own, entered before any middleware of the application.
- *
- * @param keys whether there are pools by key, which find it in the platform's own request
- */
-export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost, keys: boolean): void {
-  const enter = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
-    if (HttpScope.of(response, host)) next();
-    else inScope(new HttpScope(host, request, response), next);
-  };
-  if (adapter.getType() !== 'fastify') {
-    adapter.use(enter);
-    return;
-  }
-  const fastify = adapter.getInstance() as FastifyLike;
-  // Middleware runs in a hook that Nest has added before any provider could add one; this is the first middleware of it.
-  const withoutMiddleware = adapter.isMiddieRegistered === true && fastify.use === undefined;
-  if (!withoutMiddleware) adapter.use(enter);
-  // One hook more is most of what an application on Fastify would pay for requests that borrow nothing.
-  if (!withoutMiddleware && !keys) return;
-  // For `new FastifyAdapter({ skipMiddie: true })`. Otherwise it finds the scope that is there.
-  fastify.addHook('onRequest', (request, reply, done) => {
-    // As a rule the middleware has entered it.
-    const entered = HttpScope.of(reply.raw, host);
-    const scope = entered ?? new HttpScope(host, request.raw, reply.raw);
-    scope.platformRequest = request;
-    if (entered) done();
-    else inScope(scope, done);
-  });
 }

@@ -1,2 +1,5 @@
-export { wrapHandlers } from './handlers.js';
-export { HttpScope, enterHttpScopes, type HttpAdapterLike } from './http.js';
+export { probeCalls, watchCalls, watchFilters } from './calls.js';
+export { enterHttpScopes, type HttpAdapterLike } from './entry.js';
+export { scopeOfContext } from './executions.js';
+export { HttpScope } from './http.js';
+export { holdUntil } from './until.js';

@@ -1,0 +1,196 @@
+import type { ArgumentsHost, CanActivate, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import type { ExternalContextCreator } from '@nestjs/core';
+import { BorrowScope, anyScope, attach, inScope } from '../scope/index.js';
+import { scopeOfCall } from './executions.js';
+import { factsOf, runHeld } from './handlers.js';
+import { HttpScope } from './http.js';
+import { isThenable } from './until.js';
+
+// What all context creators of NestJS 11 and 12 call guards, interceptors and handlers through, whatever the transport. They
+// are classes of @nestjs/core that belong to the process, and say with each call what it is about. So nothing of the
+// application is replaced: a handler keeps its identity, its properties and its metadata.
+
+interface InterceptorsConsumer {
+  intercept(
+    interceptors: readonly NestInterceptor[] | undefined,
+    args: readonly unknown[],
+    instance: object,
+    handler: object,
+    next: () => Promise<unknown>,
+    type?: string,
+  ): Promise<unknown>;
+}
+
+interface GuardsConsumer {
+  tryActivate(
+    guards: readonly CanActivate[],
+    args: readonly unknown[],
+    instance: object,
+    handler: object,
+    type?: string,
+  ): Promise<boolean>;
+}
+
+interface ExceptionsHandler {
+  setCustomFilters(filters: readonly Filter[]): void;
+}
+interface Filter {
+  readonly func: (error: unknown, host: ArgumentsHost) => unknown;
+}
+
+/** What {@link watchCalls} needs of Nest's `ExternalContextCreator`, which does not tell it in its types. */
+interface Consumers {
+  readonly interceptorsConsumer?: Partial<InterceptorsConsumer>;
+  readonly guardsConsumer?: Partial<GuardsConsumer>;
+}
+
+const watched = new WeakSet();
+
+/**
+ * Sees every call that Nest makes of a guard, an interceptor or a handler: runs it in the scope it belongs to, and holds
+ * that scope until the handler has really settled. An interceptor cannot know, as unsubscribing does not stop a running
+ * handler; and a handler that borrows nothing itself may reach a `Borrowed` through its services.
+ *
+ * @throws Error when this version of NestJS has no such thing
+ */
+export function watchCalls(creator: ExternalContextCreator): void {
+  const { interceptorsConsumer, guardsConsumer } = creator as unknown as Consumers;
+  const interceptors = prototypeWith(interceptorsConsumer, 'intercept');
+  const guards = prototypeWith(guardsConsumer, 'tryActivate');
+  if (!watched.has(interceptors)) {
+    watched.add(interceptors);
+    watchHandlers(interceptors as InterceptorsConsumer);
+  }
+  if (!watched.has(guards)) {
+    watched.add(guards);
+    watchGuards(guards as GuardsConsumer);
+  }
+}
+
+/**
+ * As {@link watchCalls}, of exception filters, whose promises Nest does not wait for over HTTP.
+ *
+ * @param handlers the class of Nest's that calls them
+ */
+export function watchFilters(handlers: { prototype: object }): void {
+  const prototype = handlers.prototype as Partial<ExceptionsHandler>;
+  const set = prototype.setCustomFilters;
+  if (typeof set !== 'function' || watched.has(prototype)) return;
+  watched.add(prototype);
+  prototype.setCustomFilters = function (this: unknown, filters) {
+    set.call(this, Array.isArray(filters) ? filters.map(watchedFilter) : filters);
+  };
+}
+
+function watchHandlers(prototype: InterceptorsConsumer): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
+  const { intercept } = prototype;
+  prototype.intercept = function (interceptors, args, instance, handler, next, type = 'http') {
+    const scope = scopeOfCall(type, args);
+    if (!scope) return intercept.call(this, interceptors, args, instance, handler, next, type);
+    if (type === 'http') reach(scope);
+    const facts = factsOf(handler, instance);
+    const intercepted = interceptors !== undefined && interceptors.length > 0;
+    const held = (): Promise<unknown> =>
+      within(scope, () => runHeld(scope, next, facts, intercepted));
+    const around = intercepted ? interceptors.map(watchedInterceptor) : interceptors;
+    return within(scope, () => intercept.call(this, around, args, instance, handler, held, type));
+  };
+}
+
+function watchGuards(prototype: GuardsConsumer): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
+  const { tryActivate } = prototype;
+  prototype.tryActivate = function (guards, args, instance, handler, type = 'http') {
+    const scope = scopeOfCall(type, args);
+    if (!scope) return tryActivate.call(this, guards, args, instance, handler, type);
+    if (type === 'http') reach(scope);
+    return within(scope, () => tryActivate.call(this, guards, args, instance, handler, type));
+  };
+}
+
+const interceptorsSeen = new WeakMap<NestInterceptor, NestInterceptor>();
+
+/** An interceptor that is called in the scope it belongs to, also where the one before it went on from elsewhere. */
+function watchedInterceptor(interceptor: NestInterceptor): NestInterceptor {
+  let seen = interceptorsSeen.get(interceptor);
+  if (!seen) {
+    seen = {
+      intercept: (context: ExecutionContext, next) => {
+        const scope = scopeOfCall(context.getType<string>(), context.getArgs());
+        return scope
+          ? heldUntilSettled(scope, () => interceptor.intercept(context, next))
+          : interceptor.intercept(context, next);
+      },
+    };
+    interceptorsSeen.set(interceptor, seen);
+  }
+  return seen;
+}
+
+function watchedFilter(filter: Filter): Filter {
+  return {
+    ...filter,
+    func: (error, host) => {
+      const scope = scopeOfCall(host.getType<string>(), host.getArgs());
+      return scope ? heldUntilSettled(scope, () => filter.func(error, host)) : filter.func(error, host);
+    },
+  };
+}
+
+/** What is asynchronous is at work until it has settled, also when nobody waits for it any more. */
+function heldUntilSettled<R>(scope: BorrowScope, work: () => R): R {
+  const result = within(scope, work);
+  if (isThenable(result)) {
+    const drop = scope.hold();
+    result.then(drop, drop);
+  }
+  return result;
+}
+
+/** Runs what belongs to a scope in it. As a rule it runs there already. */
+export function within<R>(scope: BorrowScope, work: () => R): R {
+  return anyScope() === scope ? work() : inScope(scope, work);
+}
+
+function reach(scope: BorrowScope): void {
+  if (scope instanceof HttpScope) scope.layers.reach();
+}
+
+/**
+ * Has Nest call a handler of ours, and looks whether it was seen.
+ *
+ * @throws Error when Nest calls handlers in another way than the one that is watched
+ */
+export async function probeCalls(creator: ExternalContextCreator): Promise<void> {
+  const scope = new BorrowScope({ stopping: new AbortController().signal });
+  const request = {};
+  attach(request, scope);
+  let seen = false;
+  class Probe {
+    handle(): void {
+      seen = anyScope() === scope && scope.held;
+    }
+  }
+  const probe = new Probe();
+  const handle: () => void = Reflect.get(probe, 'handle');
+  // None of the application's guards, interceptors and filters has anything to do with it.
+  const options = { guards: false, interceptors: false, filters: false };
+  const call = creator.create(probe, handle, 'handle', '', undefined, undefined, undefined, options);
+  await call(request);
+  if (!seen) throw unknownNest('it calls handlers in another way than it did');
+}
+
+function prototypeWith(consumer: object | undefined, method: string): object {
+  const prototype = consumer && (Object.getPrototypeOf(consumer) as Record<string, unknown>);
+  if (typeof prototype?.[method] !== 'function') throw unknownNest(`its ${method}() is not where it was`);
+  return prototype;
+}
+
+/** It must not go unnoticed: without holds, resources would be given back too early. */
+function unknownNest(what: string): Error {
+  return new Error(
+    `nestjs-pool does not know this version of NestJS: ${what}. It could not tell when a handler is done with what it has ` +
+      'borrowed. Use NestJS 11 or 12, or a version of nestjs-pool that knows yours.',
+  );
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { attachedTo, type ScopeHost } from '../scope/index.js';
+import { within } from './calls.js';
+import { watchLayers } from './express-layers.js';
+import { watchRoutes, type FastifyLike } from './fastify-routes.js';
+import { holdBody } from './handlers.js';
+import { HttpScope } from './http.js';
+
+type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+
+/** The parts of Nest's HTTP adapters that are needed; the same in NestJS 11 and 12. */
+export interface HttpAdapterLike {
+  getType(): string;
+  getInstance(): unknown;
+  use(handler: Middleware): unknown;
+  reply(response: unknown, body: unknown, ...rest: unknown[]): unknown;
+  /** Fastify: is the middleware plugin there, or done without? Until then `use` queues. */
+  isMiddieRegistered?: boolean;
+}
+
+/**
+ * Lets every request of an application run in a scope of its own, entered before any middleware of the application, and
+ * entered again in each layer that is called from elsewhere.
+ *
+ * @param keys whether there are pools by key, which find it in the platform's own request
+ */
+export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost, keys: boolean): void {
+  const enter: Middleware = (request, response, next) => {
+    within(HttpScope.enter(host, request, response), next);
+  };
+  watchReplies(adapter);
+  if (adapter.getType() !== 'fastify') {
+    adapter.use(enter);
+    watchLayers(adapter.getInstance());
+    return;
+  }
+  const fastify = adapter.getInstance() as FastifyLike;
+  watchRoutes(adapter, fastify);
+  // Middleware runs in a hook that Nest has added before any provider could add one; this is the first middleware of it.
+  const withoutMiddleware = adapter.isMiddieRegistered === true && fastify.use === undefined;
+  if (!withoutMiddleware) adapter.use(enter);
+  // One hook more is most of what an application on Fastify would pay for requests that borrow nothing.
+  if (!withoutMiddleware && !keys) return;
+  // For `new FastifyAdapter({ skipMiddie: true })`. Otherwise it finds the scope that is there.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const scope = HttpScope.enter(host, request.raw, reply.raw);
+    scope.platformRequest = request;
+    within(scope, done);
+  });
+}
+
+interface Reply {
+  readonly raw?: ServerResponse;
+}
+
+/** What is really sent, whoever made it: also a stream that an interceptor or a filter has put in the place of a value. */
+function watchReplies(adapter: HttpAdapterLike): void {
+  const reply = adapter.reply.bind(adapter);
+  adapter.reply = (response, body, ...rest) => {
+    const { req } = (response as Reply).raw ?? (response as ServerResponse);
+    const scope = attachedTo(req);
+    if (scope instanceof HttpScope) holdBody(scope, body);
+    return reply(response, body, ...rest);
+  };
+}

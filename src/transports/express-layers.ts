@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Logger } from '@nestjs/common';
+import { attachedTo } from '../scope/index.js';
+import { within } from './calls.js';
+import { HttpScope } from './http.js';
+
+type Next = (error?: unknown) => void;
+type Handle = (request: IncomingMessage, response: ServerResponse, next: Next) => unknown;
+type ErrorHandle = (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => unknown;
+
+/** What Express runs one after the other for a request: middleware, routers, and the handlers of routes. */
+interface Layer {
+  readonly handle: Handle | ErrorHandle;
+  handleRequest(request: IncomingMessage, response: ServerResponse, next: Next): void;
+  handleError(error: unknown, request: IncomingMessage, response: ServerResponse, next: Next): void;
+  /** The same layer, whose function tells what it returns. */
+  [TELLING]?: Layer;
+}
+
+const TELLING = Symbol('nestjs-pool.telling');
+const watched = new WeakSet<Layer>();
+
+/**
+ * Runs each layer of Express in the scope of its request, whatever context the layer before it has gone on in, and tells
+ * the scope of the promises that they return.
+ *
+ * @param express has a layer already
+ */
+export function watchLayers(express: unknown): void {
+  const { router } = express as { router?: { stack?: Layer[] } };
+  const layer = router?.stack?.at(-1);
+  const prototype = layer && (Object.getPrototypeOf(layer) as Layer);
+  if (typeof prototype?.handleRequest !== 'function' || typeof prototype.handleError !== 'function') {
+    new Logger('PoolModule').warn(
+      'This version of Express runs its layers in a way that is not known here: middleware that loses the ' +
+        'AsyncLocalStorage context is not put right, and asynchronous middleware is not waited for.',
+    );
+    return;
+  }
+  if (watched.has(prototype)) return;
+  watched.add(prototype);
+  const { handleRequest, handleError } = prototype;
+  prototype.handleRequest = function (request, response, next) {
+    const scope = attachedTo(request);
+    if (!scope) handleRequest.call(this, request, response, next);
+    else within(scope, () => handleRequest.call(telling(this), request, response, next));
+  };
+  prototype.handleError = function (error, request, response, next) {
+    const scope = attachedTo(request);
+    if (!scope) handleError.call(this, error, request, response, next);
+    else within(scope, () => handleError.call(telling(this), error, request, response, next));
+  };
+}
+
+/** Made once for each layer, as long as nobody puts another function in. */
+function telling(layer: Layer): Layer {
+  const known = layer[TELLING];
+  if (known && originals.get(known) === layer.handle) return known;
+  const { handle } = layer;
+  // Express tells what handles errors by the number of parameters.
+  const value = handle.length > 3 ? tellingErrorHandle(handle as ErrorHandle) : tellingHandle(handle as Handle);
+  const made = Object.create(layer, { handle: { value } }) as Layer;
+  originals.set(made, handle);
+  layer[TELLING] = made;
+  return made;
+}
+
+const originals = new WeakMap<Layer, Layer['handle']>();
+
+function tellingHandle(handle: Handle): Handle {
+  return (request, response, next) =>
+    told(request, () => handle(request, response, next));
+}
+
+function tellingErrorHandle(handle: ErrorHandle): ErrorHandle {
+  return (error, request, response, next) =>
+    told(request, () => handle(error, request, response, next));
+}
+
+function told(request: IncomingMessage, run: () => unknown): unknown {
+  const scope = attachedTo(request);
+  return scope instanceof HttpScope ? scope.layers.run(run) : run();
+}

@@ -1,0 +1,90 @@
+import type { HttpScope } from './http.js';
+import { isThenable } from './until.js';
+
+/** A layer that has returned a promise. */
+interface Work {
+  readonly layer: number;
+  readonly settled: PromiseLike<unknown>;
+  /** Set while it holds the scope. */
+  drop: (() => void) | undefined;
+}
+
+/**
+ * What a platform runs for one request, layer after layer: middleware, routers, and the route that is Nest's own way
+ * through guards, interceptors, handler and filters. Who returns a promise is at work until that has settled, and holds
+ * the scope as long. Not so Nest: what it runs has holds of its own, and its way goes on for a moment after the answer.
+ */
+export class Layers {
+  /** So many have begun. */
+  private begun = 0;
+  /** The one that is Nest's. */
+  private route = 0;
+  /** When Nest has gone its way. */
+  private way: PromiseLike<unknown> | undefined = undefined;
+  /** Of a scope that has borrowed nothing yet; nothing is kept of layers that are not asynchronous. */
+  private works: Work[] | undefined = undefined;
+  private holding = false;
+
+  constructor(private readonly scope: HttpScope) {}
+
+  /** Has Nest got to one of its routes? */
+  get reached(): boolean {
+    return this.route > 0;
+  }
+
+  /** Runs a layer. */
+  run<R>(work: () => R): R {
+    const layer = ++this.begun;
+    const result = work();
+    if (isThenable(result)) this.returned(layer, result);
+    return result;
+  }
+
+  private returned(layer: number, result: PromiseLike<unknown>): void {
+    if (layer === this.route) {
+      this.way = result;
+      if (this.scope.hasLostItsClient) this.holdWay();
+      return;
+    }
+    const work: Work = { layer, settled: result, drop: undefined };
+    if (this.holding) this.holdWork(work);
+    (this.works ??= []).push(work);
+  }
+
+  /** Nest has got to one of its routes, in the layer that has begun last. */
+  reach(): void {
+    if (this.route === this.begun) return;
+    this.route = this.begun;
+    // Already returned: the providers of this request had to be made first.
+    const work = this.works?.find(({ layer }) => layer === this.route);
+    if (!work) return;
+    this.way = work.settled;
+    if (this.scope.hasLostItsClient) this.holdWay();
+    work.drop?.();
+  }
+
+  /** From now on there is something to give back. */
+  hold(): void {
+    this.holding = true;
+    for (const work of this.works ?? []) this.holdWork(work);
+  }
+
+  /** Nobody will be answered: now the end of Nest's way is what there is to wait for. */
+  clientLeft(): void {
+    if (this.way) this.holdWay();
+  }
+
+  private holdWork(work: Work): void {
+    const drop = (work.drop = this.scope.hold());
+    work.settled.then(drop, drop);
+  }
+
+  private holdWay(): void {
+    const drop = this.scope.hold();
+    this.way?.then(outcome => {
+      // Nest returns the response where it has left the answer to an exception filter.
+      if (outcome === undefined) this.scope.wentItsWay();
+      drop();
+    }, drop);
+  }
+}
