@@ -10,6 +10,12 @@ export interface PoolModuleOptions {
    * resources away. Default 10 000.
    */
   shutdownTimeout?: number;
+  /**
+   * Milliseconds that an answer has to be ended (`response.end()`) when its client has left and nobody can know whether
+   * work still goes on, as with callbacks of a handler that answers by hand. What the request has borrowed is not lent to
+   * anybody else until then, and destroyed after that. `Infinity` waits for ever. Default 1 000.
+   */
+  abandonedTimeout?: number;
   /** Say through Nest's Logger what an operator must know. Default true. */
   log?: boolean;
 }
@@ -23,6 +29,7 @@ export interface PoolModuleRootOptions extends PoolModuleOptions {
 /** @throws TypeError naming what is wrong */
 export function checkModuleOptions(options: PoolModuleOptions): void {
   checkMilliseconds('shutdownTimeout is', options.shutdownTimeout);
+  checkMilliseconds('abandonedTimeout is', options.abandonedTimeout);
   if (options.defaults) checkStart('defaults', options.defaults);
   if (options.defaults && 'name' in options.defaults) {
     throw new TypeError('PoolModule: defaults cannot have a name; every pool has its own.');

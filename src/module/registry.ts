@@ -63,6 +63,11 @@ export class PoolRegistry implements ScopeHost {
     return this.options.shutdownTimeout ?? 10_000;
   }
 
+  /** @internal */
+  get abandonedTimeout(): number | undefined {
+    return this.options.abandonedTimeout;
+  }
+
   /** Aborted when subscriptions that would keep the application from stopping have to end. */
   get stopping(): AbortSignal {
     return this.stop.signal;

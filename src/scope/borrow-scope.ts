@@ -25,8 +25,10 @@ export interface ScopeHost {
   readonly abandonedTimeout?: number | undefined;
 }
 
-/** What a scope does by default with doubts that nobody clears: see {@link BorrowScope.doubt}. */
-export const ABANDONED_TIMEOUT = 1_000;
+const ABANDONED_TIMEOUT = 1_000;
+
+/** The longest delay setTimeout takes; a longer one would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Why a queueing acquire was aborted: the error it becomes is made where the pool is known. */
 const SCOPE_IS_OVER = new Error('the borrow scope has ended');
@@ -266,14 +268,20 @@ export class BorrowScope {
   private endWhenIdle(): void {
     if (this.holds > 0 || !this.opened || this.ended) return;
     if (this.doubts > 0 && !this.vouched && this.leases !== undefined) {
-      const { abandonedTimeout = ABANDONED_TIMEOUT } = this.host;
-      this.patience ??= setTimeout(() => {
-        this.patience = undefined;
-        if (this.holds === 0) this.end(new AbandonedError(String(this), abandonedTimeout));
-      }, abandonedTimeout).unref();
+      this.patience ??= this.beginToLosePatience();
       return;
     }
     this.end();
+  }
+
+  private beginToLosePatience(): NodeJS.Timeout | undefined {
+    const { abandonedTimeout = ABANDONED_TIMEOUT } = this.host;
+    if (abandonedTimeout > LONGEST_TIMER) return undefined;
+    const timer = setTimeout(() => {
+      this.patience = undefined;
+      if (this.holds === 0) this.end(new AbandonedError(String(this), abandonedTimeout));
+    }, abandonedTimeout);
+    return timer.unref();
   }
 
   /** @param abandoned why what was borrowed is to be destroyed, if it is */

@@ -1,10 +1,10 @@
 import type { ArgumentsHost, CanActivate, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import type { ExternalContextCreator } from '@nestjs/core';
+import { isObservable, tap } from 'rxjs';
 import { BorrowScope, anyScope, attach, inScope } from '../scope/index.js';
 import { scopeOfCall } from './executions.js';
-import { factsOf, runHeld } from './handlers.js';
+import { factsOf, holdBody, runHeld } from './handlers.js';
 import { HttpScope } from './http.js';
-import { isThenable } from './until.js';
 
 // What all context creators of NestJS 11 and 12 call guards, interceptors and handlers through, whatever the transport. They
 // are classes of @nestjs/core that belong to the process, and say with each call what it is about. So nothing of the
@@ -93,9 +93,21 @@ function watchHandlers(prototype: InterceptorsConsumer): void {
     const intercepted = interceptors !== undefined && interceptors.length > 0;
     const held = (): Promise<unknown> =>
       within(scope, () => runHeld(scope, next, facts, intercepted));
-    const around = intercepted ? interceptors.map(watchedInterceptor) : interceptors;
-    return within(scope, () => intercept.call(this, around, args, instance, handler, held, type));
+    if (!intercepted) return within(scope, () => intercept.call(this, interceptors, args, instance, handler, held, type));
+    const around = interceptors.map(watchedInterceptor);
+    const result = within(scope, () => intercept.call(this, around, args, instance, handler, held, type));
+    return facts.endless ? result : result.then(answer => watchAnswer(scope, answer));
   };
+}
+
+/** What interceptors hand back is sent: it may be a stream that one of them has made. */
+function watchAnswer(scope: BorrowScope, answer: unknown): unknown {
+  if (!(scope instanceof HttpScope) || !isObservable(answer)) return answer;
+  return answer.pipe(
+    tap(value => {
+      holdBody(scope, value);
+    }),
+  );
 }
 
 function watchGuards(prototype: GuardsConsumer): void {
@@ -133,19 +145,21 @@ function watchedFilter(filter: Filter): Filter {
     ...filter,
     func: (error, host) => {
       const scope = scopeOfCall(host.getType<string>(), host.getArgs());
+      if (scope instanceof HttpScope) scope.filters();
       return scope ? heldUntilSettled(scope, () => filter.func(error, host)) : filter.func(error, host);
     },
   };
 }
 
 /** What is asynchronous is at work until it has settled, also when nobody waits for it any more. */
-function heldUntilSettled<R>(scope: BorrowScope, work: () => R): R {
+function heldUntilSettled<R>(scope: BorrowScope, work: () => R | Promise<R>): R | Promise<R> {
   const result = within(scope, work);
-  if (isThenable(result)) {
-    const drop = scope.hold();
-    result.then(drop, drop);
-  }
-  return result;
+  if (!(result instanceof Promise)) return result;
+  scope.enter();
+  // In the place of the promise: a rejection that nobody handles stays one.
+  return result.finally(() => {
+    scope.leave();
+  });
 }
 
 /** Runs what belongs to a scope in it. As a rule it runs there already. */

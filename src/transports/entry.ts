@@ -53,13 +53,13 @@ interface Reply {
   readonly raw?: ServerResponse;
 }
 
-/** What is really sent, whoever made it: also a stream that an interceptor or a filter has put in the place of a value. */
+/** What is really sent, also by an exception filter; of a stream that is known, Nest may send another that reads it. */
 function watchReplies(adapter: HttpAdapterLike): void {
   const reply = adapter.reply.bind(adapter);
   adapter.reply = (response, body, ...rest) => {
     const { req } = (response as Reply).raw ?? (response as ServerResponse);
     const scope = attachedTo(req);
-    if (scope instanceof HttpScope) holdBody(scope, body);
+    if (scope instanceof HttpScope && !scope.isStreaming) holdBody(scope, body);
     return reply(response, body, ...rest);
   };
 }

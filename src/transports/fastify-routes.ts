@@ -74,6 +74,13 @@ function watched(middleware: unknown): unknown {
   return function (this: unknown, request: IncomingMessage, ...rest: unknown[]) {
     const scope = attachedTo(request);
     if (!(scope instanceof HttpScope)) return run.call(this, request, ...rest);
-    return within(scope, () => scope.layers.run(() => run.call(this, request, ...rest)));
+    const result = within(scope, () => scope.layers.run(() => run.call(this, request, ...rest)));
+    // Nobody handles a rejection there, and that it is watched must not hide it.
+    if (result instanceof Promise) result.then(undefined, rethrow);
+    return result;
   };
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

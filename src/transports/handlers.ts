@@ -118,6 +118,7 @@ function watchEmissions(
 
 /** Holds the scope until a body that is streamed is over, whoever made it. */
 export function holdBody(scope: HttpScope, value: unknown): void {
+  if (typeof value !== 'object' || value === null || scope.knows(value)) return;
   const endUnread = holdWhileStreaming(scope, value, scope);
   if (endUnread) scope.streams(endUnread);
 }

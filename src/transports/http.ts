@@ -33,7 +33,7 @@ export type Answer = 'value' | 'observable' | 'stream' | 'by hand';
  * When the client leaves before that, the response is no hold any more, but a doubt: what is known to be at work holds
  * the scope as ever (handlers, guards, filters, middleware that has returned a promise, Nest's own way through the
  * request), and beyond that nobody can know. The doubt is cleared by `res.end`, by the end of Nest's way if it is Nest
- * that answers, or by the end of all that was piped into the response.
+ * that answers, or by the end of all that was piped into the response. There is none about a stream that Nest sends.
  */
 export class HttpScope extends BorrowScope {
   private answer: Answer = 'value';
@@ -41,8 +41,11 @@ export class HttpScope extends BorrowScope {
   private responseOver: (() => void) | undefined = undefined;
   /** Clears the doubt that there is since the client has left. */
   private clearDoubt: (() => void) | undefined = undefined;
-  /** An interceptor may be at work with a value on a way that Nest has given up. */
-  private givenUpHalfWay = false;
+  /** Has Nest given up on its way through this request? `unsure` where interceptors may still be at work on it. */
+  private givenUp: 'no' | 'unsure' | 'yes' = 'no';
+  private filtered = false;
+  /** The bodies whose end is known. */
+  private bodies: WeakSet<object> | undefined = undefined;
   /** What the platform has made of Node's request, where it makes something of its own. */
   platformRequest: unknown = undefined;
   /** What runs of the platform for this request. */
@@ -86,7 +89,13 @@ export class HttpScope extends BorrowScope {
   override borrow<T>(pool: AnyPool<T>, options?: BorrowOptions, key?: unknown): Promise<Lease<T>> {
     const body = this.layers.reached || this.ended ? undefined : bodyOnItsWay(this.incoming);
     if (!body) return super.borrow(pool, options, key);
-    return body.then(() => super.borrow(pool, options, key));
+    const lease = body.then(() => {
+      if (this.isClientGone()) throw new RequestAbortedError();
+      return super.borrow(pool, options, key);
+    });
+    // As with every borrow: who forgets to await it does not end the process.
+    lease.catch(() => undefined);
+    return lease;
   }
 
   /** Is nobody at work in it, and nothing left to be answered? */
@@ -101,12 +110,25 @@ export class HttpScope extends BorrowScope {
     this.answer = answer;
   }
 
+  /** Is the end of this body known already? From now on it is. */
+  knows(body: object): boolean {
+    const bodies = (this.bodies ??= new WeakSet());
+    if (bodies.has(body)) return true;
+    bodies.add(body);
+    return false;
+  }
+
   /** The answer is a stream, whoever made it. */
   streams(endUnread: EndUnread): void {
     this.answers('stream');
     (this.endsUnread ??= []).push(endUnread);
     // Another answer has been given meanwhile: that of an outer `timeout()`.
     if (this.response?.writableEnded) endUnread();
+  }
+
+  /** Is it known what will be streamed? */
+  get isStreaming(): boolean {
+    return this.answer === 'stream';
   }
 
   /** The source of a streamed body has closed. The rest of it may wait for a slow reader, and needs nothing any more. */
@@ -120,13 +142,31 @@ export class HttpScope extends BorrowScope {
    * @param atWork interceptors may be at work with what it has emitted
    */
   observed(how: 'to its end' | 'given up', atWork: boolean): void {
-    if (how === 'given up' && this.isClientGone()) this.givenUpHalfWay ||= atWork;
-    else if (this.answer === 'observable') this.answer = 'value';
+    if (how === 'to its end') {
+      if (this.answer === 'observable') this.answer = 'value';
+    } else if (this.isClientGone()) {
+      this.givenUp = atWork ? 'unsure' : 'yes';
+      if (!atWork) this.clearDoubt?.();
+      // Its way may never end on Fastify, over HTTP/2: it waits there for the end of the response.
+      this.layers.dropWay?.();
+      this.loseClient();
+    }
+  }
+
+  /** An exception filter answers, maybe from callbacks. */
+  filters(): void {
+    this.filtered = true;
+    this.layers.dropWay?.();
+  }
+
+  /** Does Nest answer at the end of its way through this request, so that this end tells something? */
+  get isNestToAnswer(): boolean {
+    return this.answer !== 'by hand' && !this.filtered && this.givenUp === 'no';
   }
 
   /** Nest has gone its way through this request, and its own code is done with it. */
   wentItsWay(): void {
-    if (this.answer !== 'by hand' && !this.givenUpHalfWay) this.clearDoubt?.();
+    if (this.isNestToAnswer) this.clearDoubt?.();
   }
 
   get hasLostItsClient(): boolean {
@@ -167,14 +207,8 @@ export class HttpScope extends BorrowScope {
       this.dismiss();
     });
     const left = (): void => {
-      if (!response.writableEnded && !this.clientLeft) {
-        this.clientLeft = true;
-        // Its waiting acquires leave the queue at once. What it has borrowed stays as long as somebody may be at work.
-        this.abandon(new RequestAbortedError());
-        this.clearDoubt = this.doubt();
-        this.layers.clientLeft();
-      }
-      this.responseOver?.();
+      if (response.writableEnded) this.responseOver?.();
+      else this.loseClient();
     };
     // The response of a pipelined request whose turn has not come gets no 'close' of its own.
     const forgetConnection = connection ? onceClosed(connection, left) : () => undefined;
@@ -188,12 +222,27 @@ export class HttpScope extends BorrowScope {
     response.end = ((...args: unknown[]) => {
       const result = end(...args);
       this.clearDoubt?.();
+      this.layers.dropWay?.();
       if (this.answer !== 'by hand') this.responseOver?.();
       for (const endUnread of this.endsUnread ?? []) endUnread();
       return result;
     }) as ServerResponse['end'];
     // Gone before the first borrow: nothing tells it again.
     if (this.isClientGone()) left();
+  }
+
+  private loseClient(): void {
+    if (!this.clientLeft) {
+      this.clientLeft = true;
+      // Its waiting acquires leave the queue at once. What it has borrowed stays as long as somebody may be at work.
+      this.abandon(new RequestAbortedError());
+      // Of a stream it is known when its source has closed. Is the response over, there is nothing left to know.
+      if (this.answer !== 'stream' && this.responseOver && this.givenUp !== 'yes') {
+        this.clearDoubt = this.doubt();
+        this.layers.clientLeft();
+      }
+    }
+    this.responseOver?.();
   }
 
   protected override abandoned(error: AbandonedError): void {
@@ -207,14 +256,16 @@ export class HttpScope extends BorrowScope {
 
   /** Something is piped into the response: by hand, in middleware, or by a router that is mounted. */
   private pipes(source: Readable): void {
-    // One that Nest sends is known, and what pipes it may be something that was put around it.
-    if (this.answer === 'stream') return;
+    // What Nest sends is known, and this may be something that was put around it.
+    if (this.layers.reached && this.answer !== 'by hand') return;
     this.piped++;
     const drop = this.hold();
     untilClosed(source)(this, () => {
       if (--this.piped === 0) this.clearDoubt?.();
       drop();
     });
+    // `pipe` leaves it open when the client leaves, and nobody would ever read on.
+    this.response?.once('close', () => setImmediate(endOrphan, source));
   }
 
   private dismiss(): void {
@@ -236,4 +287,9 @@ export class HttpScope extends BorrowScope {
       (incoming && connectionOf(incoming)?.destroyed) === true
     );
   }
+}
+
+/** Ends a source that is read by nobody any more; who reads it by other means than the pipe that has ended keeps it. */
+function endOrphan(source: Readable): void {
+  if (source.readableFlowing === false && !source.closed && source.listenerCount('readable') === 0) source.destroy();
 }

@@ -24,6 +24,8 @@ export class Layers {
   /** Of a scope that has borrowed nothing yet; nothing is kept of layers that are not asynchronous. */
   private works: Work[] | undefined = undefined;
   private holding = false;
+  /** Lets go of Nest's way, where there is nothing to wait for on it any more. */
+  dropWay: (() => void) | undefined = undefined;
 
   constructor(private readonly scope: HttpScope) {}
 
@@ -80,10 +82,11 @@ export class Layers {
   }
 
   private holdWay(): void {
-    const drop = this.scope.hold();
-    this.way?.then(outcome => {
-      // Nest returns the response where it has left the answer to an exception filter.
-      if (outcome === undefined) this.scope.wentItsWay();
+    // On Fastify it goes on until the response has finished, which one that is answered by hand may never have.
+    if (!this.scope.isNestToAnswer) return;
+    const drop = (this.dropWay = this.scope.hold());
+    this.way?.then(() => {
+      this.scope.wentItsWay();
       drop();
     }, drop);
   }

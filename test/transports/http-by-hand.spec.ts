@@ -34,22 +34,9 @@ describe.each(PLATFORMS)('an answer by hand on %s', platform => {
       expect(await (await exchange).finished).toEqual({ before: 1, after: 0 });
     });
 
-    it.each(['by-hand', 'big-by-hand'])(
-      'gives its resource back when its client leaves half-way (%s)',
-      async path => {
-        const call = rig.call(way, path);
-        await call.firstBytes();
-        await nextTurn();
-        expect(rig.leased()).toBe(1);
-        call.leave();
-        await rig.clientsGone();
-        expect(rig.leased()).toBe(0);
-      },
-    );
-
-    it('gives its resource back when it is never ended and its client leaves', async () => {
-      const call = rig.call(way, 'never');
-      await rig.stage.reached('left alone');
+    it('gives its resource back when all has been handed over and its client leaves half-way', async () => {
+      const call = rig.call(way, 'big-by-hand');
+      await call.firstBytes();
       await nextTurn();
       expect(rig.leased()).toBe(1);
       call.leave();
@@ -57,12 +44,59 @@ describe.each(PLATFORMS)('an answer by hand on %s', platform => {
       expect(rig.leased()).toBe(0);
     });
 
+    it('has its resource until it is ended also when its client has left half-way', async () => {
+      const call = rig.call(way, 'by-hand');
+      await call.firstBytes();
+      call.leave();
+      await rig.clientsGone();
+      expect(rig.leased()).toBe(1);
+      rig.stage.open('by-hand');
+      await rig.allBack();
+      expect(rig.pool.stats().totals).toMatchObject({ released: 1, destroyed: 0 });
+    });
+
+    it.each(['piped-by-hand', 'pipeline-by-hand'])(
+      'has its resource until what is piped into it has closed when its client leaves half-way (%s)',
+      async path => {
+        const call = rig.call(way, path);
+        await call.firstBytes();
+        call.leave();
+        await rig.stage.reached('source');
+        await nextTurn();
+        expect(rig.leased()).toBe(1);
+        rig.stage.open('source');
+        await rig.stage.reached('closed');
+        await rig.allBack();
+        expect(rig.pool.stats().totals).toMatchObject({ released: 1, destroyed: 0 });
+      },
+    );
+
     it('has its resource until the response has finished that a filter gives for its error', async () => {
       const exchange = rig.nextExchange();
       expect((await rig.call(way, 'throw-by-hand').answer()).status).toBe(500);
       expect(await (await exchange).finished).toEqual({ before: 1, after: 0 });
     });
   });
+});
+
+describe.each(PLATFORMS)('an answer by hand on %s that is never ended', platform => {
+  const rig = borrowingRig(platform, { controllers: byHandControllers, abandonedTimeout: 50 });
+
+  it.each(WAYS)(
+    'has its resource destroyed, and never lent to anybody, when its client leaves (%s)',
+    async way => {
+      const call = rig.call(way, 'never');
+      await rig.stage.reached('left alone');
+      await nextTurn();
+      expect(rig.leased()).toBe(1);
+      call.leave();
+      await rig.allBack();
+      expect(rig.pool.stats().totals.destroyedBy).toEqual({ caller: 1 });
+      expect(rig.logged).toContainEqual(
+        expect.stringMatching(/^warn: GET \/\w+\/never: the client has left, .*scopes\.until/),
+      );
+    },
+  );
 });
 
 describe('a handler on Express that calls next()', () => {

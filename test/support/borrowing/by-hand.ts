@@ -1,7 +1,8 @@
 import { Controller, Get, Next, Res, type Type } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { Readable, pipeline } from 'node:stream';
 import { Borrower, Given, WAYS } from './services.js';
+import { StagedSource } from './sources.js';
 import type { Thing } from './thing.js';
 
 /** A response as Express gives it, or as Fastify does, around Node's own. */
@@ -51,6 +52,20 @@ export const byHandControllers = WAYS.map((way): Type => {
         });
       });
       return source;
+    }
+
+    @Get('piped-by-hand')
+    async pipedByHand(@Res() response: Answer, @Given(way) given?: Thing): Promise<void> {
+      (await this.source(given)).pipe(nodes(response));
+    }
+
+    @Get('pipeline-by-hand')
+    async pipelineByHand(@Res() response: Answer, @Given(way) given?: Thing): Promise<void> {
+      pipeline(await this.source(given), nodes(response), () => undefined);
+    }
+
+    private async source(given?: Thing): Promise<Readable> {
+      return new StagedSource({ stage: this.stage, thing: await this.thing(given), failsAt: NaN });
     }
 
     @Get('never')

@@ -21,6 +21,8 @@ export interface RigOptions {
   readonly providers?: readonly Provider[];
   /** The pool is of one thing, unless these say otherwise. */
   readonly pool?: Partial<PoolDefinition<Thing>>;
+  /** Of the module. */
+  readonly abandonedTimeout?: number;
   readonly imports?: NonNullable<ModuleMetadata['imports']>;
   readonly prepare?: (app: INestApplication, rig: BorrowingRig) => unknown;
   readonly application?: NestApplicationOptions;
@@ -75,13 +77,20 @@ export class BorrowingRig {
       providers = [],
       imports = [],
       pool,
+      abandonedTimeout,
       prepare,
       application,
     } = typeof options === 'function' ? options() : options;
     this.running = await serve(
       typeof this.platform === 'function' ? this.platform() : this.platform,
       {
-        imports: [...imports, PoolModule.forRoot({ pools: [thingsWith(pool)] })],
+        imports: [
+          ...imports,
+          PoolModule.forRoot({
+            pools: [thingsWith(pool)],
+            ...(abandonedTimeout !== undefined && { abandonedTimeout }),
+          }),
+        ],
         controllers: [...controllers],
         providers: [{ provide: Stage, useValue: this.stage }, Repository, Service, Facade, ...providers],
       },
@@ -114,8 +123,12 @@ export class BorrowingRig {
     return Number(new URL(this.running.url).port);
   }
 
+  get logged(): readonly string[] {
+    return this.running.log.lines;
+  }
+
   get loggedErrors(): readonly string[] {
-    return this.running.log.lines.filter(line => line.startsWith('error'));
+    return this.logged.filter(line => line.startsWith('error'));
   }
 
   url(...path: string[]): string {
