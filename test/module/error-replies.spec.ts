@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { ArgumentsHost } from '@nestjs/common';
+import { Logger, type ArgumentsHost } from '@nestjs/common';
 import { ExternalContextCreator } from '@nestjs/core';
 import { firstValueFrom, type Observable } from 'rxjs';
 import {
@@ -16,7 +16,7 @@ import {
 } from '../../src/index.js';
 import { failureOf } from '../support/follow.js';
 import { BACKEND_TEXT, InVain, failingPools } from '../support/failing-pools.js';
-import { forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
+import { LogBook, forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
 
 const stats = {} as PoolStats;
 const ERRORS = [
@@ -43,8 +43,9 @@ describe('describeCapacityError', () => {
   });
 });
 
+const host = (type: string): ArgumentsHost => ({ getType: () => type }) as ArgumentsHost;
+
 describe('PoolExceptionFilter, of a request that nobody waits for any more,', () => {
-  const host = (type: string): ArgumentsHost => ({ getType: () => type }) as ArgumentsHost;
   const filter = new PoolExceptionFilter();
 
   it('answers a microservice with CANCELLED', async () => {
@@ -65,6 +66,29 @@ describe('PoolExceptionFilter, of a request that nobody waits for any more,', ()
         cause,
       }),
     );
+  });
+});
+
+describe('PoolExceptionFilter in a microservice', () => {
+  const log = new LogBook();
+
+  afterEach(() => {
+    forgetLoggers();
+    log.lines.length = 0;
+  });
+
+  it.each([
+    [
+      'a deadlock once, as an error',
+      new PoolDeadlockError('items', 'deadlock', stats, []),
+      ['error: deadlock'],
+    ],
+    ['what a pool could not serve', new PoolTimeoutError('items', 'late'), ['warn: late']],
+    ['nothing of clients that have left', new RequestAbortedError(), []],
+  ])('logs %s', (_, error, lines) => {
+    Logger.overrideLogger(log);
+    new PoolExceptionFilter().catch(error, host('rpc'));
+    expect(log.lines).toEqual(lines);
   });
 });
 
