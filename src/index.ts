@@ -23,9 +23,11 @@ export { InjectBorrowed, InjectPool } from './module/inject.decorators.js';
 export { BorrowScopes } from './module/borrow-scopes.js';
 export { PoolRegistry } from './module/registry.js';
 export { getBorrowedToken, getPoolToken } from './module/tokens.js';
-export { toHttpException } from './module/http-errors.js';
+export { describeCapacityError, type CapacityErrorDescription } from './module/capacity-errors.js';
+export { PoolExceptionFilter, toHttpException } from './module/http-errors.js';
 export { DuplicatePoolError, PoolStartError, UnknownPoolError } from './module/errors.js';
 export {
+  AbandonedError,
   BorrowKeyError,
   BorrowScopeEndedError,
   Borrowed,

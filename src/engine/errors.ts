@@ -1,3 +1,4 @@
+import { brand } from './brand.js';
 import type { PoolStats } from './stats.js';
 
 /** The machine-readable names of the errors of a pool. */
@@ -112,6 +113,18 @@ export class LeaseReleasedError extends PoolError {
 export class PoolOptionsError extends PoolError {
   readonly code = 'POOL_OPTIONS';
 }
+
+brand({
+  PoolError,
+  PoolTimeoutError,
+  PoolQueueFullError,
+  PoolShedError,
+  PoolDeadlockError,
+  PoolUnavailableError,
+  PoolClosedError,
+  LeaseReleasedError,
+  PoolOptionsError,
+});
 
 /** The counts of a moment, as errors and logs say them. */
 export function describeStats(stats: PoolStats): string {

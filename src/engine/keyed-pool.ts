@@ -1,3 +1,4 @@
+import { brand } from './brand.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions } from './calls.js';
 import { Commons } from './commons.js';
 import { PoolClosedError } from './errors.js';
@@ -222,6 +223,8 @@ export class KeyedPool<K, T> {
     );
   }
 }
+
+brand({ KeyedPool });
 
 /** A key may be anything, also what has no text. */
 function nameOf(key: unknown): string {

@@ -1,3 +1,5 @@
+import { brand } from '../engine/brand.js';
+
 /** Two definitions have the same name. */
 export class DuplicatePoolError extends Error {
   override readonly name = 'DuplicatePoolError';
@@ -27,3 +29,5 @@ export class UnknownPoolError extends Error {
 export class PoolStartError extends Error {
   override readonly name = 'PoolStartError';
 }
+
+brand({ DuplicatePoolError, UnknownPoolError, PoolStartError });

@@ -1,30 +1,7 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
-import {
-  enterHttpScopes,
-  probeCalls,
-  watchCalls,
-  watchFilters,
-  type HttpAdapterLike,
-} from '../transports/index.js';
+import { enterHttpScopes, probeCalls, watchCalls, type HttpAdapterLike } from '../transports/index.js';
 import { PoolRegistry } from './registry.js';
-
-/** The classes of Nest that call exception filters. They are not part of its index, and may be missing one day. */
-export const FILTER_CALLERS = Symbol('nestjs-pool.filter-callers');
-
-export interface FilterCaller {
-  readonly prototype: object;
-}
-
-export async function filterCallers(): Promise<FilterCaller[]> {
-  const modules = await Promise.all([
-    import('@nestjs/core/exceptions/exceptions-handler.js').catch(() => ({})),
-    import('@nestjs/core/exceptions/external-exceptions-handler.js').catch(() => ({})),
-  ]);
-  return modules.flatMap(module =>
-    Object.values(module).filter((value): value is FilterCaller => typeof value === 'function'),
-  );
-}
 
 /**
  * Puts borrow scopes around the application's requests and handlers. While providers are being made, no route has been
@@ -36,10 +13,8 @@ export class HttpEntry implements OnModuleInit {
     adapterHost: HttpAdapterHost,
     private readonly contexts: ExternalContextCreator,
     registry: PoolRegistry,
-    @Inject(FILTER_CALLERS) callers: readonly FilterCaller[],
   ) {
     watchCalls(contexts);
-    for (const caller of callers) watchFilters(caller);
     // At once with NestFactory; with a testing module when its application is made; never without a server.
     adapterHost.init$.subscribe(() => {
       const adapter = adapterHost.httpAdapter as unknown as HttpAdapterLike | null | undefined;

@@ -15,7 +15,7 @@ import type { PoolOptions, ResourceFactory } from '../engine/index.js';
 import { Borrowed, type AnyPool } from '../scope/index.js';
 import { BorrowScopes } from './borrow-scopes.js';
 import type { AnyPoolDefinition, KnownPoolDefinition } from './definition.js';
-import { FILTER_CALLERS, HttpEntry, filterCallers } from './http-entry.js';
+import { HttpEntry } from './http-entry.js';
 import { PoolExceptionFilter } from './http-errors.js';
 import { PoolLifecycle } from './lifecycle.js';
 import type { PoolModuleOptions, PoolModuleRootOptions } from './options.js';
@@ -38,7 +38,6 @@ export interface PoolModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> 
     PoolRegistry,
     BorrowScopes,
     HttpEntry,
-    { provide: FILTER_CALLERS, useFactory: filterCallers },
     PoolLifecycle,
     { provide: APP_FILTER, useClass: PoolExceptionFilter },
   ],

@@ -311,7 +311,7 @@ function isOfUse({ failed, got }: Shared): boolean {
  * next, and not by the end of the process.
  */
 export function refused(error: unknown): Promise<never> {
-  const promise = Promise.reject<never>(error as Error);
+  const promise = Promise.reject(error);
   promise.catch(nothing);
   return promise;
 }

@@ -1,5 +1,11 @@
 import { KeyedPool, type Lease } from '../engine/index.js';
-import { refused, type AnyPool, type BorrowOptions, type BorrowScope, type ScopeHost } from './borrow-scope.js';
+import {
+  refused,
+  type AnyPool,
+  type BorrowOptions,
+  type BorrowScope,
+  type ScopeHost,
+} from './borrow-scope.js';
 import { currentScope } from './current-scope.js';
 import { NoBorrowScopeError } from './errors.js';
 import { keyFor, type KeyRule } from './key.js';

@@ -1,3 +1,6 @@
+import { brand } from '../engine/brand.js';
+import { copiesLoaded } from './copies.js';
+
 /** A borrowed resource was asked for where no borrow scope is running. */
 export class NoBorrowScopeError extends Error {
   override readonly name = 'NoBorrowScopeError';
@@ -9,7 +12,8 @@ export class NoBorrowScopeError extends Error {
         'there is no borrow scope here to give a resource back in. Borrowed.get() works during an HTTP ' +
         'request, or inside `await scopes.run(async () => …)` with BorrowScopes injected. If this code runs during a ' +
         'request, something on the way here has lost the AsyncLocalStorage context (an event listener, a queue of your ' +
-        'own). Everywhere else, inject the pool with @InjectPool and call pool.use().',
+        'own). Everywhere else, inject the pool with @InjectPool and call pool.use().' +
+        (copiesLoaded() > 1 ? twoCopies() : ''),
     );
   }
 }
@@ -62,4 +66,14 @@ export class AbandonedError extends Error {
         'left, or say what there is to wait for: `scopes.until(promiseOrStream)`.',
     );
   }
+}
+
+brand({ NoBorrowScopeError, BorrowScopeEndedError, BorrowKeyError, RequestAbortedError, AbandonedError });
+
+function twoCopies(): string {
+  return (
+    ` This process has loaded nestjs-pool ${copiesLoaded()} times, and a scope is known only to the copy that has begun it. ` +
+    'If this code imports another copy than the module that has PoolModule, that is the reason: `npm ls nestjs-pool` ' +
+    'lists them, and `npm dedupe` or a peer dependency leaves one. Jest makes copies with resetModules().'
+  );
 }

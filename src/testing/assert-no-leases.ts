@@ -1,5 +1,4 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { KeyedPool, Pool } from '../engine/index.js';
 import { PoolRegistry } from '../module/registry.js';
 import type { AnyPool } from '../scope/index.js';
 
@@ -44,7 +43,8 @@ export async function assertNoLeases<T>(
 }
 
 function poolsOf<T>(where: Pick<INestApplicationContext, 'get'> | AnyPool<T>): AnyPool<unknown>[] {
-  if (where instanceof Pool || where instanceof KeyedPool) return [where as AnyPool<unknown>];
+  // Not by its class: another copy of this package has classes of its own.
+  if ('acquire' in where) return [where as AnyPool<unknown>];
   const registry = where.get(PoolRegistry, { strict: false });
   return registry.knownNames().flatMap(name => registry.find(name) ?? []);
 }

@@ -10,6 +10,6 @@ import { FakeFactory } from './fake-factory.js';
  *   given back shows before the test's own time limit, and `validateAfterIdle` 0, so that what is broken is found out
  */
 export function fakePool<T>(resources: FakeFactory<T> | (() => T), settings: PoolSettings = {}): Pool<T> {
-  const factory = resources instanceof FakeFactory ? resources : new FakeFactory(resources);
+  const factory = typeof resources === 'function' ? new FakeFactory(resources) : resources;
   return new Pool({ name: 'fake', acquireTimeout: 1_000, validateAfterIdle: 0, ...settings, factory });
 }

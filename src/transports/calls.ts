@@ -31,8 +31,8 @@ interface GuardsConsumer {
   ): Promise<boolean>;
 }
 
-interface ExceptionsHandler {
-  setCustomFilters(filters: readonly Filter[]): void;
+interface Filters {
+  createConcreteContext(...args: unknown[]): readonly Filter[];
 }
 interface Filter {
   readonly func: (error: unknown, host: ArgumentsHost) => unknown;
@@ -40,45 +40,47 @@ interface Filter {
 
 /** What {@link watchCalls} needs of Nest's `ExternalContextCreator`, which does not tell it in its types. */
 interface Consumers {
-  readonly interceptorsConsumer?: Partial<InterceptorsConsumer>;
-  readonly guardsConsumer?: Partial<GuardsConsumer>;
+  readonly interceptorsConsumer?: InterceptorsConsumer;
+  readonly guardsConsumer?: GuardsConsumer;
+  readonly filtersContextCreator?: Filters;
 }
 
 const watched = new WeakSet();
 
 /**
- * Sees every call that Nest makes of a guard, an interceptor or a handler: runs it in the scope it belongs to, and holds
- * that scope until the handler has really settled. An interceptor cannot know, as unsubscribing does not stop a running
- * handler; and a handler that borrows nothing itself may reach a `Borrowed` through its services.
+ * Sees every call that Nest makes of a guard, an interceptor, a handler or an exception filter: runs it in the scope it
+ * belongs to, and holds that scope until it has really settled. An interceptor cannot know of a handler, as unsubscribing
+ * does not stop one that is running; and a handler that borrows nothing itself may reach a `Borrowed` through its services.
  *
  * @throws Error when this version of NestJS has no such thing
  */
 export function watchCalls(creator: ExternalContextCreator): void {
-  const { interceptorsConsumer, guardsConsumer } = creator as unknown as Consumers;
-  const interceptors = prototypeWith(interceptorsConsumer, 'intercept');
-  const guards = prototypeWith(guardsConsumer, 'tryActivate');
-  if (!watched.has(interceptors)) {
-    watched.add(interceptors);
-    watchHandlers(interceptors as InterceptorsConsumer);
-  }
-  if (!watched.has(guards)) {
-    watched.add(guards);
-    watchGuards(guards as GuardsConsumer);
-  }
+  const { interceptorsConsumer, guardsConsumer, filtersContextCreator } = creator as unknown as Consumers;
+  watch(interceptorsConsumer, 'intercept', watchHandlers);
+  watch(guardsConsumer, 'tryActivate', watchGuards);
+  watch(filtersContextCreator, 'createConcreteContext', watchFilters);
 }
 
-/**
- * As {@link watchCalls}, of exception filters, whose promises Nest does not wait for over HTTP.
- *
- * @param handlers the class of Nest's that calls them
- */
-export function watchFilters(handlers: { prototype: object }): void {
-  const prototype = handlers.prototype as Partial<ExceptionsHandler>;
-  const set = prototype.setCustomFilters;
-  if (typeof set !== 'function' || watched.has(prototype)) return;
+/** Watches a method where the process has it: on the prototype. */
+function watch<M extends string, T extends Record<M, unknown>>(
+  consumer: T | undefined,
+  method: M,
+  watchOn: (prototype: T) => void,
+): void {
+  let prototype = consumer;
+  while (prototype && !Object.hasOwn(prototype, method)) prototype = Object.getPrototypeOf(prototype) as T;
+  if (typeof prototype?.[method] !== 'function') throw unknownNest(`its ${method}() is not where it was`);
+  if (watched.has(prototype)) return;
   watched.add(prototype);
-  prototype.setCustomFilters = function (this: unknown, filters) {
-    set.call(this, Array.isArray(filters) ? filters.map(watchedFilter) : filters);
+  watchOn(prototype);
+}
+
+/** Filters get ready for being called: over HTTP, Nest does not wait for their promises. */
+function watchFilters(prototype: Filters): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
+  const { createConcreteContext } = prototype;
+  prototype.createConcreteContext = function (...args) {
+    return createConcreteContext.apply(this, args).map(watchedFilter);
   };
 }
 
@@ -91,9 +93,9 @@ function watchHandlers(prototype: InterceptorsConsumer): void {
     if (type === 'http') reach(scope);
     const facts = factsOf(handler, instance);
     const intercepted = interceptors !== undefined && interceptors.length > 0;
-    const held = (): Promise<unknown> =>
-      within(scope, () => runHeld(scope, next, facts, intercepted));
-    if (!intercepted) return within(scope, () => intercept.call(this, interceptors, args, instance, handler, held, type));
+    const held = (): Promise<unknown> => within(scope, () => runHeld(scope, next, facts, intercepted));
+    if (!intercepted)
+      return within(scope, () => intercept.call(this, interceptors, args, instance, handler, held, type));
     const around = interceptors.map(watchedInterceptor);
     const result = within(scope, () => intercept.call(this, around, args, instance, handler, held, type));
     return facts.endless ? result : result.then(answer => watchAnswer(scope, answer));
@@ -180,25 +182,18 @@ export async function probeCalls(creator: ExternalContextCreator): Promise<void>
   const scope = new BorrowScope({ stopping: new AbortController().signal });
   const request = {};
   attach(request, scope);
-  let seen = false;
-  class Probe {
-    handle(): void {
-      seen = anyScope() === scope && scope.held;
+  const probe = new (class {
+    handle(): boolean {
+      return anyScope() === scope && scope.held;
     }
-  }
-  const probe = new Probe();
-  const handle: () => void = Reflect.get(probe, 'handle');
+  })();
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- as Nest takes it
+  const { handle } = probe;
   // None of the application's guards, interceptors and filters has anything to do with it.
   const options = { guards: false, interceptors: false, filters: false };
   const call = creator.create(probe, handle, 'handle', '', undefined, undefined, undefined, options);
-  await call(request);
-  if (!seen) throw unknownNest('it calls handlers in another way than it did');
-}
-
-function prototypeWith(consumer: object | undefined, method: string): object {
-  const prototype = consumer && (Object.getPrototypeOf(consumer) as Record<string, unknown>);
-  if (typeof prototype?.[method] !== 'function') throw unknownNest(`its ${method}() is not where it was`);
-  return prototype;
+  const seen: unknown = await call(request);
+  if (seen !== true) throw unknownNest('it calls handlers in another way than it did');
 }
 
 /** It must not go unnoticed: without holds, resources would be given back too early. */

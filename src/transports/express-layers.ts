@@ -6,7 +6,12 @@ import { HttpScope } from './http.js';
 
 type Next = (error?: unknown) => void;
 type Handle = (request: IncomingMessage, response: ServerResponse, next: Next) => unknown;
-type ErrorHandle = (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => unknown;
+type ErrorHandle = (
+  error: unknown,
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: Next,
+) => unknown;
 
 /** What Express runs one after the other for a request: middleware, routers, and the handlers of routes. */
 interface Layer {
@@ -39,6 +44,7 @@ export function watchLayers(express: unknown): void {
   }
   if (watched.has(prototype)) return;
   watched.add(prototype);
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with their own `this` below
   const { handleRequest, handleError } = prototype;
   prototype.handleRequest = function (request, response, next) {
     const scope = attachedTo(request);
@@ -58,7 +64,8 @@ function telling(layer: Layer): Layer {
   if (known && originals.get(known) === layer.handle) return known;
   const { handle } = layer;
   // Express tells what handles errors by the number of parameters.
-  const value = handle.length > 3 ? tellingErrorHandle(handle as ErrorHandle) : tellingHandle(handle as Handle);
+  const value =
+    handle.length > 3 ? tellingErrorHandle(handle as ErrorHandle) : tellingHandle(handle as Handle);
   const made = Object.create(layer, { handle: { value } }) as Layer;
   originals.set(made, handle);
   layer[TELLING] = made;
@@ -68,13 +75,11 @@ function telling(layer: Layer): Layer {
 const originals = new WeakMap<Layer, Layer['handle']>();
 
 function tellingHandle(handle: Handle): Handle {
-  return (request, response, next) =>
-    told(request, () => handle(request, response, next));
+  return (request, response, next) => told(request, () => handle(request, response, next));
 }
 
 function tellingErrorHandle(handle: ErrorHandle): ErrorHandle {
-  return (error, request, response, next) =>
-    told(request, () => handle(error, request, response, next));
+  return (error, request, response, next) => told(request, () => handle(error, request, response, next));
 }
 
 function told(request: IncomingMessage, run: () => unknown): unknown {

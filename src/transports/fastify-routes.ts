@@ -17,10 +17,7 @@ type Use = (this: unknown, ...args: unknown[]) => unknown;
 export interface FastifyLike {
   /** There when the middleware plugin is. */
   use?: Use;
-  addHook(
-    name: 'onRequest',
-    hook: (request: Request, reply: Reply, done: () => void) => void,
-  ): unknown;
+  addHook(name: 'onRequest', hook: (request: Request, reply: Reply, done: () => void) => void): unknown;
   addHook(name: 'onRoute', hook: (route: { handler: Handler }) => void): unknown;
 }
 

@@ -200,12 +200,12 @@ export class HttpScope extends BorrowScope {
 
     const connection = connectionOf(incoming);
     const drop = this.hold();
-    const over = (this.responseOver = (): void => {
+    this.responseOver = (): void => {
       forgetConnection();
       this.responseOver = undefined;
       drop();
       this.dismiss();
-    });
+    };
     const left = (): void => {
       if (response.writableEnded) this.responseOver?.();
       else this.loseClient();
@@ -291,5 +291,6 @@ export class HttpScope extends BorrowScope {
 
 /** Ends a source that is read by nobody any more; who reads it by other means than the pipe that has ended keeps it. */
 function endOrphan(source: Readable): void {
-  if (source.readableFlowing === false && !source.closed && source.listenerCount('readable') === 0) source.destroy();
+  if (source.readableFlowing === false && !source.closed && source.listenerCount('readable') === 0)
+    source.destroy();
 }

@@ -212,7 +212,9 @@ describe.each(PLATFORMS)('everything around a handler on %s', platform => {
       });
       await call.mayContinue;
       call.leave();
-      await (await exchange).handedOver;
+      await (
+        await exchange
+      ).handedOver;
       expect(rig.pool.stats().totals.acquired).toBe(0);
       expect(rig.loggedErrors).toEqual([]);
     });

@@ -1,0 +1,54 @@
+import type { ArgumentsHost } from '@nestjs/common';
+import { throwError, type Observable } from 'rxjs';
+import { describeCapacityError, type CapacityErrorDescription } from './capacity-errors.js';
+
+// What pool errors are answered with where there is no HTTP: each in the form in which Nest's own filter of that
+// transport would answer. Their packages are not imported, as applications need not have them.
+
+/** What the client is told; of a request that nobody waits for any more (RequestAbortedError), CANCELLED of gRPC. */
+function replyTo(error: Error): CapacityErrorDescription | { message: string; code: 1 } {
+  return describeCapacityError(error) ?? { message: 'The request was cancelled', code: 1 };
+}
+
+/** To a microservice's client, as `BaseRpcExceptionFilter` does; gRPC takes its status from `code`. */
+export function rpcReply(error: Error): Observable<never> {
+  const reply = { status: 'error', ...replyTo(error) };
+  return throwError(() => reply);
+}
+
+/** Of socket.io, and of a native WebSocket. */
+interface WsClient {
+  readonly emit?: (event: string, data: unknown) => void;
+  readonly readyState?: number;
+  readonly send?: (text: string) => void;
+}
+
+/** To the client of a gateway, as `BaseWsExceptionFilter` does: an `exception` that names the message it is about. */
+export function replyOverWs(error: Error, host: ArgumentsHost): void {
+  const ws = host.switchToWs();
+  const client = ws.getClient<WsClient>();
+  const reply = {
+    status: 'error',
+    ...replyTo(error),
+    cause: { pattern: ws.getPattern(), data: ws.getData<unknown>() },
+  };
+  // A native socket can emit too, but its events do not leave the process; NestJS 11 says them there.
+  if (typeof client.readyState === 'number' && client.send) {
+    client.send(JSON.stringify({ event: 'exception', data: reply }));
+  } else {
+    client.emit?.('exception', reply);
+  }
+}
+
+/**
+ * To a GraphQL client: an error with `extensions`, which the executor takes over. The pool's own is its `cause`, for
+ * `formatError` to log. It is not sent, nor is anything of it in `stack`, which Apollo can be told to send.
+ */
+export function graphQLError(error: Error): Error {
+  const reply = replyTo(error);
+  const extensions =
+    'retryAfter' in reply
+      ? { code: 'SERVICE_UNAVAILABLE', retryAfter: reply.retryAfter }
+      : { code: 'CANCELLED' };
+  return Object.assign(new Error(reply.message, { cause: error }), { extensions });
+}

@@ -1,0 +1,39 @@
+import { Injectable, type DynamicModule } from '@nestjs/common';
+import { once } from 'node:events';
+import { InjectPool, Pool, PoolModule } from '../../src/index.js';
+
+/** What the backend says when it refuses: nothing of it may reach a client. */
+export const BACKEND_TEXT = 'password authentication failed for user "admin"';
+
+/** Finds what must not be in an answer: text of the backend, and names and numbers of the pools below. */
+export const BACKSTAGE = /password|admin|"(full|down)\\?"|of max|leased|Pool \\?"/;
+
+/** Two pools that cannot serve: `full` lets nobody queue for its first resource, `down` has a backend that refuses. */
+export function failingPools(): DynamicModule {
+  return PoolModule.forRoot({
+    pools: [
+      { name: 'full', create: ({ signal }) => once(signal, 'abort'), max: 1, maxWaiting: 0 },
+      {
+        name: 'down',
+        create: () => {
+          throw new Error(BACKEND_TEXT);
+        },
+        unavailableAfter: 1,
+        createBackoff: { initial: 600_000, max: 600_000 },
+      },
+    ],
+  });
+}
+
+/** Borrows from them, in vain. */
+@Injectable()
+export class InVain {
+  constructor(
+    @InjectPool('full') private readonly full: Pool<object>,
+    @InjectPool('down') private readonly down: Pool<object>,
+  ) {}
+
+  borrow(pool: 'full' | 'down'): Promise<string> {
+    return this[pool].use(() => 'served', { timeout: 5_000 });
+  }
+}
