@@ -60,7 +60,8 @@ export const untilClosed =
     let unread = false;
     const over = (error?: Error | null): void => {
       if (error && !unread) scope.fail(error);
-      if (stream instanceof Duplex && !stream.writableEnded) doubtUntilEnded(scope, stream);
+      if (stream instanceof Duplex && !stream.writableEnded && !stream.readableEnded)
+        doubtUntilEnded(scope, stream);
       drop();
     };
     finished(stream, { writable: false }, error => {
