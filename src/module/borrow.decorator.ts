@@ -7,7 +7,7 @@ import {
   type BorrowScope,
   type KeyRule,
 } from '../scope/index.js';
-import { scopeOfContext } from '../transports/index.js';
+import { scopeOfContext, unknownNest } from '../transports/index.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
 
@@ -65,6 +65,7 @@ const borrowParameter = createParamDecorator(({ order, key }: Parameter, context
   const scope = scopeOfContext(context);
   const registry = scope?.host;
   if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
+  if (!scope.held) throw unknownNest('it resolves the parameters of a handler before it calls it');
   const prototype = context.getClass().prototype as object;
   const earlier = borrowsOf(prototype, key)
     .filter(other => other.name < name && !other.options.fresh)

@@ -33,16 +33,21 @@ export function holdWhileStreaming(
   }
 }
 
+/** Is it a body that is streamed, and not one that is sent at once? */
+export function isStreamed(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (value instanceof StreamableFile || value instanceof Readable || isWebStream(value)) return true;
+  return isWebResponse(value) ? value.body !== null : Symbol.asyncIterator in value && !('then' in value);
+}
+
 /** How to see the end of a body that is streamed; undefined for any other value. */
 export function watchOf(value: unknown): Watch | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
+  if (!isStreamed(value)) return undefined;
   if (value instanceof StreamableFile) return untilClosed(value.getStream());
   if (value instanceof Readable) return untilClosed(value);
   if (isWebStream(value)) return untilRead(value);
-  if (isWebResponse(value) && value.body) return untilRead(value.body);
-  if (Symbol.asyncIterator in value && !('then' in value))
-    return untilIterated(value as AsyncIterable<unknown>);
-  return undefined;
+  if (isWebResponse(value)) return value.body ? untilRead(value.body) : undefined;
+  return untilIterated(value as AsyncIterable<unknown>);
 }
 
 // Not by their class: a `fetch` of another package than Node's has classes of its own.

@@ -197,7 +197,7 @@ export async function probeCalls(creator: ExternalContextCreator): Promise<void>
 }
 
 /** It must not go unnoticed: without holds, resources would be given back too early. */
-function unknownNest(what: string): Error {
+export function unknownNest(what: string): Error {
   return new Error(
     `nestjs-pool does not know this version of NestJS: ${what}. It could not tell when a handler is done with what it has ` +
       'borrowed. Use NestJS 11 or 12, or a version of nestjs-pool that knows yours.',

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import { attachedTo } from '../scope/index.js';
-import { within } from './calls.js';
+import { anyScope, attachedTo, inScope } from '../scope/index.js';
 import { HttpScope } from './http.js';
 
 type Next = (error?: unknown) => void;
@@ -48,13 +47,15 @@ export function watchLayers(express: unknown): void {
   const { handleRequest, handleError } = prototype;
   prototype.handleRequest = function (request, response, next) {
     const scope = attachedTo(request);
+    // Each request comes here many times, and as a rule in its own scope.
     if (!scope) handleRequest.call(this, request, response, next);
-    else within(scope, () => handleRequest.call(telling(this), request, response, next));
+    else if (anyScope() === scope) handleRequest.call(telling(this), request, response, next);
+    else inScope(scope, () => handleRequest.call(telling(this), request, response, next));
   };
   prototype.handleError = function (error, request, response, next) {
     const scope = attachedTo(request);
     if (!scope) handleError.call(this, error, request, response, next);
-    else within(scope, () => handleError.call(telling(this), error, request, response, next));
+    else inScope(scope, () => handleError.call(telling(this), error, request, response, next));
   };
 }
 
@@ -75,14 +76,23 @@ function telling(layer: Layer): Layer {
 const originals = new WeakMap<Layer, Layer['handle']>();
 
 function tellingHandle(handle: Handle): Handle {
-  return (request, response, next) => told(request, () => handle(request, response, next));
+  return (request, response, next) => {
+    const scope = attachedTo(request);
+    if (!(scope instanceof HttpScope)) return handle(request, response, next);
+    const layer = scope.layers.begin();
+    const result = handle(request, response, next);
+    scope.layers.returned(layer, result);
+    return result;
+  };
 }
 
 function tellingErrorHandle(handle: ErrorHandle): ErrorHandle {
-  return (error, request, response, next) => told(request, () => handle(error, request, response, next));
-}
-
-function told(request: IncomingMessage, run: () => unknown): unknown {
-  const scope = attachedTo(request);
-  return scope instanceof HttpScope ? scope.layers.run(run) : run();
+  return (error, request, response, next) => {
+    const scope = attachedTo(request);
+    if (!(scope instanceof HttpScope)) return handle(error, request, response, next);
+    const layer = scope.layers.begin();
+    const result = handle(error, request, response, next);
+    scope.layers.returned(layer, result);
+    return result;
+  };
 }

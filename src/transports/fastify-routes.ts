@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { attachedTo } from '../scope/index.js';
-import { within } from './calls.js';
+import { anyScope, attachedTo, inScope } from '../scope/index.js';
 import { HttpScope } from './http.js';
 
 interface Request {
@@ -11,7 +10,7 @@ interface Reply {
 }
 
 type Handler = (this: unknown, request: Request, reply: Reply) => unknown;
-type Middleware = (request: IncomingMessage, ...rest: unknown[]) => unknown;
+type Middleware = (this: unknown, request: IncomingMessage, response: unknown, next: unknown) => unknown;
 type Use = (this: unknown, ...args: unknown[]) => unknown;
 
 export interface FastifyLike {
@@ -36,7 +35,9 @@ export function watchRoutes(adapter: object, fastify: FastifyLike): void {
     route.handler = function (request, reply) {
       const scope = attachedTo(request.raw);
       if (!(scope instanceof HttpScope)) return handler.call(this, request, reply);
-      return within(scope, () => scope.layers.run(() => handler.call(this, request, reply)));
+      return anyScope() === scope
+        ? run(scope, this, handler, request, reply)
+        : inScope(scope, () => run(scope, this, handler, request, reply));
     };
   });
   watchMiddleware(adapter as AdapterWithMiddleware, fastify);
@@ -67,15 +68,30 @@ function watchMiddleware(adapter: AdapterWithMiddleware, fastify: FastifyLike): 
 
 function watched(middleware: unknown): unknown {
   if (typeof middleware !== 'function') return middleware;
-  const run = middleware as Middleware;
-  return function (this: unknown, request: IncomingMessage, ...rest: unknown[]) {
+  const handle = middleware as Middleware;
+  return function (this: unknown, request: IncomingMessage, response: unknown, next: unknown) {
     const scope = attachedTo(request);
-    if (!(scope instanceof HttpScope)) return run.call(this, request, ...rest);
-    const result = within(scope, () => scope.layers.run(() => run.call(this, request, ...rest)));
+    if (!(scope instanceof HttpScope)) return handle.call(this, request, response, next);
+    const result =
+      anyScope() === scope
+        ? run(scope, this, handle, request, response, next)
+        : inScope(scope, () => run(scope, this, handle, request, response, next));
     // Nobody handles a rejection there, and that it is watched must not hide it.
     if (result instanceof Promise) result.then(undefined, rethrow);
     return result;
   };
+}
+
+function run<A extends unknown[]>(
+  scope: HttpScope,
+  self: unknown,
+  handle: (this: unknown, ...args: A) => unknown,
+  ...args: A
+): unknown {
+  const layer = scope.layers.begin();
+  const result = handle.apply(self, args);
+  scope.layers.returned(layer, result);
+  return result;
 }
 
 function rethrow(error: unknown): never {

@@ -1,6 +1,6 @@
 import { isObservable, type Observable } from 'rxjs';
 import type { BorrowScope } from '../scope/index.js';
-import { holdWhileStreaming } from './bodies.js';
+import { holdWhileStreaming, isStreamed } from './bodies.js';
 import { HttpScope } from './http.js';
 import { holdWhileSubscribed } from './subscription.js';
 
@@ -118,7 +118,7 @@ function watchEmissions(
 
 /** Holds the scope until a body that is streamed is over, whoever made it. */
 export function holdBody(scope: HttpScope, value: unknown): void {
-  if (typeof value !== 'object' || value === null || scope.knows(value)) return;
+  if (!isStreamed(value) || scope.knows(value)) return;
   const endUnread = holdWhileStreaming(scope, value, scope);
   if (endUnread) scope.streams(endUnread);
 }

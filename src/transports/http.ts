@@ -214,9 +214,12 @@ export class HttpScope extends BorrowScope {
     const forgetConnection = connection ? onceClosed(connection, left) : () => undefined;
     // Soon after it has finished, or when it never will. Over HTTP/2 one that was reset "finishes" too.
     response.once('close', left);
-    response.on('pipe', (source: Readable) => {
-      this.pipes(source);
-    });
+    // What Nest sends is known, and something may be put around it on its way.
+    if (!this.layers.reached || this.answer === 'by hand') {
+      response.on('pipe', (source: Readable) => {
+        this.pipes(source);
+      });
+    }
 
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.end = ((...args: unknown[]) => {
@@ -256,7 +259,6 @@ export class HttpScope extends BorrowScope {
 
   /** Something is piped into the response: by hand, in middleware, or by a router that is mounted. */
   private pipes(source: Readable): void {
-    // What Nest sends is known, and this may be something that was put around it.
     if (this.layers.reached && this.answer !== 'by hand') return;
     this.piped++;
     const drop = this.hold();

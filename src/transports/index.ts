@@ -1,4 +1,4 @@
-export { probeCalls, watchCalls } from './calls.js';
+export { probeCalls, unknownNest, watchCalls } from './calls.js';
 export { enterHttpScopes, type HttpAdapterLike } from './entry.js';
 export { scopeOfContext } from './executions.js';
 export { HttpScope } from './http.js';

@@ -34,15 +34,18 @@ export class Layers {
     return this.route > 0;
   }
 
-  /** Runs a layer. */
-  run<R>(work: () => R): R {
-    const layer = ++this.begun;
-    const result = work();
-    if (isThenable(result)) this.returned(layer, result);
-    return result;
+  /**
+   * A layer begins. Every request comes here several times, so what runs is no function that would have to be made.
+   *
+   * @returns what to tell {@link returned}
+   */
+  begin(): number {
+    return ++this.begun;
   }
 
-  private returned(layer: number, result: PromiseLike<unknown>): void {
+  /** A layer has returned. */
+  returned(layer: number, result: unknown): void {
+    if (!isThenable(result)) return;
     if (layer === this.route) {
       this.way = result;
       if (this.scope.hasLostItsClient) this.holdWay();
