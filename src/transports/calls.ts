@@ -90,21 +90,29 @@ function watchHandlers(prototype: InterceptorsConsumer): void {
   prototype.intercept = function (interceptors, args, instance, handler, next, type = 'http') {
     const scope = scopeOfCall(type, args);
     if (!scope) return intercept.call(this, interceptors, args, instance, handler, next, type);
-    if (type === 'http') reach(scope);
-    const facts = factsOf(handler, instance);
+    const http = type === 'http' && scope instanceof HttpScope ? scope : undefined;
+    http?.layers.reach();
+    const facts = http ? factsOf(handler, instance) : undefined;
     const intercepted = interceptors !== undefined && interceptors.length > 0;
-    const held = (): Promise<unknown> => within(scope, () => runHeld(scope, next, facts, intercepted));
-    if (!intercepted)
-      return within(scope, () => intercept.call(this, interceptors, args, instance, handler, held, type));
-    const around = interceptors.map(watchedInterceptor);
-    const result = within(scope, () => intercept.call(this, around, args, instance, handler, held, type));
-    return facts.endless ? result : result.then(answer => watchAnswer(scope, answer));
+    const held = (): Promise<unknown> =>
+      anyScope() === scope
+        ? runHeld(scope, next, facts, intercepted)
+        : inScope(scope, () => runHeld(scope, next, facts, intercepted));
+    const around = intercepted ? interceptors.map(watchedInterceptor) : interceptors;
+    // As a rule it runs there already.
+    const result =
+      anyScope() === scope
+        ? intercept.call(this, around, args, instance, handler, held, type)
+        : inScope(scope, () => intercept.call(this, around, args, instance, handler, held, type));
+    return intercepted && http && facts?.endless !== true
+      ? result.then(answer => watchAnswer(http, answer))
+      : result;
   };
 }
 
 /** What interceptors hand back is sent: it may be a stream that one of them has made. */
-function watchAnswer(scope: BorrowScope, answer: unknown): unknown {
-  if (!(scope instanceof HttpScope) || !isObservable(answer)) return answer;
+function watchAnswer(scope: HttpScope, answer: unknown): unknown {
+  if (!isObservable(answer)) return answer;
   return answer.pipe(
     tap(value => {
       holdBody(scope, value);
@@ -118,7 +126,7 @@ function watchGuards(prototype: GuardsConsumer): void {
   prototype.tryActivate = function (guards, args, instance, handler, type = 'http') {
     const scope = scopeOfCall(type, args);
     if (!scope) return tryActivate.call(this, guards, args, instance, handler, type);
-    if (type === 'http') reach(scope);
+    if (type === 'http' && scope instanceof HttpScope) scope.layers.reach();
     return within(scope, () => tryActivate.call(this, guards, args, instance, handler, type));
   };
 }
@@ -167,10 +175,6 @@ function heldUntilSettled<R>(scope: BorrowScope, work: () => R | Promise<R>): R 
 /** Runs what belongs to a scope in it. As a rule it runs there already. */
 export function within<R>(scope: BorrowScope, work: () => R): R {
   return anyScope() === scope ? work() : inScope(scope, work);
-}
-
-function reach(scope: BorrowScope): void {
-  if (scope instanceof HttpScope) scope.layers.reach();
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isObservable, type Observable } from 'rxjs';
 import type { BorrowScope } from '../scope/index.js';
 import { holdWhileStreaming, isStreamed } from './bodies.js';
-import { HttpScope } from './http.js';
+import type { HttpScope } from './http.js';
 import { holdWhileSubscribed } from './subscription.js';
 
 /** What Nest keeps about a handler; the names are the same in NestJS 11 and 12. */
@@ -59,29 +59,37 @@ function answersByHand(controller: object, key: string | symbol): boolean {
  * also one that borrows nothing, so there is no closure that is not needed then.
  *
  * @param handler resolves the parameters and calls the handler; asynchronous, as Nest makes it
+ * @param facts of a handler that answers an HTTP request; what a resolver of GraphQL returns is only a part of an answer
  * @param intercepted are there interceptors that get what it returns?
  */
 export function runHeld(
   scope: BorrowScope,
   handler: () => Promise<unknown>,
-  { byHand, endless }: HandlerFacts,
+  facts: HandlerFacts | undefined,
   intercepted: boolean,
 ): Promise<unknown> {
   scope.enter();
   // Held by now: where the client has left, an answer by hand would end the scope here.
-  if (scope instanceof HttpScope) scope.answers(byHand ? 'by hand' : 'value');
+  if (facts) (scope as HttpScope).answers(facts.byHand ? 'by hand' : 'value');
   return handler().then(
-    value => settled(scope, value, endless, intercepted),
+    value => settled(scope, value, facts, intercepted),
     (error: unknown) => failed(scope, error),
   );
 }
 
-function settled(scope: BorrowScope, value: unknown, endless: boolean, intercepted: boolean): unknown {
+function settled(
+  scope: BorrowScope,
+  value: unknown,
+  facts: HandlerFacts | undefined,
+  intercepted: boolean,
+): unknown {
   try {
     if (typeof value !== 'object' || value === null) return value;
     // First the hold on the result, then the handler's own: the scope must not end between the two.
-    if (scope instanceof HttpScope) holdBody(scope, value);
-    return isObservable(value) ? watchEmissions(scope, value, endless, intercepted) : value;
+    if (!facts) return isObservable(value) ? holdWhileSubscribed(scope, value, {}) : value;
+    const http = scope as HttpScope;
+    holdBody(http, value);
+    return isObservable(value) ? watchEmissions(http, value, facts.endless, intercepted) : value;
   } finally {
     scope.leave();
   }
@@ -95,12 +103,11 @@ function failed(scope: BorrowScope, error: unknown): never {
 
 /** The last value of an Observable is the answer: it may be a stream, as what a handler returns itself. */
 function watchEmissions(
-  scope: BorrowScope,
+  scope: HttpScope,
   source: Observable<unknown>,
   endless: boolean,
   intercepted: boolean,
 ): Observable<unknown> {
-  if (!(scope instanceof HttpScope)) return holdWhileSubscribed(scope, source, { endless });
   if (endless) return holdWhileSubscribed(scope, source, { endless, audience: scope });
   let emitted = false;
   const watched = holdWhileSubscribed(scope, source, {

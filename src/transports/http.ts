@@ -108,6 +108,7 @@ export class HttpScope extends BorrowScope {
     // One that answers by hand may return the stream that it has piped into the response.
     if (this.answer === 'by hand' && (answer === 'stream' || answer === 'observable')) return;
     this.answer = answer;
+    if (answer === 'by hand') this.layers.dropWay?.();
   }
 
   /** Is the end of this body known already? From now on it is. */

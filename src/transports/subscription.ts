@@ -4,7 +4,7 @@ import { RequestAbortedError, inScope, type BorrowScope } from '../scope/index.j
 
 /** Where the events of a subscription go to. */
 export interface Audience {
-  readonly over: boolean;
+  readonly unanswerable: boolean;
   /** @returns forgets it */
   whenOver(tell: () => void): () => void;
 }
@@ -31,7 +31,7 @@ export function holdWhileSubscribed<V>(
       how = 'to its end';
       subscriber.complete();
     };
-    if (audience?.over) {
+    if (audience?.unanswerable) {
       complete();
       return;
     }
