@@ -1,8 +1,12 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 
+const WAITING = Symbol('nestjs-pool.waiting');
+
 interface Connection extends EventEmitter {
   readonly destroyed: boolean;
+  /** Whom to tell that it has closed. Kept here, as every borrow asks: a WeakMap would be most of what it costs. */
+  [WAITING]?: Set<() => void>;
 }
 
 /** What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. */
@@ -10,12 +14,9 @@ export function connectionOf(request: IncomingMessage & { stream?: Connection })
   return request.httpVersionMajor >= 2 ? request.stream : request.socket;
 }
 
-/** Whom to tell that a connection has closed. */
-const watched = new WeakMap<Connection, Set<() => void>>();
-
 /** One listener for each connection, however many requests come over it, at once or one after the other. */
 export function onceClosed(connection: Connection, closed: () => void): () => void {
-  const waiting = watched.get(connection) ?? watch(connection);
+  const waiting = (connection[WAITING] ??= watch(connection));
   waiting.add(closed);
   return () => {
     waiting.delete(closed);
@@ -24,7 +25,6 @@ export function onceClosed(connection: Connection, closed: () => void): () => vo
 
 function watch(connection: Connection): Set<() => void> {
   const waiting = new Set<() => void>();
-  watched.set(connection, waiting);
   connection.once('close', () => {
     for (const tell of waiting) tell();
   });
