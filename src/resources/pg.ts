@@ -6,9 +6,10 @@ import {
   type ResourceFactory,
 } from '../engine/index.js';
 import { PgFactory } from './pg/factory.js';
+import { TransactionOverlapError } from './pg/errors.js';
 import type { SessionReset } from './pg/session.js';
 
-export type { SessionReset };
+export { TransactionOverlapError, type SessionReset };
 
 /** The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … */
 export interface PgPoolOptions extends PoolSettings, Omit<ClientConfig, 'keepAlive'> {
@@ -28,6 +29,11 @@ export interface PgPoolOptions extends PoolSettings, Omit<ClientConfig, 'keepAli
    * Set what all borrowers shall find with `options: '-c search_path=…'`: what is set by a statement is reset.
    */
   sessionReset?: SessionReset;
+  /**
+   * Does this error of a borrower mean that its connection must be destroyed? Asked after the connection itself: when
+   * that is broken, by the word of the server or its socket, the answer is yes in any case.
+   */
+  isFatal?: ResourceFactory<Client>['isFatal'];
 }
 
 /** What {@link pgPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
@@ -163,10 +169,11 @@ interface Split {
   readonly config: ClientConfig;
   readonly sessionReset: SessionReset;
   readonly destroyTimeout: number;
+  readonly isFatal: ResourceFactory<Client>['isFatal'];
 }
 
 /** Tells what is the pool's from what is pg's. */
-function split({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPoolOptions): Split {
+function split({ sessionReset = 'auto', tcpKeepAlive, isFatal, ...options }: PgPoolOptions): Split {
   if (!SESSION_RESETS.includes(sessionReset)) {
     throw wrong(options.name, 'sessionReset', sessionReset, `'auto', 'always' or 'never'`);
   }
@@ -177,16 +184,16 @@ function split({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPoolOption
     (Object.hasOwn(CLIENT_OPTIONS, key) ? config : settings)[key] = value;
   }
   const { destroyTimeout = DEFAULT_DESTROY_TIMEOUT } = options;
-  return { settings, config, sessionReset, destroyTimeout };
+  return { settings, config, sessionReset, destroyTimeout, isFatal };
 }
 
 function makeFactory<K>(
   configOf: (key: K) => ClientConfig,
   { stream }: ClientConfig,
-  { sessionReset, destroyTimeout }: Pick<Split, 'sessionReset' | 'destroyTimeout'>,
+  { sessionReset, destroyTimeout, isFatal }: Omit<Split, 'settings' | 'config'>,
 ): PgFactory<K> {
   const patience = Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2;
-  return new PgFactory(configOf, sessionReset, patience, stream === undefined);
+  return new PgFactory(configOf, sessionReset, patience, stream === undefined, isFatal);
 }
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {

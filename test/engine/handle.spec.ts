@@ -169,10 +169,10 @@ describe('a handle', () => {
         throw new Error('cannot');
       },
     ],
-    ['rejects', () => Promise.reject(new Error('cannot'))],
+    ['rejects', (() => Promise.reject(new Error('cannot'))) as () => unknown as () => never],
   ])('whose revoke %s leaves the counts right', async (_, revoke) => {
     const { pool, factory } = scriptedPool({
-      handle: resource => ({ resource, revoke: revoke as never }),
+      handle: resource => ({ resource, revoke: revoke }),
     });
     await pool.use(() => undefined);
     (await pool.acquire()).destroy();

@@ -15,7 +15,7 @@ export function leavesNoTrace(text: string): boolean {
 const isHarmless = (statement: string): boolean => HARMLESS.test(statement);
 
 // What the server takes for white space, and comments. No nested ones: those end elsewhere than they seem to.
-const GAP = String.raw`(?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r]|/\*(?:(?!/\*)[^*]|\*(?!/))*\*/)`;
+export const GAP = String.raw`(?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r]|/\*(?:(?!/\*)[^*]|\*(?!/))*\*/)`;
 
 const HARMLESS = new RegExp(
   `^${GAP}*(?:$|(?:\\(${GAP}*)*(?:select|with|values|table)\\b|(?:${[
