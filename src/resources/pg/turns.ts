@@ -43,6 +43,8 @@ export class Turns {
   private running = false;
   /** The cursor or stream whose turn it is. */
   private portal: Submittable | undefined = undefined;
+  /** Its reader has gone. */
+  private portalClosed = false;
   /** How often the server was asked to say that it is ready, and has not said so yet. */
   private owed = 0;
   /** Why nothing can be sent any more. */
@@ -113,7 +115,8 @@ export class Turns {
    * all others would wait for ever. What is running runs to its end.
    */
   abandon(why: () => Error): void {
-    if (this.portal) closePortal(this.portal, why);
+    if (this.portal && !this.portalClosed) closePortal(this.portal, why);
+    this.portalClosed = true;
     this.failWaiting(why);
   }
 
@@ -166,6 +169,7 @@ export class Turns {
   private start(config: unknown, values?: unknown, callback?: unknown): unknown {
     this.running = true;
     if (isSubmittable(config)) this.portal = config;
+    this.portalClosed = false;
     try {
       return this.send(config, values, callback);
     } catch (error) {
