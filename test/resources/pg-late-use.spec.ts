@@ -66,7 +66,7 @@ describe('after the lease has ended', () => {
     ['on', () => client.on('notice', () => {})],
     ['once', () => client.once('end', () => {})],
     ['emit', () => client.emit('error', new Error('late'))],
-    ['setTypeParser', () => client.setTypeParser(23, () => 'mine')],
+    ['setTypeParser', () => client.setTypeParser(pg.types.builtins.INT4, () => 'mine')],
     ['setMaxListeners', () => client.setMaxListeners(9)],
   ];
   it.each(others)('what can tell in no other way throws: %s', async (_, use) => {
@@ -108,7 +108,7 @@ describe('at the end of the lease', () => {
     const running = client.query('insert into notes select 0 from pg_sleep(0.01)');
     const waiting = [
       client.query(LATE),
-      new Promise((resolve, reject) => client.query(LATE, error => (error ? reject(error) : resolve(0)))),
+      new Promise((_, reject) => client.query(LATE, reject)),
       once(client.query(new pg.Query(LATE)), 'end'),
       client.query(new Cursor(`${LATE} returning n`)).read(1),
       client.query(new QueryStream(`${LATE} returning n`)).toArray(),

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { CallSite } from './call-site.js';
 import { TransactionOverlapError } from './errors.js';
 import { boundariesOf, type Boundary } from './transaction-statements.js';
 
@@ -21,7 +22,7 @@ class Branch {
     readonly of: Transactions,
     readonly borrow: object,
     private readonly text: string,
-    private readonly trace: Error,
+    private readonly site: CallSite,
   ) {}
 
   /** Is there a transaction on its connection, in the same borrow? */
@@ -31,9 +32,12 @@ class Branch {
 
   /** Where its BEGIN was sent, for a message. */
   get place(): string {
-    const [, ...frames] = (this.trace.stack ?? '').split('\n');
-    const frame = frames.find(one => !/node_modules|\(node:|at node:/.test(one)) ?? frames[0];
-    return frame ? frame.trim() : `by "${this.text.trim().slice(0, 60)}"`;
+    return this.site.place ?? `by "${this.text.trim().slice(0, 60)}"`;
+  }
+
+  /** Does its sender send this from within the transaction of the other? */
+  isWithin(other: Branch): boolean {
+    return this.site.isWithin(other.site);
   }
 }
 
@@ -75,9 +79,9 @@ export class Transactions {
     if (first === undefined) return sender && !sender.refused ? () => this.follow(sender, text) : undefined;
     const staysOpen = boundaries.at(-1) === 'begin';
     if (first !== 'begin' && !staysOpen) return () => this.end(first, text, sender);
-    const branch = new Branch(this, this.borrow, text, traceAt(entry as () => void));
+    const branch = new Branch(this, this.borrow, text, new CallSite(entry));
     // Within its own transaction it stays who it is: it must be able to end that.
-    const within = sender !== undefined && sender === this.owner && this.confirmed && this.isIdle();
+    const within = this.isWithin(branch, sender);
     if (!within || first !== 'begin') this.enter(branch);
     if (first === 'begin') return () => this.begin(branch, within, staysOpen);
     return () => {
@@ -97,6 +101,15 @@ export class Transactions {
     if (this.pipelined && !idle) return;
     if (status === 'I') this.own(undefined);
     else this.confirmed = true;
+  }
+
+  /**
+   * Those who were called from one function before it awaited anything are in one context, so that is not enough to take
+   * a sender for the owner of the transaction: what it does must also have been called from where that was begun.
+   */
+  private isWithin(branch: Branch, sender: Branch | undefined): boolean {
+    if (!sender || sender !== this.owner || !this.confirmed || !this.isIdle()) return false;
+    return branch.isWithin(sender);
   }
 
   concerns({ borrow }: Branch): boolean {
@@ -141,10 +154,4 @@ export class Transactions {
     const others = branches.getStore()?.filter(one => one.of !== this && one.isCurrent) ?? [];
     branches.enterWith([...others, branch]);
   }
-}
-
-function traceAt(entry: () => void): Error {
-  const trace = new Error('begun');
-  Error.captureStackTrace(trace, entry);
-  return trace;
 }
