@@ -177,6 +177,9 @@ function split({ sessionReset = 'auto', tcpKeepAlive, isFatal, ...options }: PgP
   if (!SESSION_RESETS.includes(sessionReset)) {
     throw wrong(options.name, 'sessionReset', sessionReset, `'auto', 'always' or 'never'`);
   }
+  if (isFatal !== undefined && typeof isFatal !== 'function') {
+    throw wrong(options.name, 'isFatal', isFatal, 'a function of an error and a client');
+  }
   const config: Record<string, unknown> = { keepAlive: tcpKeepAlive ?? options.stream === undefined };
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
