@@ -5,21 +5,25 @@ interface Frame {
   readonly within: string;
 }
 
+interface Stack {
+  readonly text: string;
+  readonly frames: readonly Frame[];
+}
+
 /** Where in the program something was called. Taking one costs some microseconds, looking at it more. */
 export class CallSite {
-  // Two, since a stack that has been looked at frame by frame is no text any more.
-  private readonly text = new Error('called');
-  private readonly sites = new Error('called');
+  /** Not an error, whose own stack would cost as much again. */
+  private readonly trace: { stack?: unknown } = {};
+  private seen: Stack | undefined = undefined;
 
   /** @param entry the function that was called; the stack begins with its caller */
   constructor(entry: unknown) {
-    Error.captureStackTrace(this.text, entry as () => void);
-    Error.captureStackTrace(this.sites, entry as () => void);
+    Error.captureStackTrace(this.trace, entry as () => void);
   }
 
   /** The nearest line of the program's own, such as `at transfer (…/transfers.ts:12:5)`; undefined without a stack. */
   get place(): string | undefined {
-    const [, ...lines] = (this.text.stack ?? '').split('\n');
+    const lines = this.stack.text.split('\n').filter(line => /^\s+at /.test(line));
     return (lines.find(line => !/node_modules|\(node:|at node:/.test(line)) ?? lines[0])?.trim();
   }
 
@@ -28,22 +32,36 @@ export class CallSite {
    * one and the same call: then it is not known whether it was made twice by one, or by two.
    */
   isWithin(other: CallSite): boolean {
-    const frames = this.frames();
-    const [theirs] = other.frames();
+    const { frames } = this.stack;
+    const [theirs] = other.stack.frames;
     if (!theirs || frames[0]?.call === theirs.call) return false;
     return frames.some(({ within }) => within === theirs.within);
   }
 
-  private frames(): readonly Frame[] {
-    const original = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
-    Error.prepareStackTrace = (_error, sites) => sites.map(frameOf);
-    try {
-      return this.sites.stack as unknown as readonly Frame[];
-    } finally {
-      if (original) Object.defineProperty(Error, 'prepareStackTrace', original);
-      else Reflect.deleteProperty(Error, 'prepareStackTrace');
-    }
+  private get stack(): Stack {
+    return (this.seen ??= read(this.trace));
   }
+}
+
+/** A stack can be looked at once: as frames, or as a text, in which those who know the sources have put their lines. */
+function read(trace: { stack?: unknown }): Stack {
+  const original = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
+  const write: unknown = original?.value;
+  Error.prepareStackTrace = (error, sites): Stack => ({
+    frames: sites.map(frameOf),
+    text:
+      typeof write === 'function' ? String(write.call(Error, error, sites)) : sites.map(lineOf).join('\n'),
+  });
+  try {
+    return trace.stack as Stack;
+  } finally {
+    if (original) Object.defineProperty(Error, 'prepareStackTrace', original);
+    else Reflect.deleteProperty(Error, 'prepareStackTrace');
+  }
+}
+
+function lineOf(site: NodeJS.CallSite): string {
+  return `    at ${site.toString()}`;
 }
 
 function frameOf(site: NodeJS.CallSite): Frame {

@@ -117,7 +117,8 @@ export class Turns {
   abandon(why: () => Error): void {
     if (this.portal && !this.portalClosed) closePortal(this.portal, why);
     this.portalClosed = true;
-    this.failWaiting(why);
+    // As it is nearly always.
+    if (this.waiting.length > 0) this.failWaiting(why);
   }
 
   /** Nothing is sent from now on: what waits and what is still to come fails, and tells why. */
