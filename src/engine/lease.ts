@@ -63,10 +63,7 @@ export class Lease<T> {
    * pool takes it away at the deadline of `close()`. Its reason says which.
    */
   get signal(): AbortSignal {
-    if (!this.aborter) {
-      this.aborter = new AbortController();
-      if (this.broken) this.aborter.abort(this.slot.broken);
-    }
+    this.aborter ??= new AbortController();
     return this.aborter.signal;
   }
 

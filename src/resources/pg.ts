@@ -76,7 +76,19 @@ const DEFAULT_DESTROY_TIMEOUT = 5_000;
  * await pool.use(client => client.query('select now()'));
  * ```
  *
- * The resources are pg's own `Client`s. Queries that are sent side by side on one of them take turns. Connections have
+ * What a borrower gets is a `Client` of its own for as long as the lease lasts. Once that has ended, a statement, a cursor
+ * or a stream is refused with `LeaseReleasedError`, in the way in which it tells its errors, and is not sent; so is what
+ * was still waiting for its turn. What is put on it, such as a patched `query`, goes with it, and does not reach pg's
+ * own client. What is done to `client.connection` stays, and is not seen.
+ *
+ * Queries that are sent side by side take turns. While a transaction is open, another BEGIN is refused with
+ * {@link TransactionOverlapError}, and so is the COMMIT or ROLLBACK of whoever sent that. Other statements of somebody who
+ * shares the connection are part of the transaction that is open, since nobody can know what they belong to.
+ *
+ * A connection is broken by what it has been through itself (its socket, or the server's word that the session ends), not
+ * by an error that a borrower has seen. One on which a statement could not write, because its server has become
+ * read-only, is not lent again. A statement prepared by name that fails since the server does not know it as pg does
+ * (0A000, 26000, 42P05) is prepared anew the next time: outside a transaction it may simply be repeated. Connections have
  * TCP keep-alive unless `tcpKeepAlive` is false. `connectionTimeoutMillis` and `query_timeout` mean what they mean to a
  * Client; how long a borrower waits is `acquireTimeout`.
  *

@@ -61,7 +61,8 @@ function read(trace: { stack?: unknown }): Stack {
 }
 
 function lineOf(site: NodeJS.CallSite): string {
-  return `    at ${site.toString()}`;
+  const place = `${site.getScriptNameOrSourceURL()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+  return `    at ${site.getFunctionName() ?? 'function'} (${place})`;
 }
 
 function frameOf(site: NodeJS.CallSite): Frame {

@@ -1,4 +1,4 @@
-import { GAP } from './statements.js';
+import { endOfComment, endOfLineComment, skipGap } from './gaps.js';
 
 /** What a statement does to the transaction of its session. */
 export type Boundary = 'begin' | 'commit' | 'rollback';
@@ -38,20 +38,28 @@ const CREATE = /create\b/iy;
 const ATOMIC = /\bbegin\s+atomic\b/i;
 /** Where a statement ends, or something begins in which a semicolon does not end one. */
 const SPECIAL = /['"$;]|--|\/\*/g;
-const SPACE = /[ \t\n\r\f\v]*/y;
 
-const WORK = `(?:${GAP}+(?:work|transaction)\\b)?`;
-const BEGIN = new RegExp(`(?:begin\\b|start${GAP}+transaction\\b)`, 'iy');
-const COMMIT = new RegExp(`(?:(?:commit|end)\\b(?!${GAP}+prepared\\b)|prepare${GAP}+transaction\\b)`, 'iy');
-const ROLLBACK = new RegExp(
-  `(?:rollback|abort)\\b${WORK}(?!${GAP}+(?:to|prepared|work|transaction)\\b)`,
-  'iy',
-);
+const WORD = /[a-z]+/iy;
+
+/** The words that a statement begins with, as far as they matter here. */
+function wordsAt(text: string, from: number): string {
+  const words: string[] = [];
+  for (let at = from; words.length < 3; at = skipGap(text, WORD.lastIndex)) {
+    WORD.lastIndex = at;
+    const word = WORD.exec(text)?.[0];
+    if (!word) break;
+    words.push(word.toLowerCase());
+  }
+  return words.join(' ');
+}
 
 function boundaryAt(text: string, at: number): Boundary | undefined {
-  if (startsWith(BEGIN, text, at)) return 'begin';
-  if (startsWith(COMMIT, text, at)) return 'commit';
-  return startsWith(ROLLBACK, text, at) ? 'rollback' : undefined;
+  const words = wordsAt(text, at);
+  if (/^(?:begin|start transaction)\b/.test(words)) return 'begin';
+  if (/^(?:prepare transaction|(?:commit|end)(?! prepared))\b/.test(words)) return 'commit';
+  return /^(?:rollback|abort)\b(?!(?: work| transaction)? to\b| prepared)/.test(words)
+    ? 'rollback'
+    : undefined;
 }
 
 function startsWith(what: RegExp, text: string, at: number): boolean {
@@ -59,22 +67,11 @@ function startsWith(what: RegExp, text: string, at: number): boolean {
   return what.test(text);
 }
 
-function skipGap(text: string, from: number): number {
-  for (let at = from; ;) {
-    SPACE.lastIndex = at;
-    SPACE.test(text);
-    at = SPACE.lastIndex;
-    const sign = text.slice(at, at + 2);
-    if (sign !== '--' && sign !== '/*') return at;
-    at = endOf(sign, text, at);
-  }
-}
-
 /** Where what begins here is over; at the end of the text when nothing ends it. */
 function endOf(sign: string, text: string, at: number): number {
   switch (sign) {
     case '--':
-      return after(/[\n\r]/g, text, at);
+      return endOfLineComment(text, at);
     case '/*':
       return endOfComment(text, at);
     case "'":
@@ -84,23 +81,6 @@ function endOf(sign: string, text: string, at: number): number {
     default:
       return endOfQuoted(text, at);
   }
-}
-
-function after(what: RegExp, text: string, at: number): number {
-  what.lastIndex = at;
-  return what.test(text) ? what.lastIndex : text.length;
-}
-
-/** Comments of the C kind nest. */
-function endOfComment(text: string, at: number): number {
-  const sign = /\/\*|\*\//g;
-  sign.lastIndex = at;
-  let depth = 0;
-  for (let found = sign.exec(text); found; found = sign.exec(text)) {
-    depth += found[0] === '/*' ? 1 : -1;
-    if (depth === 0) return sign.lastIndex;
-  }
-  return text.length;
 }
 
 /** A quote within quotes is written twice, which is as good as two strings side by side. */
