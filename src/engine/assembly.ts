@@ -125,7 +125,9 @@ export function assemble<T>(
     stillborn: slot => retirement.retire(slot, slot.doom ?? 'invalid', slot.doomCause),
     late: slot => retirement.retireLate(slot),
     invalidated: (slot, cause) => {
-      if (!slot.condemn('invalid', cause) || !interior.idle.has(slot)) return;
+      const isNews = slot.condemn('invalid', cause);
+      if (slot.lease) returns.invalidated(slot.lease, slot, cause);
+      if (!isNews || !interior.idle.has(slot)) return;
       interior.idle.remove(slot);
       retirement.retire(slot, 'invalid', cause);
       exchange.serve();

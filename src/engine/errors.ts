@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { brand } from './brand.js';
 import type { PoolStats } from './stats.js';
 
@@ -10,6 +11,7 @@ export type PoolErrorCode =
   | 'POOL_UNAVAILABLE'
   | 'POOL_CLOSED'
   | 'POOL_LEASE_RELEASED'
+  | 'POOL_RESOURCE_INVALIDATED'
   | 'POOL_OPTIONS';
 
 /** What every error of a pool has. */
@@ -109,6 +111,21 @@ export class LeaseReleasedError extends PoolError {
   }
 }
 
+/** The reason of a lease's `signal` when its resource has become unusable; `cause` is what `invalidate` was given. */
+export class ResourceInvalidatedError extends PoolError {
+  readonly code = 'POOL_RESOURCE_INVALIDATED';
+
+  constructor(pool: string, cause: unknown) {
+    const why = cause === undefined ? '' : `: ${messageOf(cause)}`;
+    super(
+      pool,
+      `Pool "${pool}": this resource has become unusable${why}. Release it; the pool destroys it, and the next acquire gets another.`,
+      undefined,
+      { cause },
+    );
+  }
+}
+
 /** An option of a pool or of an acquire is wrong; thrown where it is given. */
 export class PoolOptionsError extends PoolError {
   readonly code = 'POOL_OPTIONS';
@@ -123,6 +140,7 @@ brand({
   PoolUnavailableError,
   PoolClosedError,
   LeaseReleasedError,
+  ResourceInvalidatedError,
   PoolOptionsError,
 });
 
@@ -142,6 +160,11 @@ export function messageOf(error: unknown): string {
   // node: several addresses refused = an AggregateError without a message of its own
   if (error.message === '' && error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
   return error.message;
+}
+
+/** Is it an error? Also one of another realm, as those of Node's own modules are in Jest. */
+export function isError(value: unknown): boolean {
+  return value instanceof Error || types.isNativeError(value);
 }
 
 /** The class of an unknown thrown value and its code, for places where its message may not go. */

@@ -1,3 +1,4 @@
+import type { LeaseReleasedError } from './errors.js';
 import { neutrally } from './neutral.js';
 
 /** Why a resource was destroyed. */
@@ -8,7 +9,7 @@ export type DestroyReason =
   | 'lifetime'
   /** Lent `maxUses` times. */
   | 'uses'
-  /** `validate` refused it, failed or took too long, or somebody called `invalidate`. */
+  /** `validate` refused it, failed or took too long, somebody called `invalidate`, or its `handle` could not be made. */
   | 'invalid'
   /** `reset` refused it, failed or took too long. */
   | 'reset-failed'
@@ -45,6 +46,19 @@ export interface CreateContext {
 /** `false` and other falsy answers mean no; nothing at all (`undefined`) means yes. */
 export type Verdict = boolean | undefined | void | object;
 
+/** What one borrower gets in place of the resource itself. */
+export interface Handle<T> {
+  /** Stands for the resource: what `lease.resource` gives. */
+  readonly resource: T;
+  /**
+   * The borrow is over: from now on the handle must not let its borrower at the resource. Synchronous, called exactly
+   * once, before the resource is reset or destroyed, and not for a resource that is detached.
+   *
+   * @param why makes the error for a use that comes too late, so that each has the stack of its own user
+   */
+  revoke(why: () => LeaseReleasedError): void;
+}
+
 /** How the pool makes, checks, cleans and destroys resources. Every member may be synchronous or return a promise. */
 export interface ResourceFactory<T> {
   /** Makes one resource. The only required member. */
@@ -56,10 +70,15 @@ export interface ResourceFactory<T> {
   /** Ends it. Its place in the pool is free only when this has settled, or past `destroyTimeout`. */
   destroy?(resource: T, reason: DestroyReason): unknown;
   /**
-   * Does this error, seen by a borrower, mean that the resource is broken? Synchronous; only `true` counts, but a
-   * throw or a promise counts as true, since unknown is unsafe.
+   * Makes what one borrower gets in place of the resource, so that it can be taken from it. Synchronous, called when
+   * the borrower first asks for `lease.resource`; all other members get the resource itself. A throw destroys it.
    */
-  isFatal?(error: unknown): boolean;
+  handle?(resource: T): Handle<T>;
+  /**
+   * Does this error, seen by the borrower of this resource, mean that it is broken? Synchronous; only `true` counts, but
+   * a throw or a promise counts as true, since unknown is unsafe.
+   */
+  isFatal?(error: unknown, resource: T): boolean;
   /** Is it worth trying again after this create error? Synchronous; only `false` means no. */
   isRetryable?(error: unknown): boolean;
 }
@@ -98,9 +117,9 @@ export function approves(outcome: Outcome<Verdict>): boolean {
 }
 
 /** Asks `isFatal`: a throw or a promise counts as true. */
-export function isFatal<T>(factory: ResourceFactory<T>, error: unknown): boolean {
+export function isFatal<T>(factory: ResourceFactory<T>, error: unknown, resource: T): boolean {
   try {
-    const answer: unknown = factory.isFatal?.(error);
+    const answer: unknown = factory.isFatal?.(error, resource);
     if (!isThenable(answer)) return answer === true;
     swallow(answer);
     return true;

@@ -13,13 +13,14 @@ export {
   PoolShedError,
   PoolTimeoutError,
   PoolUnavailableError,
+  ResourceInvalidatedError,
   describeStats,
   kindOf,
   messageOf,
   type DeadlockedHolder,
   type PoolErrorCode,
 } from './errors.js';
-export type { CreateContext, DestroyReason, ResourceFactory, Verdict } from './factory.js';
+export type { CreateContext, DestroyReason, Handle, ResourceFactory, Verdict } from './factory.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options.js';
 export type * from './listener.js';
 export type { FailingCreates } from './attempts.js';

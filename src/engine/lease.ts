@@ -1,12 +1,18 @@
-import { LeaseReleasedError } from './errors.js';
+import { LeaseReleasedError, isError } from './errors.js';
+import { guarded, type Handle } from './factory.js';
 import type { Slot } from './slot.js';
 
 /** What a lease needs of its pool. */
 export interface Lender<T> {
   readonly name: string;
+  /** Do borrowers get something in place of the resource? */
+  readonly hasHandles: boolean;
+  makeHandle(slot: Slot<T>): Handle<T>;
   takeBack(lease: Lease<T>, slot: Slot<T>, error: unknown): void;
   discard(lease: Lease<T>, slot: Slot<T>, cause: unknown): void;
   detach(lease: Lease<T>, slot: Slot<T>): void;
+  /** The handle could not be made. */
+  unhandled(lease: Lease<T>, slot: Slot<T>, error: unknown): void;
 }
 
 /**
@@ -14,9 +20,10 @@ export interface Lender<T> {
  * with `using lease = await pool.acquire()`.
  */
 export class Lease<T> {
+  /** @internal Why the pool has taken the resource away, if it has. */
+  taken: Error | undefined = undefined;
   private aborter: AbortController | undefined = undefined;
-  /** Why the pool has taken the resource away, if it has. */
-  private taken: Error | undefined = undefined;
+  private handle: Handle<T> | undefined = undefined;
 
   /** @internal */
   constructor(
@@ -32,18 +39,28 @@ export class Lease<T> {
   }
 
   /**
-   * The borrowed resource.
-   *
-   * @throws LeaseReleasedError once the lease has ended: somebody else may hold the resource by then.
+   * Has the resource become unusable while it was leased (the factory's `invalidate` was called)? Then it is not to be
+   * shared with anybody any more, and the pool destroys it when it comes back.
    */
-  get resource(): T {
-    if (this.released) throw new LeaseReleasedError(this.lender.name, this.taken);
-    return this.slot.resource;
+  get broken(): boolean {
+    return this.slot.broken !== undefined && !this.released;
   }
 
   /**
-   * Aborted when the holder should let go: past `maxHold`, or because the pool takes the resource away at the deadline
-   * of `close()`. Its reason says which.
+   * The borrowed resource, or what the factory's `handle` has made of it for this borrower.
+   *
+   * @throws LeaseReleasedError once the lease has ended: somebody else may hold the resource by then.
+   * @throws what `handle` throws; then the lease has ended, too
+   */
+  get resource(): T {
+    if (this.released) throw this.ended();
+    if (!this.lender.hasHandles) return this.slot.resource;
+    return (this.handle ?? this.open()).resource;
+  }
+
+  /**
+   * Aborted when the holder should let go: past `maxHold`, because the resource has become unusable, or because the
+   * pool takes it away at the deadline of `close()`. Its reason says which.
    */
   get signal(): AbortSignal {
     this.aborter ??= new AbortController();
@@ -51,28 +68,38 @@ export class Lease<T> {
   }
 
   /**
-   * Gives the resource back. Synchronous, never throws; a second call does nothing.
+   * Gives the resource back. Synchronous, never throws; a second call does nothing. Needs no `this`, and so fits as a
+   * listener or callback: `socket.once('close', lease.release)`, `promise.finally(lease.release)`. It is another function each time it is
+   * asked for: keep it to remove the listener again.
    *
    * @param error what went wrong while it was used, if anything; shown to the factory's `isFatal`, which decides
-   * whether the resource is broken
+   * whether the resource is broken. Only errors count: anything else is taken for what an event or a callback has to say
+   * of something else, such as the `hadError` of `close`.
    */
-  release(error?: unknown): void {
-    this.lender.takeBack(this, this.slot, error);
+  get release(): (error?: unknown) => void {
+    // Not kept: a closure that is called at once costs nothing, and one that is kept an eighth of a borrow.
+    return error => {
+      this.end(error);
+    };
   }
 
-  /** Gives the resource back to be destroyed, because the borrower knows that it is broken. */
-  destroy(cause?: unknown): void {
-    this.lender.discard(this, this.slot, cause);
+  /** Gives the resource back to be destroyed, because the borrower knows that it is broken. Needs no `this` either. */
+  get destroy(): (cause?: unknown) => void {
+    return cause => {
+      this.lender.discard(this, this.slot, cause);
+    };
   }
 
   /**
    * Takes the resource out of the pool's keeping: the pool forgets it, has room for another, and will never destroy it.
-   * That is up to the caller from now on.
+   * That is up to the caller from now on. A handle that it had before stays good.
    *
    * @throws LeaseReleasedError once the lease has ended
    */
   detach(): T {
-    const { resource } = this;
+    if (this.released) throw this.ended();
+    const { resource } = this.slot;
+    this.handle = undefined;
     this.lender.detach(this, this.slot);
     return resource;
   }
@@ -81,10 +108,54 @@ export class Lease<T> {
     this.release();
   }
 
-  /** @internal The pool wants the resource back; it has taken it if the lease is released. */
-  revoke(reason: Error): void {
-    if (this.released) this.taken = reason;
+  /** @internal As {@link release}, after something was thrown, which may be anything. */
+  fail(thrown: unknown): void {
+    this.lender.takeBack(this, this.slot, thrown);
+  }
+
+  /** @internal The lease has ended: nobody may use what its borrower got. */
+  withdraw(): void {
+    const { handle } = this;
+    if (!handle) return;
+    this.handle = undefined;
+    guarded<unknown>(
+      () => handle.revoke(() => this.ended()),
+      () => undefined,
+    );
+  }
+
+  /** @internal The pool wants the resource back, or has taken it. */
+  abort(reason: Error): void {
     this.aborter ??= new AbortController();
     this.aborter.abort(reason);
   }
+
+  private end(error: unknown): void {
+    this.lender.takeBack(this, this.slot, error === undefined ? undefined : errorOrNothing(error));
+  }
+
+  private open(): Handle<T> {
+    let handle: Handle<T>;
+    try {
+      handle = this.lender.makeHandle(this.slot);
+    } catch (error) {
+      this.lender.unhandled(this, this.slot, error);
+      throw error;
+    }
+    this.handle = handle;
+    if (this.released) {
+      // User code has run, and the lease has ended in it.
+      this.withdraw();
+      throw this.ended();
+    }
+    return handle;
+  }
+
+  private ended(): LeaseReleasedError {
+    return new LeaseReleasedError(this.lender.name, this.taken);
+  }
+}
+
+function errorOrNothing(value: unknown): unknown {
+  return isError(value) ? value : undefined;
 }

@@ -57,6 +57,14 @@ export interface LeakEvent extends SlotEvent {
   /** false when the threshold passes, true when the lease does come back after all. */
   readonly returned: boolean;
 }
+export interface LateUseEvent extends SlotEvent {
+  /** What was done with the resource, e.g. `query()` or `set tenant`. */
+  readonly use: string;
+  /** Where. */
+  readonly stack: string;
+  /** Where its lease had ended. */
+  readonly releasedAt: string;
+}
 export interface StateEvent extends PoolEvent {
   readonly from: PoolState;
   readonly to: PoolState;
@@ -80,5 +88,7 @@ export interface PoolListener {
   /** An acquire was refused because the queue had been standing; see `shed`. */
   onShed?(event: ShedEvent): void;
   onLeak?(event: LeakEvent): void;
+  /** A resource was used after its lease had ended; see `detectUseAfterRelease`. */
+  onLateUse?(event: LateUseEvent): void;
   onStateChange?(event: StateEvent): void;
 }

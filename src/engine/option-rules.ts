@@ -30,6 +30,7 @@ export const oneOf = (...values: string[]): Rule => ({
   ok: value => values.includes(value as string),
   allowed: values.map(value => `'${value}'`).join(' or '),
 });
+const flag: Rule = { ok: value => typeof value === 'boolean', allowed: 'true or false' };
 const method: Rule = { ok: value => typeof value === 'function', allowed: 'a function' };
 
 export const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
@@ -58,9 +59,10 @@ export const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
   maxUses: count(1, true),
   maxHold: duration(1),
   maxHoldAction: oneOf('report', 'destroy'),
-  recycleOnFatal: { ok: value => typeof value === 'boolean', allowed: 'true or false' },
+  recycleOnFatal: flag,
   shed: { ok: isObject, allowed: '{ target?, interval? }' },
   leakThreshold: duration(1),
+  detectUseAfterRelease: flag,
   destroyTimeout: duration(1),
   listeners: {
     ok: value => Array.isArray(value) && value.every(isObject),
@@ -89,6 +91,7 @@ export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   validate: method,
   reset: method,
   destroy: method,
+  handle: method,
   isFatal: method,
   isRetryable: method,
 };

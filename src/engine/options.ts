@@ -78,6 +78,11 @@ export interface PoolSettings {
   shed?: Partial<Shed> | undefined;
   /** A lease held longer is reported with the stack of its acquire, and again when it comes back. Default off. */
   leakThreshold?: number;
+  /**
+   * For development and tests: each borrower gets a proxy, and using that after its lease has ended throws
+   * `LeaseReleasedError` and is reported to `onLateUse`. Default false.
+   */
+  detectUseAfterRelease?: boolean;
   /** A destroy that takes longer is given up and no longer counted. Default 5 000. */
   destroyTimeout?: number;
   /** Told what happens in the pool. */
@@ -125,6 +130,7 @@ export const DEFAULTS: ResolvedSettings = {
   recycleOnFatal: false,
   shed: undefined,
   leakThreshold: Infinity,
+  detectUseAfterRelease: false,
   destroyTimeout: 5_000,
   listeners: [],
   clock: systemClock,

@@ -103,7 +103,7 @@ export class Pool<T> {
     try {
       return await work(lease.resource, lease);
     } catch (error) {
-      lease.release(error);
+      lease.fail(error);
       throw error;
     } finally {
       lease.release();

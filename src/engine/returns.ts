@@ -1,6 +1,7 @@
-import { PoolTimeoutError } from './errors.js';
+import { PoolTimeoutError, ResourceInvalidatedError, messageOf } from './errors.js';
 import type { Exchange } from './exchange.js';
-import { isFatal, type DestroyReason } from './factory.js';
+import { isFatal, type DestroyReason, type Handle } from './factory.js';
+import { hasHandles, makeHandle } from './handles.js';
 import type { Inspection } from './inspection.js';
 import type { Interior } from './interior.js';
 import type { LeakWatch } from './leak-watch.js';
@@ -11,6 +12,7 @@ import type { Slot } from './slot.js';
 /** How leases end: given back, destroyed, kept by the borrower, or taken away from it. */
 export class Returns<T> implements Lender<T> {
   readonly name: string;
+  readonly hasHandles: boolean;
 
   constructor(
     private readonly pool: Interior<T>,
@@ -22,6 +24,7 @@ export class Returns<T> implements Lender<T> {
     private readonly fatal: () => void,
   ) {
     this.name = pool.settings.name;
+    this.hasHandles = hasHandles(pool);
   }
 
   takeBack(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
@@ -58,11 +61,31 @@ export class Returns<T> implements Lender<T> {
     this.exchange.serve();
   }
 
+  makeHandle(slot: Slot<T>): Handle<T> {
+    return makeHandle(this.pool, slot);
+  }
+
+  /** Its handle could not be made: the borrower has nothing, and the resource is not to be trusted. */
+  unhandled(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
+    if (slot.lease !== lease) return;
+    const why = new Error(`Its handle could not be made: ${messageOf(error)}`, { cause: error });
+    this.revoke(lease, slot, why, 'invalid');
+    this.goOn();
+  }
+
+  /** Its resource has become unusable: its holder should let go of it. */
+  invalidated(lease: Lease<T>, slot: Slot<T>, cause: unknown): void {
+    if (slot.broken) return;
+    slot.broken = new ResourceInvalidatedError(this.name, cause);
+    lease.abort(slot.broken);
+  }
+
   /** The lease ends under its holder. */
   revoke(lease: Lease<T>, slot: Slot<T>, why: Error, reason: DestroyReason): void {
+    lease.taken = why;
     this.account(lease, slot, undefined);
     // Its holder hears of it before the resource is destroyed.
-    lease.revoke(why);
+    lease.abort(why);
     this.retirement.retire(slot, reason, why);
   }
 
@@ -86,7 +109,7 @@ export class Returns<T> implements Lender<T> {
       `Pool "${name}": the lease has been held for longer than maxHold (${maxHold} ms). Release it sooner, or raise maxHold.`,
     );
     if (maxHoldAction === 'report') {
-      lease.revoke(why);
+      lease.abort(why);
     } else {
       this.revoke(lease, slot, why, 'held');
       this.goOn();
@@ -99,6 +122,7 @@ export class Returns<T> implements Lender<T> {
     slot.lease = undefined;
     slot.owner = undefined;
     slot.trace = undefined;
+    if (this.hasHandles) lease.withdraw();
     this.pool.totals.released++;
     if (this.leaks.active) this.leaks.returned(lease, slot);
     if (!Number.isNaN(slot.lentAt)) this.measure(slot, error);
@@ -114,7 +138,7 @@ export class Returns<T> implements Lender<T> {
 
   private reasonToRetire(slot: Slot<T>, error: unknown, now: number): DestroyReason | undefined {
     const { factory, settings, waiters } = this.pool;
-    if (error !== undefined && isFatal(factory, error)) {
+    if (error !== undefined && isFatal(factory, error, slot.resource)) {
       // One that is older than the last recycle says nothing about what has been made since.
       if (settings.recycleOnFatal && slot.doom !== 'recycled') this.fatal();
       return 'fatal';

@@ -105,6 +105,8 @@ export class Slot<T> implements Links<Slot<T>> {
   /** Why it is {@link condemn}ed; undefined while it is good. */
   doom: DestroyReason | undefined = undefined;
   doomCause: unknown = undefined;
+  /** Why its holder should not go on with it; set while it is leased. */
+  broken: Error | undefined = undefined;
   uses = 0;
   /** When it was made, and how long that took. */
   bornAt = 0;

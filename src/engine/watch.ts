@@ -27,6 +27,7 @@ export function watchWith(listeners: readonly PoolListener[]): Watch {
     onTimeout: join('onTimeout'),
     onShed: join('onShed'),
     onLeak: join('onLeak'),
+    onLateUse: join('onLateUse'),
     onStateChange: join('onStateChange'),
   };
 }

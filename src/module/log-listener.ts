@@ -59,6 +59,11 @@ export function logListener(logger: Pick<Logger, 'log' | 'warn' | 'error'>): Poo
         );
       else logger.warn(`${resource} has been held for ${time}. ${where}`);
     },
+    onLateUse({ pool, slot, use, stack, releasedAt }) {
+      logger.warn(
+        `Pool "${pool}": resource ${slot} was used (${use}) after its lease had ended. ${stack}\nIt had ended here: ${releasedAt}`,
+      );
+    },
   };
 }
 

@@ -6,9 +6,10 @@ import {
   type ResourceFactory,
 } from '../engine/index.js';
 import { PgFactory } from './pg/factory.js';
+import { TransactionOverlapError } from './pg/errors.js';
 import type { SessionReset } from './pg/session.js';
 
-export type { SessionReset };
+export { TransactionOverlapError, type SessionReset };
 
 /** The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … */
 export interface PgPoolOptions extends PoolSettings, Omit<ClientConfig, 'keepAlive'> {
@@ -28,6 +29,11 @@ export interface PgPoolOptions extends PoolSettings, Omit<ClientConfig, 'keepAli
    * Set what all borrowers shall find with `options: '-c search_path=…'`: what is set by a statement is reset.
    */
   sessionReset?: SessionReset;
+  /**
+   * Does this error of a borrower mean that its connection must be destroyed? Asked after the connection itself: when
+   * that is broken, by the word of the server or its socket, the answer is yes in any case.
+   */
+  isFatal?: ResourceFactory<Client>['isFatal'];
 }
 
 /** What {@link pgPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
@@ -70,7 +76,19 @@ const DEFAULT_DESTROY_TIMEOUT = 5_000;
  * await pool.use(client => client.query('select now()'));
  * ```
  *
- * The resources are pg's own `Client`s. Queries that are sent side by side on one of them take turns. Connections have
+ * What a borrower gets is a `Client` of its own for as long as the lease lasts. Once that has ended, a statement, a cursor
+ * or a stream is refused with `LeaseReleasedError`, in the way in which it tells its errors, and is not sent; so is what
+ * was still waiting for its turn. What is put on it, such as a patched `query`, goes with it, and does not reach pg's
+ * own client. What is done to `client.connection` stays, and is not seen.
+ *
+ * Queries that are sent side by side take turns. While a transaction is open, another BEGIN is refused with
+ * {@link TransactionOverlapError}, and so is the COMMIT or ROLLBACK of whoever sent that. Other statements of somebody who
+ * shares the connection are part of the transaction that is open, since nobody can know what they belong to.
+ *
+ * A connection is broken by what it has been through itself (its socket, or the server's word that the session ends), not
+ * by an error that a borrower has seen. One on which a statement could not write, because its server has become
+ * read-only, is not lent again. A statement prepared by name that fails since the server does not know it as pg does
+ * (0A000, 26000, 42P05) is prepared anew the next time: outside a transaction it may simply be repeated. Connections have
  * TCP keep-alive unless `tcpKeepAlive` is false. `connectionTimeoutMillis` and `query_timeout` mean what they mean to a
  * Client; how long a borrower waits is `acquireTimeout`.
  *
@@ -163,12 +181,16 @@ interface Split {
   readonly config: ClientConfig;
   readonly sessionReset: SessionReset;
   readonly destroyTimeout: number;
+  readonly isFatal: ResourceFactory<Client>['isFatal'];
 }
 
 /** Tells what is the pool's from what is pg's. */
-function split({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPoolOptions): Split {
+function split({ sessionReset = 'auto', tcpKeepAlive, isFatal, ...options }: PgPoolOptions): Split {
   if (!SESSION_RESETS.includes(sessionReset)) {
     throw wrong(options.name, 'sessionReset', sessionReset, `'auto', 'always' or 'never'`);
+  }
+  if (isFatal !== undefined && typeof isFatal !== 'function') {
+    throw wrong(options.name, 'isFatal', isFatal, 'a function of an error and a client');
   }
   const config: Record<string, unknown> = { keepAlive: tcpKeepAlive ?? options.stream === undefined };
   const settings: Record<string, unknown> = {};
@@ -177,16 +199,16 @@ function split({ sessionReset = 'auto', tcpKeepAlive, ...options }: PgPoolOption
     (Object.hasOwn(CLIENT_OPTIONS, key) ? config : settings)[key] = value;
   }
   const { destroyTimeout = DEFAULT_DESTROY_TIMEOUT } = options;
-  return { settings, config, sessionReset, destroyTimeout };
+  return { settings, config, sessionReset, destroyTimeout, isFatal };
 }
 
 function makeFactory<K>(
   configOf: (key: K) => ClientConfig,
   { stream }: ClientConfig,
-  { sessionReset, destroyTimeout }: Pick<Split, 'sessionReset' | 'destroyTimeout'>,
+  { sessionReset, destroyTimeout, isFatal }: Omit<Split, 'settings' | 'config'>,
 ): PgFactory<K> {
   const patience = Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2;
-  return new PgFactory(configOf, sessionReset, patience, stream === undefined);
+  return new PgFactory(configOf, sessionReset, patience, stream === undefined, isFatal);
 }
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {

@@ -294,16 +294,17 @@ export class BorrowScope {
     this.departure?.abort(SCOPE_IS_OVER);
     for (const lease of this.leases ?? []) {
       if (abandoned) lease.destroy(abandoned);
-      else lease.release(this.failure);
+      else if (this.failure === undefined) lease.release();
+      else lease.fail(this.failure);
     }
     this.leases = this.shared = this.sharedOf = this.departure = this.failure = undefined;
     this.close();
   }
 }
 
-/** One that was given back early, or that its pool took away, is of no use to anybody. */
+/** One that was given back early, that its pool took away, or that has broken, is of no use to anybody. */
 function isOfUse({ failed, got }: Shared): boolean {
-  return !failed && !got?.released;
+  return !failed && !got?.released && !got?.broken;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { ResourceInvalidatedError } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
@@ -137,5 +138,48 @@ describe('invalidate', () => {
     await turn();
     const [a, b] = [pool.tryAcquire(), pool.tryAcquire()];
     expect([a?.resource.id, b?.resource.id]).toEqual([1, 3]);
+  });
+
+  it('tells the holder of the resource by its signal, whether it asked for that before or after', async () => {
+    const { pool, factory } = scriptedPool({ name: 'orders', max: 2 });
+    const [early, late] = [await pool.acquire(), await pool.acquire()];
+    const { signal } = early;
+    expect([early.broken, late.broken]).toEqual([false, false]);
+    for (const call of factory.creates.calls) call.given.invalidate(broken);
+    for (const reason of [signal.reason, late.signal.reason] as unknown[]) {
+      expect(reason).toBeInstanceOf(ResourceInvalidatedError);
+      expect(reason).toMatchObject({
+        code: 'POOL_RESOURCE_INVALIDATED',
+        cause: broken,
+        message: expect.stringContaining('"orders": this resource has become unusable: socket hang up'),
+      });
+    }
+    expect([early.broken, late.broken, early.released]).toEqual([true, true, false]);
+    early.release();
+    late.release();
+    expect([early.broken, late.broken]).toEqual([false, false]);
+    expect((await pool.acquire()).signal.aborted).toBe(false);
+  });
+
+  it('tells the holder also when the resource was to be destroyed anyway, and only once', async () => {
+    const { pool, factory } = scriptedPool();
+    const lease = await pool.acquire();
+    pool.recycle();
+    let told = 0;
+    lease.signal.addEventListener('abort', () => told++);
+    factory.creates.last.given.invalidate(broken);
+    factory.creates.last.given.invalidate(new Error('again'));
+    expect([lease.broken, told]).toEqual([true, 1]);
+    expect((lease.signal.reason as Error).cause).toBe(broken);
+  });
+
+  it('lets the holder release in the moment in which it is told', async () => {
+    const { pool, factory } = scriptedPool({ reset: ok });
+    const lease = await pool.acquire();
+    lease.signal.addEventListener('abort', lease.release);
+    factory.creates.last.given.invalidate(broken);
+    await turn();
+    expect(factory.reasons).toEqual(['invalid']);
+    expect(pool.stats()).toMatchObject({ leased: 0, total: 0 });
   });
 });

@@ -1,3 +1,5 @@
+import { EventEmitter } from 'node:events';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
 import { LeaseReleasedError } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
@@ -111,5 +113,50 @@ describe('a lease', () => {
     lease.release();
     await pool.close();
     expect(lease.signal.aborted).toBe(false);
+  });
+
+  const callbacks: [string, (end: (value?: unknown) => void) => unknown][] = [
+    ['the listener of an event', end => new EventEmitter().once('close', end).emit('close', true)],
+    ['a callback', end => setImmediate(end)],
+    ['finally', end => Promise.resolve().finally(end)],
+    ['then', end => Promise.resolve({ rows: [] }).then(end)],
+    ['the listener of a signal', end => AbortSignal.timeout(1).addEventListener('abort', end)],
+  ];
+  it.each(callbacks)(
+    'is released by its release as %s, and nothing that is no error counts as one',
+    async (_, call) => {
+      const asked: unknown[] = [];
+      const { pool, events } = scriptedPool({ max: 1, isFatal: error => asked.push(error) > 0 });
+      const { release } = await pool.acquire();
+      const next = pool.acquire();
+      call(release);
+      await next;
+      expect(asked).toEqual([]);
+      expect(events.find(one => one.event === 'onRelease')).toMatchObject({ error: undefined });
+    },
+  );
+
+  it('is released by its release as a callback with an error, which counts, of whatever realm it is', async () => {
+    const { pool, factory } = scriptedPool({ isFatal: () => true });
+    const own = await pool.acquire();
+    new EventEmitter().once('error', own.release).emit('error', new TypeError('broken'));
+    const foreign = await pool.acquire();
+    foreign.release(runInNewContext('new Error("broken")'));
+    expect(factory.reasons).toEqual(['fatal', 'fatal']);
+    const thrown: unknown = 'thrown, so it counts';
+    const work = (): never => {
+      throw thrown;
+    };
+    await expect(pool.use(work)).rejects.toBe(thrown);
+    expect(factory.reasons).toHaveLength(3);
+  });
+
+  it('is destroyed by its destroy as a callback', async () => {
+    const { pool, factory, events } = scriptedPool();
+    const { destroy } = await pool.acquire();
+    new EventEmitter().once('close', destroy).emit('close', 'hung up');
+    await turn();
+    expect(factory.reasons).toEqual(['caller']);
+    expect(events.find(one => one.event === 'onDestroy')).toMatchObject({ cause: 'hung up' });
   });
 });

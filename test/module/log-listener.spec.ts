@@ -80,4 +80,16 @@ describe('what is logged of a pool', () => {
     ]);
     await pool.close();
   });
+
+  it('is a use after the lease has ended, and where both were', async () => {
+    const { pool, log } = watched({ detectUseAfterRelease: true });
+    const [late] = await pool.use(resource => [resource]);
+    expect(() => Object.keys(late as object)).toThrow('has been released');
+    expect(log.lines).toEqual([
+      expect.stringMatching(
+        /^warn: Pool "db": resource 1 was used \(its keys\) after its lease had ended\. [^]*log-listener\.spec[^]*\nIt had ended here: Error/,
+      ),
+    ]);
+    await pool.close();
+  });
 });

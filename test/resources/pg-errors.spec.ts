@@ -1,61 +1,44 @@
 import { describe, expect, it } from '@jest/globals';
 import { PoolClosedError } from '../../src/engine/index.js';
-import { isConnectionError, isHopeless } from '../../src/resources/pg/errors.js';
+import { endsSession, isHopeless } from '../../src/resources/pg/errors.js';
 
-const withCode = (code: string, cause?: unknown): Error =>
+const withCode = (code: string, cause?: unknown): Error & { code: string } =>
   Object.assign(new Error('scripted', { cause }), { code });
 
-describe('what an error says about its connection', () => {
-  it.each(['08000', '08006', '57P01', '57P02', '57P03'])('code %s means that it is gone', code => {
-    expect(isConnectionError(withCode(code))).toBe(true);
+describe('what the server says', () => {
+  it.each(['57P01', '57P02', '57P03', '57P05', '25P03', '25P04'])('code %s ends the session', code => {
+    expect(endsSession(withCode(code))).toBe(true);
   });
 
-  it.each([
-    ['ECONNRESET', 'read', true],
-    ['EPIPE', 'write', true],
-    ['ETIMEDOUT', 'read', true],
-    ['ECONNREFUSED', 'connect', false],
-    ['ETIMEDOUT', 'connect', false],
-  ])('a socket’s %s on %s means that it is gone: %s', (code, syscall, gone) => {
-    const error = Object.assign(withCode(code), { syscall });
-    expect(isConnectionError(error)).toBe(gone);
-    // As fetch reports the trouble of the service it calls.
-    expect(isConnectionError(new TypeError('fetch failed', { cause: error }))).toBe(false);
+  it.each(['FATAL', 'PANIC'])('with severity %s ends the session', severity => {
+    expect(endsSession(Object.assign(withCode('XX000'), { severity }))).toBe(true);
   });
 
-  it.each([
-    'Connection terminated',
-    'Connection terminated unexpectedly',
-    'Client has encountered a connection error and is not queryable',
-    'Client was closed and is not queryable',
-  ])('"%s" means that it is gone', message => {
-    expect(isConnectionError(new Error(message))).toBe(true);
-  });
+  it.each(['23505', '40001', '57014', '0A000', '42P01', '08P01', '25006'])(
+    'code %s is the statement’s own',
+    code => {
+      expect(endsSession(Object.assign(withCode(code), { severity: 'ERROR' }))).toBe(false);
+    },
+  );
+});
 
-  it('is found among the causes', () => {
-    const error = new Error('outer', { cause: new Error('middle', { cause: withCode('57P01') }) });
-    expect(isConnectionError(error)).toBe(true);
+describe('whether connecting again is hopeless', () => {
+  it('is looked for among the causes', () => {
     expect(isHopeless(new Error('outer', { cause: withCode('28P01') }))).toBe(true);
   });
 
-  it('a circle of causes is no trap', () => {
+  it('is not decided by the trouble of another pool', () => {
+    expect(isHopeless(new PoolClosedError('other', '', undefined, { cause: withCode('28P01') }))).toBe(false);
+  });
+
+  it('is no trap when the causes go in a circle', () => {
     const error = new Error('around');
     error.cause = error;
-    expect(isConnectionError(error)).toBe(false);
+    expect(isHopeless(error)).toBe(false);
   });
 
-  it.each(['23505', '40001', '57014', '0A000', '42P01', 'ENOENT'])('code %s is the statement’s own', code => {
-    expect(isConnectionError(withCode(code))).toBe(false);
-  });
-
-  it.each([undefined, null, 'ECONNRESET', 8, {}])('a thrown %s says nothing', thrown => {
-    expect(isConnectionError(thrown)).toBe(false);
+  it.each([undefined, null, 'ECONNRESET', 8, {}])('says no to a thrown %s', thrown => {
     expect(isHopeless(thrown)).toBe(false);
-  });
-
-  it('the trouble of another pool is not this connection’s', () => {
-    const error = new PoolClosedError('other', 'closed', undefined, { cause: withCode('ECONNREFUSED') });
-    expect(isConnectionError(error)).toBe(false);
   });
 
   it.each([
@@ -65,7 +48,7 @@ describe('what an error says about its connection', () => {
     ['57P03', false],
     ['ECONNREFUSED', false],
     ['53300', false],
-  ])('code %s is hopeless: %s', (code, hopeless) => {
+  ])('is with code %s: %s', (code, hopeless) => {
     expect(isHopeless(withCode(code))).toBe(hopeless);
   });
 });

@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { LocalPostgres } from 'local-postgres';
 import pg, { type Client } from 'pg';
 import QueryStream from 'pg-query-stream';
-import { Pool } from '../../src/engine/index.js';
+import { LeaseReleasedError, Pool } from '../../src/engine/index.js';
 import { pgPool, type PgPoolOptions } from '../../src/resources/pg.js';
+import { failureOf } from '../support/follow.js';
 import { PostgresWatch, launchPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 
@@ -106,12 +107,12 @@ describe('the session of the next borrower', () => {
     const pool = poolOfOne();
     const lease = await pool.acquire();
     const first = lease.resource.query('select pg_sleep(0.01)');
-    const late = lease.resource.query('set search_path = elsewhere');
+    const late = failureOf(lease.resource.query('set search_path = elsewhere'));
     lease.release();
 
     expect(await pool.use(traces)).toEqual(NO_TRACES);
     await expect(first).resolves.toBeDefined();
-    await expect(late).resolves.toBeDefined();
+    expect(await late).toBeInstanceOf(LeaseReleasedError);
     expect(pool.stats().totals.created).toBe(1);
   });
 

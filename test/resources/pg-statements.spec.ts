@@ -15,6 +15,9 @@ describe('what a statement leaves behind in its session', () => {
     "select 'set x = 1'",
     "update notes set body = 'a;select b'",
     'delete from orders',
+    "insert into notes values ('temp')",
+    'START /* a */ TRANSACTION',
+    '/* a /* nested */ comment */ select 1',
     'merge into a using b on true when matched then delete',
     'begin',
     'BEGIN ISOLATION LEVEL SERIALIZABLE',
@@ -64,6 +67,8 @@ describe('what a statement leaves behind in its session', () => {
     'select 1 into local temp a',
     'select 1 into /* a */ -- b\n temp a',
     'select 1 into pg_temp.a',
+    'select 1 into /* /* */ */ temp a',
+    "select 'into --', 1 into temp a",
     'select 1; set a.b = 1',
     'begin; set a.b = 1; commit',
     'set local a.b = 1; set a.b = 1',
@@ -77,5 +82,26 @@ describe('what a statement leaves behind in its session', () => {
     '\u00a0select 1',
   ])('perhaps something: %s', text => {
     expect(leavesNoTrace(text)).toBe(false);
+  });
+
+  it('is told in time that grows with the text, and no faster', () => {
+    const units = [
+      'into--',
+      'into /*x',
+      'into \t',
+      'into temp',
+      'x',
+      '(',
+      '/*',
+      '--',
+      ';',
+      'into/**/',
+      'into--\n',
+    ];
+    for (const unit of units) {
+      const repeated = unit.repeat(1_000_000 / unit.length);
+      for (const text of [repeated, `select '${repeated}'`, `select 'temp ${repeated}\n'`])
+        leavesNoTrace(text);
+    }
   });
 });

@@ -32,7 +32,8 @@ interface SessionState {
  * what a scope believes.
  */
 export class Custody {
-  private readonly keepings = new WeakMap<Client, Keeping>();
+  /** By pg's own connection, which is the same object for a client and for what a borrower gets in its place. */
+  private readonly keepings = new WeakMap<object, Keeping>();
   private readonly bySlot = new Map<number, Keeping>();
   private creates = 0;
 
@@ -58,7 +59,7 @@ export class Custody {
           guest: undefined,
           uses: 0,
         };
-        this.keepings.set(client, keeping);
+        this.keepings.set(client.connection, keeping);
         this.bySlot.set(slot, keeping);
         slots.set(client, slot);
         return client;
@@ -69,7 +70,8 @@ export class Custody {
         await factory.destroy?.(client, reason);
         this.bySlot.delete(slots.get(client)!);
       },
-      isFatal: error => factory.isFatal?.(error) ?? false,
+      ...(factory.handle && { handle: client => factory.handle!(client) }),
+      isFatal: (error, client) => factory.isFatal?.(error, client) ?? false,
       isRetryable: error => factory.isRetryable?.(error) ?? true,
     };
   }
@@ -92,7 +94,7 @@ export class Custody {
 
   /** A part of a request begins to use a connection; to be disposed of when it has done. */
   use(client: Client, guest: Guest): Disposable {
-    const keeping = this.keepings.get(client)!;
+    const keeping = this.keepings.get(client.connection)!;
     if (!keeping.lent) this.wrongs.add('used when it was lent to nobody', guest);
     else if (keeping.guest && keeping.guest !== guest) this.wrongs.add('used by two requests', guest);
     keeping.guest ??= guest;
@@ -109,7 +111,7 @@ export class Custody {
 
   /** As {@link use}; the first use of a lease sees that the session has nothing of anybody else. */
   async begin(client: Client, guest: Guest): Promise<Disposable> {
-    const isNew = this.keepings.get(client)?.guest === undefined;
+    const isNew = this.keepings.get(client.connection)?.guest === undefined;
     const use = this.use(client, guest);
     try {
       if (isNew) await this.inspect(client, guest);

@@ -32,9 +32,10 @@ const watches = new Set<InvariantWatch<unknown>>();
 
 /** A pool on a manual clock and a scripted factory, watched until the end of the test. */
 export function scriptedPool<T = Thing>(options: ScriptedOptions<T> = {}): ScriptedPool<T> {
-  const { create, validate, reset, destroy, isFatal, isRetryable, ...settings } = options;
+  const { create, validate, reset, destroy, handle, isFatal, isRetryable, ...settings } = options;
   const clock = settings.clock ?? new ManualClock();
-  const factory = new ScriptedFactory<T>(clock, { create, validate, reset, destroy, isFatal, isRetryable });
+  const scripts = { create, validate, reset, destroy, handle, isFatal, isRetryable };
+  const factory = new ScriptedFactory<T>(clock, scripts);
   const watch = new InvariantWatch<T>(factory, clock, settings);
   const pool = new Pool<T>({
     ...settings,
@@ -137,6 +138,7 @@ class InvariantWatch<T> {
       onTimeout: log('onTimeout'),
       onShed: log('onShed'),
       onLeak: log('onLeak'),
+      onLateUse: log('onLateUse'),
       onStateChange: log('onStateChange'),
     };
     factory.onCreate = () => {
@@ -205,22 +207,31 @@ class InvariantWatch<T> {
 
   private track(lease: Lease<T>): void {
     if (lease.released) return;
-    const value = lease.resource;
+    // Not by way of the lease, which would make a handle that nobody has asked for.
+    const value = (lease as unknown as { slot: { resource: T } }).slot.resource;
     let held = true;
     const letGo = (): void => {
       if (held) this.factory.returned(value);
       held = false;
     };
-    const release = lease.release.bind(lease);
-    const destroy = lease.destroy.bind(lease);
-    lease.release = error => {
+    const { release, destroy } = lease;
+    const fail = lease.fail.bind(lease);
+    lease.fail = thrown => {
       letGo();
-      release(error);
+      fail(thrown);
     };
-    lease.destroy = cause => {
-      letGo();
-      destroy(cause);
-    };
+    Object.defineProperty(lease, 'release', {
+      value: (error?: unknown) => {
+        letGo();
+        release(error);
+      },
+    });
+    Object.defineProperty(lease, 'destroy', {
+      value: (cause?: unknown) => {
+        letGo();
+        destroy(cause);
+      },
+    });
     const detach = lease.detach.bind(lease);
     lease.detach = () => {
       // Told before: the pool may make another at once.
@@ -230,9 +241,12 @@ class InvariantWatch<T> {
       }
       return detach();
     };
-    lease.signal.addEventListener('abort', () => {
+    const abort = lease.abort.bind(lease);
+    lease.abort = reason => {
+      // The pool has taken it away.
       if (lease.released) letGo();
-    });
+      abort(reason);
+    };
     this.factory.borrowed(value);
   }
 

@@ -3,6 +3,7 @@ import type {
   Clock,
   CreateContext,
   DestroyReason,
+  Handle,
   ResourceFactory,
   Verdict,
 } from '../../src/engine/index.js';
@@ -137,7 +138,8 @@ export interface Scripts<T> {
   validate?: Behaviour<Verdict> | undefined;
   reset?: Behaviour<Verdict> | undefined;
   destroy?: Behaviour<unknown> | undefined;
-  isFatal?: ((error: unknown) => boolean) | undefined;
+  handle?: ((resource: T) => Handle<T>) | undefined;
+  isFatal?: ((error: unknown, resource: T) => boolean) | undefined;
   isRetryable?: ((error: unknown) => boolean) | undefined;
 }
 
@@ -174,6 +176,7 @@ export class ScriptedFactory<T = Thing> {
       destroy: (resource, reason) => this.destroy(resource, reason),
       ...(scripts.validate && { validate: resource => this.check('validate', this.validates, resource) }),
       ...(scripts.reset && { reset: resource => this.check('reset', this.resets, resource) }),
+      ...(scripts.handle && { handle: scripts.handle }),
       ...(scripts.isFatal && { isFatal: scripts.isFatal }),
       ...(scripts.isRetryable && { isRetryable: scripts.isRetryable }),
     };

@@ -2,7 +2,7 @@ import { PoolError, PoolOptionsError } from '../../engine/index.js';
 
 const DEPTH = 5;
 
-/** SQLSTATEs with which the server ends the session, apart from class 08. */
+/** SQLSTATEs with which the server ends the session. */
 const SESSION_ENDING = new Set([
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
@@ -12,38 +12,18 @@ const SESSION_ENDING = new Set([
   '25P04', // transaction_timeout
 ]);
 
-const SOCKET_ERRORS = new Set([
-  ...['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTCONN'],
-  ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET'],
-]);
-
-/** pg's own, which have no code. */
-const CLIENT_GONE = /^Connection terminated|is not queryable$/;
-
 /** Reasons that time does not cure: bad credentials, unknown role or database, an impossible address. */
 const HOPELESS = new Set(['28P01', '28000', '3D000', 'ERR_INVALID_URL', 'ERR_SOCKET_BAD_PORT']);
 
-/** Does this error mean that the connection it came from is gone? A failed statement alone does not. */
-export function isConnectionError(error: unknown): boolean {
-  if (isSocketError(error)) return true;
-  return some(error, ({ code, severity, message }) => {
-    if (typeof code === 'string' && (/^08...$/.test(code) || SESSION_ENDING.has(code))) return true;
-    return (
-      severity === 'FATAL' ||
-      severity === 'PANIC' ||
-      (typeof message === 'string' && CLIENT_GONE.test(message))
-    );
-  });
+/** What the server says when a statement has failed, or when it ends the session. */
+export interface ServerError extends Error {
+  readonly code?: string;
+  readonly severity?: string;
 }
 
-/**
- * Did a socket break that was connected? Borrowers report errors of all kinds: one that could not connect (`fetch` to a
- * service that is down, with this as its cause) was not that of a connection that is in use.
- */
-function isSocketError(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false;
-  const { code, syscall } = error as Symptoms;
-  return SOCKET_ERRORS.has(code as string) && (syscall === 'read' || syscall === 'write');
+/** Does the server end the session with this word? With most it only says that a statement has failed. */
+export function endsSession({ code, severity }: ServerError): boolean {
+  return severity === 'FATAL' || severity === 'PANIC' || (code !== undefined && SESSION_ENDING.has(code));
 }
 
 /** Is connecting again pointless until somebody changes something? */
@@ -54,9 +34,6 @@ export function isHopeless(error: unknown): boolean {
 
 interface Symptoms {
   code?: unknown;
-  syscall?: unknown;
-  severity?: unknown;
-  message?: unknown;
   cause?: unknown;
 }
 
@@ -69,4 +46,61 @@ function some(error: unknown, matches: (error: Symptoms) => boolean): boolean {
     current = (current as Symptoms).cause;
   }
   return false;
+}
+
+const REMEDY =
+  'All who share a connection share its transaction: borrow another for each ({ fresh: true } in a scope), begin one ' +
+  'after the other has ended, or use SAVEPOINT within one.';
+
+/**
+ * A statement was not sent, since it would have mixed the transactions of two that share a connection: a BEGIN while
+ * another's transaction is open, or what follows from such a BEGIN.
+ */
+export class TransactionOverlapError extends Error {
+  readonly code = 'PG_TRANSACTION_OVERLAP';
+  override readonly name = 'TransactionOverlapError';
+
+  private constructor(
+    message: string,
+    /** Where the transaction was begun that is open. */
+    readonly openedAt: string,
+    /** Where the BEGIN was sent that was refused, if that is known. */
+    readonly refusedAt: string | undefined,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  /** @internal */
+  static begin(openedAt: string, refusedAt: string): TransactionOverlapError {
+    const message = `This BEGIN (${refusedAt}) was not sent: the transaction begun before (${openedAt}) is still open. ${REMEDY}`;
+    return new TransactionOverlapError(message, openedAt, refusedAt);
+  }
+
+  /** @internal A statement that would end what its sender has not begun, or perhaps not. */
+  static end(text: string, openedAt: string, refusedAt: string | undefined): TransactionOverlapError {
+    const why = refusedAt
+      ? `the BEGIN of its sender (${refusedAt}) was refused`
+      : 'another BEGIN was refused meanwhile, and it is not known which of the two this belongs to';
+    const message = `${short(text)} was not sent: it would end the transaction begun before (${openedAt}), while ${why}. ${REMEDY}`;
+    return new TransactionOverlapError(message, openedAt, refusedAt);
+  }
+
+  /** @internal */
+  static follow(text: string, cause: TransactionOverlapError): TransactionOverlapError {
+    const message = `${short(text)} was not sent: it was to follow a BEGIN that was refused. ${cause.message}`;
+    return new TransactionOverlapError(message, cause.openedAt, cause.refusedAt, { cause });
+  }
+
+  /** @internal */
+  static gone(openedAt: string): TransactionOverlapError {
+    const message =
+      `There is nothing to commit: the transaction (${openedAt}) was rolled back after another BEGIN had been tried ` +
+      `within it. ${REMEDY}`;
+    return new TransactionOverlapError(message, openedAt, undefined);
+  }
+}
+
+function short(text: string): string {
+  return `"${text.trim().slice(0, 60)}"`;
 }

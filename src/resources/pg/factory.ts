@@ -1,7 +1,7 @@
 import type { Client, ClientConfig } from 'pg';
-import type { CreateContext, KeyedResourceFactory, ResourceFactory } from '../../engine/index.js';
+import type { CreateContext, Handle, KeyedResourceFactory, ResourceFactory } from '../../engine/index.js';
 import { endSession, openSession } from './connect.js';
-import { isConnectionError, isHopeless } from './errors.js';
+import { isHopeless } from './errors.js';
 import type { Session, SessionReset } from './session.js';
 
 /**
@@ -21,6 +21,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     private readonly patience: number,
     /** Can the server be reached by another socket, to cancel a query? */
     private readonly reachable: boolean,
+    /** The user's own, asked about errors that do not end the connection by themselves. */
+    private readonly ownIsFatal: ResourceFactory<Client>['isFatal'],
   ) {
     this.#config = config;
   }
@@ -44,8 +46,13 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     return endSession(this.session(client), this.patience, this.reachable);
   }
 
-  isFatal(error: unknown): boolean {
-    return isConnectionError(error);
+  handle(client: Client): Handle<Client> {
+    return this.session(client).lend();
+  }
+
+  /** What the session itself has been through counts; the error may be that of something else. */
+  isFatal(error: unknown, client: Client): boolean {
+    return this.session(client).broken || (this.ownIsFatal?.(error, client) ?? false);
   }
 
   isRetryable(error: unknown): boolean {

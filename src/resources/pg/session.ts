@@ -1,6 +1,10 @@
-import type { Client } from 'pg';
-import { isConnectionError } from './errors.js';
+import type { Client, QueryResult } from 'pg';
+import type { Handle } from '../../engine/index.js';
+import { endsSession, type ServerError } from './errors.js';
+import { Handles } from './handle.js';
+import { NamedStatements, type Wire } from './named-statements.js';
 import { leavesNoTrace } from './statements.js';
+import { Transactions, type TransactionStatus } from './transactions.js';
 import { Turns, type Send } from './turns.js';
 
 /**
@@ -11,18 +15,19 @@ import { Turns, type Send } from './turns.js';
  */
 export type SessionReset = 'auto' | 'always' | 'never';
 
-/** What pg's connection has but its types do not tell. */
-interface Wire extends NodeJS.EventEmitter {
-  parsedStatements: Record<string, string | undefined>;
-  submittedNamedStatements?: Record<string, string | undefined>;
-  sync(): void;
-}
-
 /** With which an emitter tells what becomes of its listeners. */
 const META_EVENTS = ['newListener', 'removeListener'];
 
-/** The server's word at the end of each query: idle, in a transaction, in a failed one. */
-type TransactionStatus = 'I' | 'T' | 'E';
+/** The server refuses to write: read_only_sql_transaction. */
+const READ_ONLY = '25006';
+
+/**
+ * Has the server become one that nobody can write to: a standby, after a failover, or one that was made read-only as a
+ * whole? Not when it is so for this session, user or database only, which somebody has wanted.
+ */
+const IS_READ_ONLY_SERVER = `select pg_is_in_recovery() or exists (
+  select from pg_settings where name = 'default_transaction_read_only' and setting = 'on'
+    and source in ('configuration file', 'command line', 'environment variable', 'override')) as "readOnly"`;
 
 /**
  * What the pool knows of one client beyond what the client tells: what its session has been through since it was last
@@ -34,13 +39,23 @@ export class Session {
   ended = false;
   /** The server has said that it is about to close its end. */
   dismissed = false;
+  /**
+   * The session is over, or about to be: by the server's word, or by that of its socket. An error that a borrower has seen
+   * says nothing of the kind, as it may be that of another connection.
+   */
+  broken = false;
   private readonly turns: Turns;
+  private readonly transactions: Transactions;
+  private readonly named: NamedStatements;
+  private readonly handles: Handles;
   private readonly ownListeners = new Set<unknown>();
   /** The borrower has added or removed listeners. */
   private disturbed = false;
   private transaction: TransactionStatus = 'I';
   /** Something was sent that may have left a trace. */
   private touched = false;
+  /** A statement was refused because it writes. */
+  private cannotWrite = false;
   /** Nothing can make it fit for another borrower. */
   private spoilt = false;
   private readonly whenEnded: (() => void)[] = [];
@@ -53,12 +68,13 @@ export class Session {
     const send = client.query.bind(client) as Send;
     const end = client.end.bind(client) as (callback?: unknown) => unknown;
     const setTypeParser = client.setTypeParser.bind(client) as (...args: unknown[]) => unknown;
-    const turns = (this.turns = new Turns(client, send));
+    this.turns = new Turns(client, send);
+    this.transactions = new Transactions(() => this.turns.idle, client.pipeline);
+    this.named = new NamedStatements(client, this.wire);
+    const query = (config: unknown, values?: unknown, callback?: unknown): unknown =>
+      this.query(query, config, values, callback);
     Object.assign(client, {
-      query: (config: unknown, values?: unknown, callback?: unknown) => {
-        if (mode === 'auto' && !this.touched) this.touched = !this.isTraceless(config);
-        return turns.query(config, values, callback);
-      },
+      query,
       end: (callback?: unknown) => {
         this.spoil(new Error('the borrower has ended the connection'));
         return end(callback);
@@ -70,6 +86,38 @@ export class Session {
       },
     });
     this.watch();
+    this.handles = new Handles(this);
+  }
+
+  /** What the next borrower gets in place of the client. */
+  lend(): Handle<Client> {
+    return this.handles.make();
+  }
+
+  /**
+   * Takes the place of `client.query`.
+   *
+   * @param entry the function that the borrower has called
+   */
+  query(entry: unknown, config: unknown, values?: unknown, callback?: unknown): unknown {
+    const text = this.textOf(config);
+    if (typeof text !== 'string') {
+      this.touched ||= this.mode === 'auto';
+      return this.turns.query(config, values, callback);
+    }
+    if (this.mode === 'auto' && !this.touched) this.touched = !leavesNoTrace(text);
+    return this.turns.query(config, values, callback, this.transactions.admission(text, entry));
+  }
+
+  /** Answers a query with an error, in the way of that query, and sends nothing. */
+  refuse(error: Error, config: unknown, values?: unknown, callback?: unknown): unknown {
+    return this.turns.refuse(error, config, values, callback);
+  }
+
+  /** Its borrower has gone: nothing more of it is sent. */
+  abandon(why: () => Error): void {
+    this.transactions.renew();
+    this.turns.abandon(why);
   }
 
   private get wire(): Wire {
@@ -84,8 +132,8 @@ export class Session {
   reset(): boolean | Promise<boolean> {
     this.removeListeners();
     if (this.turns.idle) return this.clean();
-    // The borrower did not wait for its last queries. They are ended, or else the limit of the reset is reached.
-    this.turns.closePortals();
+    // The borrower did not wait for its last query. That ends, or else the limit of the reset is reached.
+    this.turns.abandon(() => new Error('The connection was given back before this was done'));
     return new Promise<void>(resolve => {
       this.turns.onIdle(resolve);
     }).then(() => this.clean());
@@ -111,15 +159,16 @@ export class Session {
 
   /** Nothing more is sent, and the callback is called when what was sent is done. */
   quiesce(done: () => void): void {
-    this.turns.closePortals();
-    this.turns.close(new Error('the pool has ended the connection'));
+    const why = new Error('the pool has ended the connection');
+    this.turns.close(why);
+    this.turns.abandon(() => why);
     this.turns.onIdle(done);
   }
 
   private clean(): boolean | Promise<boolean> {
     if (this.spoilt) return false;
     const discard = this.mode === 'always' || this.touched;
-    if (this.transaction === 'I' && !discard) return true;
+    if (this.transaction === 'I' && !discard && !this.cannotWrite) return true;
     return this.scrub(discard);
   }
 
@@ -131,26 +180,27 @@ export class Session {
       // takes three times as long for it, and a transaction left open together with a trace is a rare pair.
       await this.run('DISCARD ALL');
       // pg believes that the server still knows the statements that were prepared by name.
-      this.wire.parsedStatements = {};
-      this.wire.submittedNamedStatements = {};
+      this.named.clear();
     }
+    if (this.cannotWrite) await this.checkWritable();
     return !this.spoilt;
+  }
+
+  /** @throws when the server, and not the borrower, is why a statement could not write */
+  private async checkWritable(): Promise<void> {
+    const { rows } = (await this.run(IS_READ_ONLY_SERVER)) as QueryResult<{ readOnly: boolean }>;
+    if (rows[0]?.readOnly) throw new Error('the server has become read-only');
+    this.cannotWrite = false;
   }
 
   private run(text: string): Promise<unknown> {
     return this.turns.query(text) as Promise<unknown>;
   }
 
-  private isTraceless(config: unknown): boolean {
-    const text = this.textOf(config);
-    return typeof text === 'string' && leavesNoTrace(text);
-  }
-
   private textOf(config: unknown): unknown {
     if (typeof config !== 'object' || config === null) return config;
     const { text, name, cursor } = config as { text?: unknown; name?: unknown; cursor?: { text?: unknown } };
-    // A statement that pg prepared under a name earlier can be sent by its name alone.
-    return text ?? cursor?.text ?? (typeof name === 'string' ? this.wire.parsedStatements[name] : undefined);
+    return text ?? cursor?.text ?? (typeof name === 'string' ? this.named.textOf(name) : undefined);
   }
 
   private watch(): void {
@@ -162,16 +212,19 @@ export class Session {
     };
     wire.prependListener('readyForQuery', (message: { status: TransactionStatus }) => {
       this.transaction = message.status;
+      this.transactions.answered(message.status, false);
       this.turns.answered();
     });
-    wire.on('errorMessage', (error: Error) => {
-      if (!isConnectionError(error)) return;
+    wire.on('errorMessage', (error: ServerError) => {
+      this.cannotWrite ||= error.code === READ_ONLY;
+      this.named.failed(error);
+      if (!endsSession(error)) return;
       // Do not wait until it has.
-      this.dismissed = true;
+      this.dismissed = this.broken = true;
       this.spoil(error);
     });
     wire.on('end', () => {
-      this.ended = true;
+      this.ended = this.broken = true;
       this.spoil(new Error('the connection is closed'));
       this.turns.end();
       for (const resolve of this.whenEnded.splice(0)) resolve();
@@ -179,9 +232,11 @@ export class Session {
     });
     // Without a listener an `error` event would end the process.
     client.on('error', error => {
+      this.broken = true;
       this.spoil(error);
     });
     client.on('drain', () => {
+      this.transactions.answered(this.transaction, true);
       this.turns.next();
     });
     for (const event of META_EVENTS) {

@@ -1,3 +1,5 @@
+import { skipGap } from './gaps.js';
+
 /**
  * Does this text certainly leave the session as it was, transactions aside? Errs on the side of no: what is unknown
  * costs one `DISCARD ALL`, what is missed costs the next borrower its peace.
@@ -7,25 +9,37 @@
  * And what makes such a statement harmful is a word that cannot hide, since it is searched for in the whole text.
  */
 export function leavesNoTrace(text: string): boolean {
-  if (HARMFUL.test(text)) return false;
+  if (HARMFUL.test(text) || selectsIntoTemporary(text)) return false;
   // The line end closes a comment at the very end of the text; anywhere else an open comment is an unknown keyword.
-  return text.includes(';') ? `${text}\n`.split(';').every(isHarmless) : isHarmless(text);
+  return text.includes(';') ? `${text}\n`.split(';').every(isHarmless) : isHarmless(`${text}\n`);
 }
 
-const isHarmless = (statement: string): boolean => HARMLESS.test(statement);
-
-// What the server takes for white space, and comments. No nested ones: those end elsewhere than they seem to.
-const GAP = String.raw`(?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r]|/\*(?:(?!/\*)[^*]|\*(?!/))*\*/)`;
+function isHarmless(statement: string): boolean {
+  let at = skipGap(statement, 0);
+  if (at === statement.length) return true;
+  while (statement[at] === '(') at = skipGap(statement, at + 1);
+  const [keyword] = matchAt(HARMLESS, statement, at);
+  if (keyword === undefined) return false;
+  const second = SECOND[keyword.toLowerCase()];
+  if (second === undefined) return true;
+  return matchAt(second, statement, skipGap(statement, at + keyword.length)).length > 0;
+}
 
 const HARMLESS = new RegExp(
-  `^${GAP}*(?:$|(?:\\(${GAP}*)*(?:select|with|values|table)\\b|(?:${[
+  `(?:${[
+    ...['select', 'with', 'values', 'table'],
     ...['insert', 'update', 'delete', 'merge', 'truncate', 'lock', 'show', 'notify'],
-    ...['begin', `start${GAP}+transaction`, 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release'],
-    // These last as long as the transaction.
-    `set${GAP}+(?:local|transaction|constraints)`,
-  ].join('|')})\\b)`,
-  'i',
+    ...['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release', 'set'],
+  ].join('|')})\\b`,
+  'iy',
 );
+
+/** What has to follow some of them. */
+const SECOND: Readonly<Record<string, RegExp | undefined>> = {
+  start: /transaction\b/iy,
+  // These last as long as the transaction.
+  set: /(?:local|transaction|constraints)\b/iy,
+};
 
 const HARMFUL = new RegExp(
   [
@@ -33,11 +47,32 @@ const HARMFUL = new RegExp(
     String.raw`\b(?:set_config|pg_settings)\b`,
     // Locks that belong to the session; those of the transaction are called pg_advisory_xact_lock.
     String.raw`\bpg_(?:try_)?advisory_lock`,
-    // SELECT … INTO TEMP
-    String.raw`\binto${GAP}+(?:(?:local|global)${GAP}+)?temp(?:orary)?\b`,
     String.raw`\bpg_temp`,
     // An escaped identifier may spell any of these.
     'u&"',
   ].join('|'),
   'i',
 );
+
+const TEMPORARY = /\btemp(?:orary)?\b/i;
+
+/** `SELECT … INTO TEMP`. */
+function selectsIntoTemporary(text: string): boolean {
+  if (!TEMPORARY.test(text)) return false;
+  const into = /\binto\b/gi;
+  let seen = 0;
+  for (let found = into.exec(text); found; found = into.exec(text)) {
+    // In a comment behind another INTO, unless that was in a string: to find out would mean to look at all of it again.
+    if (found.index < seen) return true;
+    seen = skipGap(text, into.lastIndex);
+    const [scope = ''] = matchAt(/(?:local|global)\b/iy, text, seen);
+    if (scope) seen = skipGap(text, seen + scope.length);
+    if (matchAt(/temp(?:orary)?\b/iy, text, seen).length > 0) return true;
+  }
+  return false;
+}
+
+function matchAt(what: RegExp, text: string, at: number): readonly string[] {
+  what.lastIndex = at;
+  return what.exec(text) ?? [];
+}

@@ -1,5 +1,8 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Client } from 'pg';
 import pg from 'pg';
+import { PoolError } from '../../engine/index.js';
+import type { Admission } from './transactions.js';
 
 /** pg's `query`, bound to its client, without its many overloads. */
 export type Send = (config: unknown, values?: unknown, callback?: unknown) => unknown;
@@ -13,12 +16,21 @@ interface Submittable {
   callback?: Callback;
   query_timeout?: unknown;
   /** A stream has it. */
-  destroy?: () => unknown;
-  /** A cursor has it. */
+  destroy?: (error: Error) => unknown;
+  /** A cursor has them. */
   close?: () => Promise<void>;
+  read?: (rows: number, callback?: Callback) => unknown;
   state?: unknown;
   /** The cursor of a stream. */
   cursor?: Submittable;
+}
+
+/** A query whose turn has not come. */
+interface Waiting {
+  readonly query: Submittable;
+  readonly admission: Admission | undefined;
+  /** That of its sender: what is done with it later has nothing to do with whose turn ended just then. */
+  readonly context: AsyncResource;
 }
 
 /**
@@ -26,11 +38,13 @@ interface Submittable {
  * a connection and know nothing of each other, while pg deprecates a query that has to queue behind another.
  */
 export class Turns {
-  private waiting: Submittable[] = [];
+  private waiting: Waiting[] = [];
   /** pg has something to do. Nothing waits while it has not. */
   private running = false;
   /** The cursor or stream whose turn it is. */
   private portal: Submittable | undefined = undefined;
+  /** Its reader has gone. */
+  private portalClosed = false;
   /** How often the server was asked to say that it is ready, and has not said so yet. */
   private owed = 0;
   /** Why nothing can be sent any more. */
@@ -46,15 +60,22 @@ export class Turns {
     return !this.running;
   }
 
-  /** Takes the place of `client.query`. */
-  query(config: unknown, values?: unknown, callback?: unknown): unknown {
-    const misuse = config === null || config === undefined;
-    if (misuse || (!this.closedBy && (!this.running || this.client.pipeline))) {
-      return this.start(config, values, callback);
-    }
+  /**
+   * Takes the place of `client.query`.
+   *
+   * @param admission is asked when the turn of the query has come
+   */
+  query(config: unknown, values?: unknown, callback?: unknown, admission?: Admission): unknown {
+    if (this.closedBy) return this.refuse(notSent(this.closedBy), config, values, callback);
+    if (this.running && !this.client.pipeline) return this.wait(config, values, callback, admission);
+    const refusal = admission?.();
+    return refusal ? this.refuse(refusal, config, values, callback) : this.start(config, values, callback);
+  }
+
+  /** Sends nothing, and tells the error in the way in which this query would tell its own. */
+  refuse(error: Error, config: unknown, values?: unknown, callback?: unknown): unknown {
     const { query, result } = submittable(config, values, callback);
-    if (this.closedBy) this.refuse(query, notSent(this.closedBy));
-    else this.waiting.push(query);
+    this.fail(query, error);
     return result;
   }
 
@@ -76,18 +97,11 @@ export class Turns {
     if (this.owed > 0) return;
     this.running = false;
     this.portal = undefined;
-    const query = this.waiting.shift();
-    if (!query) {
-      this.tellIdle();
-      return;
+    for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
+      const { query, admission, context } = next;
+      if (context.runInAsyncScope(() => this.begin(query, admission))) return;
     }
-    try {
-      this.start(query);
-    } catch (error) {
-      // A query of somebody else's making. There is no caller here to throw at, and pg waits for it for ever.
-      this.refuse(query, error as Error);
-      this.client.connection.stream.destroy();
-    }
+    this.tellIdle();
   }
 
   /** Calls back when there is nothing left to do, or never will be: at once, or as soon as it is so. */
@@ -96,23 +110,22 @@ export class Turns {
     else this.whenIdle.push(callback);
   }
 
-  /** Closes the cursors and streams that were left open: nobody reads on, and all behind them would wait for ever. */
-  closePortals(): void {
-    if (this.portal) closePortal(this.portal);
-    this.waiting = this.waiting.filter(query => {
-      if (query.destroy) query.destroy();
-      else if (query.close)
-        this.refuse(query, new Error('The connection was given back with this cursor open'));
-      else return true;
-      return false;
-    });
+  /**
+   * The borrower has gone. What it left waiting fails, and so does reading on from its cursor or stream, behind which
+   * all others would wait for ever. What is running runs to its end.
+   */
+  abandon(why: () => Error): void {
+    if (this.portal && !this.portalClosed) closePortal(this.portal, why);
+    this.portalClosed = true;
+    // As it is nearly always.
+    if (this.waiting.length > 0) this.failWaiting(why);
   }
 
   /** Nothing is sent from now on: what waits and what is still to come fails, and tells why. */
   close(cause: Error): void {
     if (this.closedBy) return;
     this.closedBy = cause;
-    for (const query of this.waiting.splice(0)) this.refuse(query, notSent(cause));
+    this.failWaiting(() => notSent(cause));
   }
 
   /** The socket is closed: what pg was doing ends as well, without a `drain`. */
@@ -124,9 +137,40 @@ export class Turns {
     this.tellIdle();
   }
 
+  private wait(
+    config: unknown,
+    values: unknown,
+    callback: unknown,
+    admission: Admission | undefined,
+  ): unknown {
+    const { query, result } = submittable(config, values, callback);
+    const context = new AsyncResource('nestjs-pool.query');
+    if (query.callback) query.callback = context.bind(query.callback);
+    this.waiting.push({ query, admission, context });
+    return result;
+  }
+
+  /** @returns false when this turn is over at once */
+  private begin(query: Submittable, admission: Admission | undefined): boolean {
+    const refusal = admission?.();
+    if (refusal) {
+      this.fail(query, refusal);
+      return false;
+    }
+    try {
+      this.start(query);
+    } catch (error) {
+      // A query of somebody else's making. There is no caller here to throw at, and pg waits for it for ever.
+      this.fail(query, error as Error);
+      this.client.connection.stream.destroy();
+    }
+    return true;
+  }
+
   private start(config: unknown, values?: unknown, callback?: unknown): unknown {
     this.running = true;
     if (isSubmittable(config)) this.portal = config;
+    this.portalClosed = false;
     try {
       return this.send(config, values, callback);
     } catch (error) {
@@ -150,7 +194,16 @@ export class Turns {
     );
   }
 
-  private refuse(query: Submittable, error: Error): void {
+  private failWaiting(why: () => Error): void {
+    for (const { query, context } of this.waiting.splice(0)) {
+      context.runInAsyncScope(() => {
+        if (query.destroy) closePortal(query, why);
+        else this.fail(query, why());
+      });
+    }
+  }
+
+  private fail(query: Submittable, error: Error): void {
     process.nextTick(() => query.handleError(error, this.client.connection));
   }
 
@@ -165,6 +218,9 @@ function submittable(
   values: unknown,
   callback: unknown,
 ): { query: Submittable; result: unknown } {
+  // As pg does.
+  if (config === null || config === undefined)
+    throw new TypeError('Client was passed a null or undefined query');
   if (isSubmittable(config)) {
     const given = typeof values === 'function' ? values : callback;
     if (!config.callback && typeof given === 'function') config.callback = given as Callback;
@@ -186,8 +242,8 @@ function submittable(
       else resolve(value);
     };
   }).catch((error: unknown) => {
-    // As pg does: the stack of the caller instead of the socket's.
-    if (error instanceof Error) Error.captureStackTrace(error);
+    // As pg does: the stack of the caller instead of the socket's. A pool's own error has the right one.
+    if (error instanceof Error && !(error instanceof PoolError)) Error.captureStackTrace(error);
     throw error;
   });
   return { query, result };
@@ -202,7 +258,18 @@ function isSubmittable(config: unknown): config is Submittable {
   return typeof (config as Partial<Submittable> | null)?.submit === 'function';
 }
 
-function closePortal(query: Submittable): void {
-  if (query.destroy) query.destroy();
-  else query.close?.().catch(() => undefined);
+/** Closes a cursor or stream, so that whoever reads on gets an error, and not what looks like the end. */
+function closePortal(query: Submittable, why: () => Error): void {
+  if (query.destroy) {
+    // It may well be that nobody listens any more.
+    (query as Partial<NodeJS.EventEmitter>).on?.('error', () => undefined);
+    query.destroy(why());
+  } else if (query.close) {
+    query.close().catch(() => undefined);
+    query.read = (_rows, callback) => {
+      if (!callback) return Promise.reject(why());
+      process.nextTick(callback, why());
+      return undefined;
+    };
+  }
 }

@@ -153,6 +153,7 @@ export class Crowd {
     if (!resource) return;
     this.facts.tell(`#${resource.slot} is invalidated`);
     resource.unfit ??= 'it was invalidated';
+    resource.broken = true;
     resource.context.invalidate(new Error('gone bad'));
   }
 

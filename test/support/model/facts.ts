@@ -34,7 +34,7 @@ export interface Borrower {
 
 /** The settings that the model knows of. */
 export type Settings = Required<
-  Omit<PoolSettings, 'clock' | 'listeners' | 'name' | 'leakThreshold' | 'shed'>
+  Omit<PoolSettings, 'clock' | 'listeners' | 'name' | 'leakThreshold' | 'detectUseAfterRelease' | 'shed'>
 > & { readonly shed: PoolSettings['shed'] | undefined };
 
 /**

@@ -23,6 +23,8 @@ export class Resource {
 
   /** Why it must not be lent any more. */
   unfit: string | undefined;
+  /** It was invalidated: whoever holds it must have been told. */
+  broken = false;
   /** There was a recycle since it was made, or since its create began. */
   old = false;
   /** The user code that is running on it. */

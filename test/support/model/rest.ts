@@ -172,7 +172,9 @@ function* holdersAreTold({ taken, lendings, now, settings }: Facts): Generator<s
     const late = now - since > maxHold + lateness(maxHold);
     if (late && maxHoldAction === 'destroy') yield `#${resource.slot} is held for longer than maxHold`;
     if (late && !lease?.signal.aborted) yield `#${resource.slot}: its holder is not told of maxHold`;
-    if (now - since < maxHold && lease?.signal.aborted)
+    if (resource.broken && !(lease?.broken && lease.signal.aborted))
+      yield `#${resource.slot}: its holder is not told that it is broken`;
+    if (now - since < maxHold && !resource.broken && lease?.signal.aborted)
       yield `#${resource.slot}: its holder is told too early`;
   }
 }

@@ -16,7 +16,7 @@ export function loseLease(pool: Pool<Client>): void {
   let count = 0;
   pool.acquire = async options => {
     const lease = await acquire(options);
-    if (++count === 100) lease.release = () => undefined;
+    if (++count === 100) Object.defineProperty(lease, 'release', { value: () => undefined });
     return lease;
   };
 }

@@ -53,7 +53,7 @@ export class WatchedDatabase extends Database {
         await factory.destroy?.(client, reason);
         this.open.delete(client);
       },
-      isFatal: error => factory.isFatal?.(error) ?? false,
+      isFatal: (error, client) => factory.isFatal?.(error, client) ?? false,
       isRetryable: error => factory.isRetryable?.(error) ?? true,
     };
   }

@@ -1,0 +1,127 @@
+import { inspect } from 'node:util';
+import type { Client } from 'pg';
+import type { Handle, LeaseReleasedError } from '../../engine/index.js';
+import type { Session } from './session.js';
+
+/** Where a handle keeps what it knows. Found through proxies, and by objects that inherit from a handle. */
+const BORROW = Symbol('borrow');
+
+/** One borrow of a client, from its first use to the end of its lease. */
+interface Borrow {
+  readonly session: Session;
+  /** Makes the error for what comes after the end; undefined before. */
+  why: (() => LeaseReleasedError) | undefined;
+}
+
+type Lent = Client & { readonly [BORROW]: Borrow };
+type Method = (...args: unknown[]) => unknown;
+
+/**
+ * What borrowers get in place of a client: an object of their own that inherits from it. It has all that a client has,
+ * and is one by `instanceof`. Methods are called on the client itself. What a borrower puts on it (a patched `query`, a
+ * property) stays there, and goes with it.
+ */
+export class Handles {
+  private readonly Lent: new (borrow: Borrow) => Lent;
+
+  constructor(private readonly session: Session) {
+    const { client } = session;
+    // A constructor of its own for each client, since that makes the cheapest objects.
+    function Lent(this: { [BORROW]: Borrow }, borrow: Borrow): void {
+      this[BORROW] = borrow;
+    }
+    Lent.prototype = Object.create(client, forwarders(client)) as object;
+    this.Lent = Lent as unknown as new (borrow: Borrow) => Lent;
+  }
+
+  make(): Handle<Client> {
+    const { session } = this;
+    const borrow: Borrow = { session, why: undefined };
+    return {
+      resource: new this.Lent(borrow),
+      revoke: why => {
+        borrow.why = why;
+        session.abandon(why);
+      },
+    };
+  }
+}
+
+const cache = new WeakMap<object, PropertyDescriptorMap>();
+
+/** Every method that a client has, to be called on the client. */
+function forwarders(client: Client): PropertyDescriptorMap {
+  const kind = Object.getPrototypeOf(client) as object;
+  let made = cache.get(kind);
+  if (!made) {
+    made = {};
+    for (const from of lineage(kind)) {
+      for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(from))) {
+        if (typeof value !== 'function' || name === 'constructor') continue;
+        made[name] ??= method(forward(name));
+      }
+    }
+    made.query = method(query);
+    // Otherwise an empty object would be shown.
+    Object.assign(made, {
+      [inspect.custom]: method(function (this: Lent) {
+        return this[BORROW].session.client;
+      }),
+    });
+    cache.set(kind, made);
+  }
+  return made;
+}
+
+/** Prototypes, the nearest first, but for the last of all, which is that of every object. */
+function* lineage(from: object): Generator<object> {
+  for (
+    let above = Object.getPrototypeOf(from) as object | null;
+    above;
+    above = Object.getPrototypeOf(above) as object | null
+  ) {
+    yield from;
+    from = above;
+  }
+}
+
+function method(value: unknown): PropertyDescriptor {
+  return { value, writable: true, configurable: true, enumerable: false };
+}
+
+function query(this: Lent, config: unknown, values?: unknown, callback?: unknown): unknown {
+  const { session, why } = this[BORROW];
+  return why
+    ? session.refuse(why(), config, values, callback)
+    : session.query(query, config, values, callback);
+}
+
+function forward(name: string): Method {
+  return function (this: Lent, ...args: unknown[]): unknown {
+    const { session, why } = this[BORROW];
+    const client = session.client as unknown as Record<string, Method>;
+    if (why && !HARMLESS.has(name)) return refuse(this, name, why(), args);
+    const result = client[name]!(...args);
+    return result === client ? this : result;
+  };
+}
+
+/** They change nothing, so they may be called at any time. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  ...['listenerCount', 'listeners', 'rawListeners', 'eventNames', 'getMaxListeners'],
+  ...['getTypeParser', 'getTransactionStatus', 'escapeIdentifier', 'escapeLiteral'],
+]);
+/** There is nothing left to remove; those who clean up need not hear of it. */
+const CLEANING: ReadonlySet<string> = new Set(['off', 'removeListener', 'removeAllListeners']);
+/** They tell their errors by promise or callback. */
+const ASYNCHRONOUS: ReadonlySet<string> = new Set(['end', 'connect']);
+
+/** The lease has ended. What has no other way to say so throws. */
+function refuse(lent: Lent, name: string, error: LeaseReleasedError, args: unknown[]): unknown {
+  if (CLEANING.has(name)) return lent;
+  if (!ASYNCHRONOUS.has(name)) throw error;
+  const [callback] = args;
+  if (typeof callback !== 'function') return Promise.reject(error);
+  process.nextTick(callback, error);
+  return undefined;
+}
