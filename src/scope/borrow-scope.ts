@@ -183,6 +183,8 @@ export class BorrowScope {
     const what = isKeyed ? key : itself;
     const known = shared.get(what);
     if (known?.lease && isOfUse(known)) return known.lease as Promise<Lease<T>>;
+    // What has broken makes room: the one that takes its place may be waiting for just that.
+    if (known?.got?.broken) known.got.release();
 
     const entry: Shared = { lease: undefined, got: undefined, failed: false };
     shared.set(what, entry);
