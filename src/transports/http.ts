@@ -139,12 +139,15 @@ export class HttpScope extends BorrowScope {
   /**
    * The handler's Observable is over: completed, failed, or given up, which is what Nest does when the client leaves.
    *
-   * @param atWork interceptors may be at work with what it has emitted
+   * @param intercepted are there interceptors, which may be at work with its end, or with what it has emitted?
    */
-  observed(how: 'to its end' | 'given up', atWork: boolean): void {
+  observed(how: 'to its end' | 'given up', intercepted: boolean, emitted: boolean): void {
     if (how === 'to its end') {
       if (this.answer === 'observable') this.answer = 'value';
+      // When the client leaves, Nest gives up on them as well: the end of its way tells nothing about theirs.
+      if (intercepted) this.givenUp = 'unsure';
     } else if (this.isClientGone()) {
+      const atWork = intercepted && emitted;
       this.givenUp = atWork ? 'unsure' : 'yes';
       if (!atWork) this.clearDoubt?.();
       // Its way may never end on Fastify, over HTTP/2: it waits there for the end of the response.
