@@ -13,7 +13,7 @@ import {
   type BorrowOptions,
   type ScopeHost,
 } from '../scope/index.js';
-import { untilClosed } from './bodies.js';
+import { endOrphan, untilClosed } from './bodies.js';
 import { connectionOf, onceClosed } from './connections.js';
 import { Layers } from './layers.js';
 import { bodyOnItsWay } from './request-body.js';
@@ -267,7 +267,6 @@ export class HttpScope extends BorrowScope {
       if (--this.piped === 0) this.clearDoubt?.();
       drop();
     });
-    // `pipe` leaves it open when the client leaves, and nobody would ever read on.
     this.response?.once('close', () => setImmediate(endOrphan, source));
   }
 
@@ -290,10 +289,4 @@ export class HttpScope extends BorrowScope {
       (incoming && connectionOf(incoming)?.destroyed) === true
     );
   }
-}
-
-/** Ends a source that is read by nobody any more; who reads it by other means than the pipe that has ended keeps it. */
-function endOrphan(source: Readable): void {
-  if (source.readableFlowing === false && !source.closed && source.listenerCount('readable') === 0)
-    source.destroy();
 }

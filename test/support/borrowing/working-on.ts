@@ -26,6 +26,7 @@ import type { Express } from 'express';
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NEVER, catchError, concat, from, mergeMap, of, throwError, type Observable } from 'rxjs';
+import { NEST_MAJOR } from '../nest-major.js';
 import { Stage } from '../stage.js';
 import { Facade } from './services.js';
 
@@ -34,6 +35,12 @@ import { Facade } from './services.js';
 type Answer = ServerResponse & { raw?: ServerResponse };
 const nodes = (response: Answer): ServerResponse => response.raw ?? response;
 const answerOf = (host: ArgumentsHost): ServerResponse => nodes(host.switchToHttp().getResponse<Answer>());
+
+/** Fastify of NestJS 11 cannot answer when the head has been written by hand. */
+function begin(context: ExecutionContext): void {
+  const response = context.switchToHttp().getResponse<Answer>();
+  if (NEST_MAJOR >= 12 || !response.raw) nodes(response).write('begun');
+}
 
 /** Work that takes until the test opens "work". */
 @Injectable()
@@ -118,7 +125,7 @@ class TransactionInterceptor implements NestInterceptor {
   constructor(private readonly work: Export) {}
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     await this.work.facade.get();
-    answerOf(context).write('begun');
+    begin(context);
     return next.handle().pipe(
       mergeMap(async (value: unknown) => {
         await this.work.work();
@@ -134,7 +141,7 @@ class CarefulInterceptor implements NestInterceptor {
   constructor(private readonly work: Export) {}
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     await this.work.facade.get();
-    answerOf(context).write('begun');
+    begin(context);
     const commit = async (): Promise<void> => {
       await this.work.stage.pass('work');
     };
