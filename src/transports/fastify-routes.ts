@@ -37,6 +37,7 @@ export function watchRoutes(adapter: object, fastify: FastifyLike): void {
     route.handler = function (request, reply) {
       const scope = attachedTo(request.raw);
       if (!(scope instanceof HttpScope)) return handler.call(this, request, reply);
+      scope.hasHooks = true;
       return within(scope, () => scope.layers.run(() => handler.call(this, request, reply)));
     };
   });

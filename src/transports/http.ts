@@ -48,6 +48,8 @@ export class HttpScope extends BorrowScope {
   private bodies: WeakSet<object> | undefined = undefined;
   /** What the platform has made of Node's request, where it makes something of its own. */
   platformRequest: unknown = undefined;
+  /** Does the platform run hooks for the answer (`onSend`) that nobody waits for when the client has left? */
+  hasHooks = false;
   /** What runs of the platform for this request. */
   readonly layers = new Layers(this);
   /** Subscriptions that are of no use once the response is over. */
@@ -152,6 +154,7 @@ export class HttpScope extends BorrowScope {
       if (!atWork) this.clearDoubt?.();
       // Its way may never end on Fastify, over HTTP/2: it waits there for the end of the response.
       this.layers.dropWay?.();
+      this.layers.suspect();
       this.loseClient();
     }
   }
@@ -169,7 +172,7 @@ export class HttpScope extends BorrowScope {
 
   /** Nest has gone its way through this request, and its own code is done with it. */
   wentItsWay(): void {
-    if (this.isNestToAnswer) this.clearDoubt?.();
+    if (this.isNestToAnswer && !this.hasHooks) this.clearDoubt?.();
   }
 
   get hasLostItsClient(): boolean {
@@ -210,6 +213,7 @@ export class HttpScope extends BorrowScope {
       this.dismiss();
     };
     const left = (): void => {
+      if (!response.writableFinished) this.layers.suspect();
       if (response.writableEnded) this.responseOver?.();
       else this.loseClient();
     };

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { borrowingRig, nextTurn, type BorrowingRig } from '../support/borrowing/rig.js';
-import { mountMiddleware, mountRoutes, workingOn } from '../support/borrowing/working-on.js';
+import { mountMiddleware, mountRoutes, mountWrappers, workingOn } from '../support/borrowing/working-on.js';
 import { Call } from '../support/http-client.js';
 import { PLATFORMS, type Platform } from '../support/nest-app.js';
 
 const prepare = (app: Parameters<typeof mountMiddleware>[0]): void => {
   mountMiddleware(app);
   mountRoutes(app);
+  mountWrappers(app);
 };
 
 /** Mounted on Express, the routes of the application's own everywhere. */
@@ -74,6 +75,22 @@ describe.each(PLATFORMS)('a resource whose client has left on %s', platform => {
     await isHeldUntilWorkIsOver();
   });
 
+  it('belongs to middleware that has gone on, and works on when the answer is out', async () => {
+    expect((await new Call(rig.url('audited')).answer()).body).toBe('done');
+    await rig.stage.reached('work');
+    await rig.clientsGone();
+    await isHeldUntilWorkIsOver();
+  });
+
+  it('is destroyed when middleware that has gone on waits for a response that will not finish', async () => {
+    await leaveAtWork(rig, 'logged/value');
+    expect(rig.leased()).toBe(1);
+    rig.stage.open('work');
+    const lease = await rig.pool.acquire();
+    expect(lease.resource.id).toBe(2);
+    lease.release();
+  });
+
   it.each(['middleware-forget', 'forgetting-filter', ...routes(platform, 'forget')])(
     'is destroyed when callbacks may still use it and never end the answer (%s)',
     async path => {
@@ -105,7 +122,9 @@ describe.each(PLATFORMS)('a resource whose client has left on %s', platform => {
 describe.each(PLATFORMS)('a resource whose client has left on %s, and nobody knows of the work', platform => {
   const rig = borrowingRig(platform, { ...workingOn, prepare, abandonedTimeout: Infinity });
 
-  it.each(['middleware-start', 'callback-filter', ...routes(platform, 'start')])(
+  const hooks = platform === 'fastify' ? ['hooked'] : [];
+
+  it.each(['middleware-start', 'callback-filter', ...hooks, ...routes(platform, 'start')])(
     'is kept until the answer is ended (%s)',
     async path => {
       await leaveAtWork(rig, path);

@@ -45,6 +45,14 @@ describe.each(PLATFORMS)('a stream on %s that is not the handler’s alone', pla
     expect((await answer).body).toBe('');
   });
 
+  it('has it until its source has closed when its client leaves before it is sent', async () => {
+    const leaving = call('late');
+    await rig.stage.reached('late');
+    leaving.leave();
+    await rig.clientsGone();
+    await isHeldUntilItsSourceCloses();
+  });
+
   it('has it destroyed when a loop that goes on with it never ends what it writes', async () => {
     const leaving = call('loop-never-ends');
     await leaving.firstBytes();

@@ -16,7 +16,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { PassThrough, Transform, pipeline, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { from, map, mergeMap, type Observable } from 'rxjs';
+import { concat, defer, from, ignoreElements, map, mergeMap, of, type Observable } from 'rxjs';
 import { BorrowScopes } from '../../../src/index.js';
 import { Stage } from '../stage.js';
 import { Facade } from './services.js';
@@ -90,6 +90,17 @@ class MappingInterceptor implements NestInterceptor {
   }
 }
 
+/** Has something to do after its stream, which is not sent before. */
+@Injectable()
+class LateInterceptor implements NestInterceptor {
+  constructor(private readonly streams: Streams) {}
+  async intercept(_: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const rows = await this.streams.rows();
+    const file = next.handle().pipe(map(() => new StreamableFile(rows)));
+    return concat(file, defer(() => this.streams.stage.pass('late')).pipe(ignoreElements()));
+  }
+}
+
 const GZIP: NestInterceptor = {
   intercept: (_, next) =>
     next.handle().pipe(
@@ -140,6 +151,9 @@ class StreamsController {
   @Get('mapped') @UseInterceptors(MappingInterceptor) mapped(): string {
     return 'orders';
   }
+  @Get('late') @UseInterceptors(LateInterceptor) late(): Observable<string> {
+    return of('orders');
+  }
   @Get('gzip') @UseInterceptors(GZIP) async zipped(): Promise<StreamableFile> {
     return new StreamableFile(await this.streams.rows());
   }
@@ -168,5 +182,5 @@ class StreamsController {
 
 export const interceptorStreams = {
   controllers: [StreamsController],
-  providers: [Streams, RowsInterceptor, MappingInterceptor, SendingFilter],
+  providers: [Streams, RowsInterceptor, MappingInterceptor, LateInterceptor, SendingFilter],
 };

@@ -191,6 +191,14 @@ class AuditingFilter implements ExceptionFilter {
 class WorkingController {
   constructor(private readonly work: Export) {}
 
+  @Get(['value', 'logged/value']) async value(): Promise<string> {
+    await this.work.work();
+    return 'done';
+  }
+  @Get(['audited', 'hooked']) answer(): string {
+    return 'done';
+  }
+
   @Get('guard') @UseGuards(SlowGuard) guarded(): string {
     return 'never';
   }
@@ -198,7 +206,7 @@ class WorkingController {
     return 'never';
   }
 
-  @Get('transaction/value') @UseInterceptors(TransactionInterceptor) value(): number {
+  @Get('transaction/value') @UseInterceptors(TransactionInterceptor) plain(): number {
     return 1;
   }
   @Get('transaction/promise') @UseInterceptors(TransactionInterceptor) async promise(): Promise<number> {
@@ -278,6 +286,7 @@ export const workingOn = {
   ],
 };
 
+type Next = (error?: unknown) => void;
 type Path = 'write' | 'start' | 'forget';
 
 /** Middleware of the application's own, that answers. */
@@ -289,6 +298,25 @@ export function mountMiddleware(app: INestApplication): void {
       void work[how](response);
     });
   }
+}
+
+/** Middleware that goes on, and has something to do afterwards. */
+export function mountWrappers(app: INestApplication): void {
+  const work = app.get(Export);
+  app.use('/logged', async (_: IncomingMessage, response: ServerResponse, next: Next) => {
+    next();
+    // It will not, when the client leaves.
+    await new Promise(resolve => response.once('finish', resolve));
+  });
+  app.use('/audited', async (_: IncomingMessage, __: ServerResponse, next: Next) => {
+    next();
+    await work.work();
+  });
+  if (app.getHttpAdapter().getType() !== 'fastify') return;
+  const fastify = app.getHttpAdapter().getInstance() as FastifyInstance;
+  fastify.addHook('onSend', async request => {
+    if (request.url === '/hooked') await work.work();
+  });
 }
 
 /** What a platform has besides: routers and applications on Express, routes on Fastify. */
