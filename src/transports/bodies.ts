@@ -63,10 +63,10 @@ export const untilClosed =
   (stream: Readable): Watch =>
   (scope, drop) => {
     let unread = false;
+    const closed = stream instanceof Duplex ? watchWriters(scope, stream) : undefined;
     const over = (error?: Error | null): void => {
       if (error && !unread) scope.fail(error);
-      if (stream instanceof Duplex && !stream.writableEnded && !stream.readableEnded)
-        doubtUntilEnded(scope, stream);
+      closed?.();
       drop();
     };
     finished(stream, { writable: false }, error => {
@@ -83,14 +83,42 @@ export const untilClosed =
   };
 
 /**
- * One that is written into has closed before whoever writes has ended it: what it was a part of (rows that are piped
- * into a transform, a loop that writes) may go on, and is told or not told.
+ * A stream that is written into can close before whoever writes is done. What is piped into it is known once that pipe is
+ * taken apart, and holds until it has closed itself. Who writes by other means (a loop) may go on, and is told or not
+ * told: there is a doubt, until the stream has been ended.
+ *
+ * @returns what to call when it has closed
  */
-function doubtUntilEnded(scope: BorrowScope, stream: Duplex): void {
-  const clear = scope.doubt();
-  const end = stream.end.bind(stream) as (...args: unknown[]) => Duplex;
-  stream.end = (...args: unknown[]) => {
-    clear();
-    return end(...args);
+function watchWriters(scope: BorrowScope, stream: Duplex): () => void {
+  let clear: (() => void) | undefined;
+  let piping = 0;
+  let piped = false;
+  stream.on('unpipe', (source: Readable) => {
+    piped = true;
+    piping++;
+    const drop = scope.hold();
+    untilClosed(source)(scope, () => {
+      if (--piping === 0) clear?.();
+      drop();
+    });
+    if (stream.destroyed) setImmediate(endOrphan, source);
+  });
+  return () => {
+    if (stream.writableEnded || stream.readableEnded || (piped && piping === 0)) return;
+    clear = scope.doubt();
+    const end = stream.end.bind(stream) as (...args: unknown[]) => Duplex;
+    stream.end = (...args: unknown[]) => {
+      clear?.();
+      return end(...args);
+    };
   };
+}
+
+/**
+ * Ends a source that was piped into what has closed: `pipe` leaves it open, and nobody would ever read on. Who reads it by
+ * other means than the pipe that has ended keeps it.
+ */
+export function endOrphan(source: Readable): void {
+  if (source.readableFlowing === false && !source.closed && source.listenerCount('readable') === 0)
+    source.destroy();
 }

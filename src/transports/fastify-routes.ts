@@ -12,6 +12,7 @@ interface Reply {
 type Handler = (this: unknown, request: Request, reply: Reply) => unknown;
 type Middleware = (this: unknown, request: IncomingMessage, response: unknown, next: unknown) => unknown;
 type Use = (this: unknown, ...args: unknown[]) => unknown;
+type Mount = (...args: unknown[]) => unknown;
 
 export interface FastifyLike {
   /** There when the middleware plugin is. */
@@ -22,7 +23,7 @@ export interface FastifyLike {
 
 interface AdapterWithMiddleware {
   use: Use;
-  createMiddlewareFactory?: Use;
+  createMiddlewareFactory?: (this: unknown, ...args: unknown[]) => Mount | Promise<Mount>;
 }
 
 /**
@@ -35,6 +36,7 @@ export function watchRoutes(adapter: object, fastify: FastifyLike): void {
     route.handler = function (request, reply) {
       const scope = attachedTo(request.raw);
       if (!(scope instanceof HttpScope)) return handler.call(this, request, reply);
+      scope.hasHooks = true;
       return anyScope() === scope
         ? run(scope, this, handler, request, reply)
         : inScope(scope, () => run(scope, this, handler, request, reply));
@@ -43,7 +45,10 @@ export function watchRoutes(adapter: object, fastify: FastifyLike): void {
   watchMiddleware(adapter as AdapterWithMiddleware, fastify);
 }
 
-/** Middleware gets to Fastify by its `use`, which is there when its plugin is, which may be later. */
+/**
+ * Middleware gets to Fastify by the adapter, which may put a function around it that does not tell what it returns, or
+ * by Fastify's own `use`, which is there when its plugin is.
+ */
 function watchMiddleware(adapter: AdapterWithMiddleware, fastify: FastifyLike): void {
   let done = false;
   const watchUse = (): void => {
@@ -54,32 +59,45 @@ function watchMiddleware(adapter: AdapterWithMiddleware, fastify: FastifyLike): 
       return use.apply(this, args.map(watched));
     };
   };
-  for (const name of ['use', 'createMiddlewareFactory'] as const) {
-    const method = adapter[name];
-    if (typeof method !== 'function') continue;
-    adapter[name] = function (...args) {
+  const { use, createMiddlewareFactory: create } = adapter;
+  adapter.use = function (...args) {
+    watchUse();
+    return use.apply(this, args.map(watched));
+  };
+  if (typeof create === 'function') {
+    adapter.createMiddlewareFactory = async function (...args) {
       watchUse();
-      // What is queued until the plugin is there goes to its `use` by itself.
-      return method.apply(this, done ? args : args.map(watched));
+      const mount = await create.apply(this, args);
+      return (...where) => mount(...where.map(watched));
     };
   }
   watchUse();
 }
 
+const seen = new WeakSet();
+
 function watched(middleware: unknown): unknown {
-  if (typeof middleware !== 'function') return middleware;
+  if (Array.isArray(middleware)) return middleware.map(watched);
+  // One that takes errors is told by the number of its parameters.
+  if (typeof middleware !== 'function' || middleware.length > 3 || seen.has(middleware)) return middleware;
   const handle = middleware as Middleware;
-  return function (this: unknown, request: IncomingMessage, response: unknown, next: unknown) {
+  const watching = function (
+    this: unknown,
+    request: IncomingMessage,
+    response: unknown,
+    next: unknown,
+  ): unknown {
     const scope = attachedTo(request);
     if (!(scope instanceof HttpScope)) return handle.call(this, request, response, next);
     const result =
       anyScope() === scope
         ? run(scope, this, handle, request, response, next)
         : inScope(scope, () => run(scope, this, handle, request, response, next));
-    // Nobody handles a rejection there, and that it is watched must not hide it.
-    if (result instanceof Promise) result.then(undefined, rethrow);
-    return result;
+    // In the place of the promise, which is handled now: a rejection that nobody else handles stays one.
+    return result instanceof Promise ? result.then(undefined, rethrow) : result;
   };
+  seen.add(watching);
+  return watching;
 }
 
 function run<A extends unknown[]>(

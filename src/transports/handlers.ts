@@ -116,7 +116,7 @@ function watchEmissions(
       holdBody(scope, value);
     },
     ended: how => {
-      scope.observed(how, emitted && intercepted);
+      scope.observed(how, intercepted, emitted);
     },
   });
   scope.answers('observable');

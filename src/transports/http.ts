@@ -13,7 +13,7 @@ import {
   type BorrowOptions,
   type ScopeHost,
 } from '../scope/index.js';
-import { untilClosed } from './bodies.js';
+import { endOrphan, untilClosed } from './bodies.js';
 import { connectionOf, onceClosed } from './connections.js';
 import { Layers } from './layers.js';
 import { bodyOnItsWay } from './request-body.js';
@@ -48,6 +48,8 @@ export class HttpScope extends BorrowScope {
   private bodies: WeakSet<object> | undefined = undefined;
   /** What the platform has made of Node's request, where it makes something of its own. */
   platformRequest: unknown = undefined;
+  /** Does the platform run hooks for the answer (`onSend`) that nobody waits for when the client has left? */
+  hasHooks = false;
   /** What runs of the platform for this request. */
   readonly layers = new Layers(this);
   /** Subscriptions that are of no use once the response is over. */
@@ -140,16 +142,20 @@ export class HttpScope extends BorrowScope {
   /**
    * The handler's Observable is over: completed, failed, or given up, which is what Nest does when the client leaves.
    *
-   * @param atWork interceptors may be at work with what it has emitted
+   * @param intercepted are there interceptors, which may be at work with its end, or with what it has emitted?
    */
-  observed(how: 'to its end' | 'given up', atWork: boolean): void {
+  observed(how: 'to its end' | 'given up', intercepted: boolean, emitted: boolean): void {
     if (how === 'to its end') {
       if (this.answer === 'observable') this.answer = 'value';
+      // When the client leaves, Nest gives up on them as well: the end of its way tells nothing about theirs.
+      if (intercepted) this.givenUp = 'unsure';
     } else if (this.isClientGone()) {
+      const atWork = intercepted && emitted;
       this.givenUp = atWork ? 'unsure' : 'yes';
       if (!atWork) this.clearDoubt?.();
       // Its way may never end on Fastify, over HTTP/2: it waits there for the end of the response.
       this.layers.dropWay?.();
+      this.layers.suspect();
       this.loseClient();
     }
   }
@@ -167,7 +173,7 @@ export class HttpScope extends BorrowScope {
 
   /** Nest has gone its way through this request, and its own code is done with it. */
   wentItsWay(): void {
-    if (this.isNestToAnswer) this.clearDoubt?.();
+    if (this.isNestToAnswer && !this.hasHooks) this.clearDoubt?.();
   }
 
   get hasLostItsClient(): boolean {
@@ -208,6 +214,7 @@ export class HttpScope extends BorrowScope {
       this.dismiss();
     };
     const left = (): void => {
+      if (!response.writableFinished) this.layers.suspect();
       if (response.writableEnded) this.responseOver?.();
       else this.loseClient();
     };
@@ -267,7 +274,6 @@ export class HttpScope extends BorrowScope {
       if (--this.piped === 0) this.clearDoubt?.();
       drop();
     });
-    // `pipe` leaves it open when the client leaves, and nobody would ever read on.
     this.response?.once('close', () => setImmediate(endOrphan, source));
   }
 
@@ -290,10 +296,4 @@ export class HttpScope extends BorrowScope {
       (incoming && connectionOf(incoming)?.destroyed) === true
     );
   }
-}
-
-/** Ends a source that is read by nobody any more; who reads it by other means than the pipe that has ended keeps it. */
-function endOrphan(source: Readable): void {
-  if (source.readableFlowing === false && !source.closed && source.listenerCount('readable') === 0)
-    source.destroy();
 }

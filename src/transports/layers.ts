@@ -7,6 +7,8 @@ interface Work {
   readonly settled: PromiseLike<unknown>;
   /** Set while it holds the scope. */
   drop: (() => void) | undefined;
+  /** It is a doubt, no hold. */
+  doubted: boolean;
 }
 
 /**
@@ -24,6 +26,8 @@ export class Layers {
   /** Of a scope that has borrowed nothing yet; nothing is kept of layers that are not asynchronous. */
   private works: Work[] | undefined = undefined;
   private holding = false;
+  /** The response will never finish: those that wait for that wait for ever. */
+  private unfinished = false;
   /** Lets go of Nest's way, where there is nothing to wait for on it any more. */
   dropWay: (() => void) | undefined = undefined;
 
@@ -40,6 +44,7 @@ export class Layers {
    * @returns what to tell {@link returned}
    */
   begin(): number {
+    if (this.unfinished) this.suspect();
     return ++this.begun;
   }
 
@@ -51,7 +56,7 @@ export class Layers {
       if (this.scope.hasLostItsClient) this.holdWay();
       return;
     }
-    const work: Work = { layer, settled: result, drop: undefined };
+    const work: Work = { layer, settled: result, drop: undefined, doubted: false };
     if (this.holding) this.holdWork(work);
     (this.works ??= []).push(work);
   }
@@ -63,6 +68,7 @@ export class Layers {
     // Already returned: the providers of this request had to be made first.
     const work = this.works?.find(({ layer }) => layer === this.route);
     if (!work) return;
+    this.works = this.works?.filter(other => other !== work);
     this.way = work.settled;
     if (this.scope.hasLostItsClient) this.holdWay();
     work.drop?.();
@@ -79,8 +85,23 @@ export class Layers {
     if (this.way) this.holdWay();
   }
 
+  /**
+   * The response will never finish. A layer that has gone on to the next may wait for that (to log it, say), and then never
+   * settles: what it does is in doubt.
+   */
+  suspect(): void {
+    this.unfinished = true;
+    for (const work of this.works ?? []) {
+      const { drop } = work;
+      if (!drop || work.doubted || work.layer === this.begun) continue;
+      this.holdWork(work);
+      drop();
+    }
+  }
+
   private holdWork(work: Work): void {
-    const drop = (work.drop = this.scope.hold());
+    work.doubted = this.unfinished && work.layer < this.begun;
+    const drop = (work.drop = work.doubted ? this.scope.doubt() : this.scope.hold());
     work.settled.then(drop, drop);
   }
 

@@ -103,12 +103,16 @@ export class BorrowingRig {
   async stop(): Promise<void> {
     this.stage.openAll();
     for (const client of this.clients.splice(0)) client.lose();
-    await this.allBack();
-    const { lentTwice, usedTooLate } = Thing;
-    expect({ lentTwice, usedTooLate }).toEqual({ lentTwice: 0, usedTooLate: 0 });
-    expect(this.pool.stats()).toMatchObject({ leased: 0, waiting: 0, abandoned: 0 });
-    await this.running.app.close();
-    forgetLoggers();
+    try {
+      await this.allBack();
+      const { lentTwice, usedTooLate } = Thing;
+      expect({ lentTwice, usedTooLate }).toEqual({ lentTwice: 0, usedTooLate: 0 });
+      expect(this.pool.stats()).toMatchObject({ leased: 0, waiting: 0, abandoned: 0 });
+    } finally {
+      // Jest does not end while one is open.
+      await this.running.app.close();
+      forgetLoggers();
+    }
   }
 
   get app(): INestApplication {
