@@ -167,6 +167,16 @@ export class Custody {
     if (isLate && REFUSES_OVERLAPS) this.wrongs.add('let to a connection that had gone back', guest);
   }
 
+  /** Who has what is lent now, for the report about what does not come back. */
+  get holders(): string[] {
+    return [...this.bySlot]
+      .filter(([, { lent }]) => lent)
+      .map(
+        ([slot, { guest, uses }]) =>
+          `connection ${slot}, ${uses} uses: ${guest?.toString() ?? 'nobody has used it'}`,
+      );
+  }
+
   takeCounts(): Readonly<Counts> {
     const { counts } = this;
     this.counts = newCounts();

@@ -23,9 +23,16 @@ export interface KindFacts {
   readonly unwatched?: true;
   /** Whoever gets a good answer has been told that its transfer is committed. */
   readonly pays?: true;
-  /** It has no use for what others leave in the session: it is in a transaction, or several of it are. */
+  /** It leaves nothing in its session but what it is about, which is a transaction. */
   readonly tidy?: true;
 }
+
+/**
+ * Is asynchronous middleware waited for on Fastify too? Where it is not, the connection of a client that has left is not
+ * safe from being destroyed, as that of code which nobody can watch.
+ */
+const WAITS_FOR_MIDDLEWARE = false as boolean;
+const AWAITED: Pick<KindFacts, 'unwatched'> = WAITS_FOR_MIDDLEWARE ? {} : { unwatched: true };
 
 /** What can be asked of the application. The name is the last part of the path. */
 export const KINDS = {
@@ -41,13 +48,14 @@ export const KINDS = {
   sse: { often: 3, streamed: true },
   timeout: { often: 2, pipelined: true, fails: true },
   unawaited: { often: 2 },
-  fresh: { often: 2, pipelined: true },
+  // Many are told that there is no second connection for them.
+  fresh: { often: 4, pipelined: true },
   'try-acquire': { often: 2 },
   use: { often: 2, pipelined: true },
   own: { often: 2 },
   middleware: { often: 2, pipelined: true },
 
-  'async-middleware': { often: 2, under: 'streams', streamed: true },
+  'async-middleware': { often: 2, under: 'streams', streamed: true, ...AWAITED },
   'callback-middleware': { often: 2, under: 'streams', streamed: true, unwatched: true },
   'endless-middleware': { often: 2, under: 'streams', streamed: true, endless: true, unwatched: true },
   'piping-middleware': { often: 2, under: 'streams', streamed: true, unwatched: true },
@@ -64,7 +72,7 @@ export const KINDS = {
 
   transfer: { often: 3, under: 'money', post: true, pays: true, tidy: true },
   'transfer-interceptor': { often: 3, under: 'money', post: true, pays: true, tidy: true },
-  'transfer-middleware': { often: 3, under: 'money', pays: true, tidy: true },
+  'transfer-middleware': { often: 3, under: 'money', pays: true, tidy: true, ...AWAITED },
   'transfer-callback': { often: 2, under: 'money', pays: true, tidy: true, unwatched: true },
   'transfer-graphql': { often: 3, under: 'graphql', post: true, tidy: true },
   'transfer-overlap': { often: REFUSES_OVERLAPS ? 3 : 0, under: 'money', tidy: true },

@@ -18,6 +18,8 @@ const EXPECTED: readonly RegExp[] = [
   /terminating connection due to administrator command/,
   /Connection terminated/,
   /ECONNRESET|EPIPE/,
+  // What a second transaction on one connection is told, and who is too late.
+  /TransactionOverlapError|LeaseReleasedError/,
   // What it says of its resources, and to whom it cannot give any in time.
   /^(log|warn|error): Pool "storm-(db|tenants)"/,
   /ServiceUnavailableException|PoolTimeoutError|PoolQueueFullError|PoolUnavailableError/,

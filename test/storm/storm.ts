@@ -173,7 +173,10 @@ export class Storm implements AsyncDisposable {
       () => pool.stats(),
       ({ total, idle, waiting, totals }) =>
         total === idle && waiting === 0 && totals.acquired === totals.released,
-    );
+    ).catch((error: unknown) => {
+      const who = this.app.custody.holders.join('\n  ');
+      throw new Error(`What is lent does not come back:\n  ${who}`, { cause: error });
+    });
     await until(
       () => tenants.stats(),
       ({ total, idle, waiting, totals }) =>
