@@ -21,7 +21,7 @@ import { FilterWithQuery, GuardWithQuery, Impatience, Transaction } from './surr
 import { PlannedError } from './work.js';
 
 /** Nobody waits for a second connection for long: those who have their first may all be waiting for one. */
-const FRESH: BorrowOptions = { fresh: true, timeout: 150 };
+const FRESH: BorrowOptions = { fresh: true, timeout: 150, priority: 'high' };
 
 type AnyResponse = ServerResponse & { raw?: ServerResponse };
 

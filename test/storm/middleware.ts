@@ -33,7 +33,12 @@ export function useMiddleware(app: INestApplication): Disposable {
       }
       const guest = book.of(request);
       guest.at('asking');
-      return middleware(guest, request, response, next);
+      // Who borrows for the first time when the client has left may be refused; nobody has to be told of it.
+      const go: Next = error => {
+        if (error !== undefined && response.destroyed) response.end();
+        else next(error);
+      };
+      return middleware(guest, request, response, go);
     });
   };
 

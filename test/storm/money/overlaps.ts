@@ -1,6 +1,7 @@
 /**
  * Does `nestjs-pool/pg` refuse a second transaction on a connection that has one, and statements on a connection that has
- * gone back? Where it does not, the kinds of requests that try lose money by their own fault, and are left out.
+ * gone back? Where it does not, the kinds of requests that try lose money by their own fault, and are left out; nor can it
+ * tell which of two connections an error is of.
  */
 export const REFUSES_OVERLAPS = false as boolean;
 
