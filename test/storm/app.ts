@@ -1,24 +1,42 @@
-import type { MiddlewareConsumer, NestModule } from '@nestjs/common';
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { APP_GUARD } from '@nestjs/core';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { GraphQLModule } from '@nestjs/graphql';
+import type { IncomingMessage } from 'node:http';
 import type { Client } from 'pg';
-import { PoolModule, PoolRegistry, getPoolToken, type Pool } from '../../src/index.js';
+import { PoolModule, PoolRegistry, getPoolToken, type KeyedPool, type Pool } from '../../src/index.js';
 import { pgPool } from '../../src/resources/pg.js';
 import { serve, type Platform, type RunningApp } from '../support/nest-app.js';
 import type { PostgresWatch } from '../support/postgres.js';
-import { DeepController, Kit, ParameterController } from './controllers.js';
+import { BranchesController } from './branches.controller.js';
+import { ContextsController } from './contexts/contexts.controller.js';
+import { Tenancy, tenantPool } from './contexts/tenancy.js';
+import { DeepController, ParameterController } from './controllers.js';
 import { Custody } from './custody.js';
+import { QuestionsResolver } from './graphql/questions.resolver.js';
 import { GuestBook } from './guest.js';
-import { Facade, SERVICES } from './services.js';
+import { Kit } from './kit.js';
+import { useMiddleware } from './middleware.js';
+import { Bank } from './money/bank.js';
+import { Teller } from './money/teller.js';
+import { TransferInTransaction } from './money/transfer.interceptor.js';
+import { TransfersController } from './money/transfers.controller.js';
+import { SERVICES } from './services.js';
+import { Gzip, RowsAsFile } from './streams/interceptors.js';
+import { StreamsController } from './streams/streams.controller.js';
 import { Doorkeeper, FilterWithQuery, GuardWithQuery, Impatience, Transaction } from './surroundings.js';
 import { Work } from './work.js';
 import { Wrongs } from './wrongs.js';
 
-export interface StormApp extends RunningApp {
+/** Milliseconds. Short, as a storm has many clients that leave, and few connections that could wait for their code. */
+const ABANDONED_TIMEOUT = 50;
+
+export interface StormApp extends RunningApp, Disposable {
   readonly pool: Pool<Client>;
+  readonly tenants: KeyedPool<string, unknown>;
   readonly registry: PoolRegistry;
   readonly book: GuestBook;
   readonly custody: Custody;
+  readonly bank: Bank;
   readonly wrongs: Wrongs;
 }
 
@@ -27,6 +45,7 @@ export async function stormApp(platform: Platform, watch: PostgresWatch): Promis
   const wrongs = new Wrongs();
   const custody = new Custody(wrongs);
   const book = new GuestBook();
+  const bank = await Bank.found(watch);
   const { factory, ...settings } = pgPool({
     ...watch.config,
     min: 2,
@@ -36,52 +55,54 @@ export async function stormApp(platform: Platform, watch: PostgresWatch): Promis
     createBackoff: { initial: 5, max: 50 },
     listeners: [custody.listener],
   });
+  let middleware: Disposable | undefined;
 
-  class Middleware implements NestModule {
-    configure(consumer: MiddlewareConsumer): void {
-      consumer
-        .apply((request: IncomingMessage, _response: ServerResponse, next: (error?: unknown) => void) => {
-          const guest = book.of(request);
-          running.app
-            .get(Facade)
-            .get()
-            .then(db => custody.begin(db, guest))
-            .then(use => {
-              use[Symbol.dispose]();
-              next();
-            })
-            .catch(next);
-        })
-        .forRoutes('deep/middleware', 'parameter/middleware');
-    }
-  }
-
-  const running = await serve(platform, {
-    imports: [
-      PoolModule.forRoot({ pools: [{ name: 'storm-db', ...settings, factory: custody.watched(factory) }] }),
-      { module: Middleware },
-    ],
-    controllers: [DeepController, ParameterController],
-    providers: [
-      ...SERVICES,
-      { provide: Custody, useValue: custody },
-      { provide: GuestBook, useValue: book },
-      Work,
-      Kit,
-      Transaction,
-      GuardWithQuery,
-      FilterWithQuery,
-      Impatience,
-      { provide: APP_GUARD, useClass: Doorkeeper },
-    ],
-  });
-  const registry = running.app.get(PoolRegistry);
+  const running = await serve(
+    platform,
+    {
+      imports: [
+        PoolModule.forRoot({
+          abandonedTimeout: ABANDONED_TIMEOUT,
+          pools: [{ name: 'storm-db', ...settings, factory: custody.watched(factory) }, tenantPool(wrongs)],
+        }),
+        GraphQLModule.forRoot<ApolloDriverConfig>({
+          driver: ApolloDriver,
+          autoSchemaFile: true,
+          // Nothing that Apollo does by itself, such as listening for signals.
+          stopOnTerminationSignals: false,
+          // Express gives both in one object, Fastify its request first.
+          context: (given: { req?: IncomingMessage }) => ({ req: given.req ?? given }),
+        }),
+      ],
+      controllers: [
+        ...[DeepController, ParameterController, StreamsController, BranchesController],
+        ...[ContextsController, TransfersController],
+      ],
+      providers: [
+        ...SERVICES,
+        { provide: Custody, useValue: custody },
+        { provide: GuestBook, useValue: book },
+        { provide: Wrongs, useValue: wrongs },
+        { provide: Bank, useValue: bank },
+        ...[Work, Kit, Tenancy, Teller, QuestionsResolver],
+        ...[Transaction, GuardWithQuery, FilterWithQuery, Impatience],
+        ...[RowsAsFile, Gzip, TransferInTransaction],
+        { provide: APP_GUARD, useClass: Doorkeeper },
+      ],
+    },
+    app => {
+      middleware = useMiddleware(app);
+    },
+  );
   return {
     ...running,
     pool: running.app.get<Pool<Client>>(getPoolToken('storm-db')),
-    registry,
+    tenants: running.app.get<KeyedPool<string, unknown>>(getPoolToken('storm-tenants')),
+    registry: running.app.get(PoolRegistry),
     book,
     custody,
+    bank,
     wrongs,
+    [Symbol.dispose]: () => middleware?.[Symbol.dispose](),
   };
 }

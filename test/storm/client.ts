@@ -4,13 +4,18 @@ import { connect } from 'node:net';
 import { Call } from '../support/http-client.js';
 import { GuestBook, type Guest } from './guest.js';
 import { pipelined } from './pipelined.js';
-import { STREAMED } from './plan.js';
+import { TENANT, tenantOf } from './contexts/tenancy.js';
+import { operationOf } from './graphql/operations.js';
+import { factsOf } from './kinds.js';
 import type { Tally } from './tally.js';
 
 /** A status, or that the client has left, or that its answer was broken off. */
 export type Outcome = number | 'left' | 'broken';
 
-export const pathOf = ({ visit }: Guest): string => `/${visit.deep ? 'deep' : 'parameter'}/${visit.kind}`;
+export function pathOf({ visit: { kind, deep } }: Guest): string {
+  const { under = deep ? 'deep' : 'parameter' } = factsOf(kind);
+  return under === 'graphql' ? '/graphql' : `/${under}/${kind}`;
+}
 
 /** Makes requests over real sockets, and leaves where it was planned. */
 export class StormClient implements Disposable {
@@ -37,12 +42,13 @@ export class StormClient implements Disposable {
   private async alone(guest: Guest): Promise<Outcome> {
     const { leaves } = guest.visit;
     if (leaves === 'before the request' || leaves === 'half a head') return this.hardlyBegin(guest);
-    const { method, kept, patience } = guest.visit;
+    const { id, method, kept, patience } = guest.visit;
+    const query = operationOf(guest.visit);
     const call = new Call(this.url + pathOf(guest), {
       method,
       agent: kept ? this.agent : false,
-      headers: { [GuestBook.HEADER]: guest.visit.id },
-      ...(method === 'POST' ? { body: { any: 'thing' } } : {}),
+      headers: { [GuestBook.HEADER]: id, [TENANT]: tenantOf(guest.visit) },
+      ...(method === 'POST' ? { body: query ? { query } : { any: 'thing' } } : {}),
       ...(leaves === 'half a body' ? { bodyAfter: new Promise(() => undefined) } : {}),
     });
     const departure = new AbortController();
@@ -67,7 +73,7 @@ export class StormClient implements Disposable {
   }
 
   private async read(response: IncomingMessage, { visit }: Guest, leave: () => void): Promise<void> {
-    const half = STREAMED.includes(visit.kind) ? visit.rows * 100 : 1;
+    const half = factsOf(visit.kind).streamed ? visit.rows * 100 : 1;
     let seen = 0;
     for await (const chunk of response) {
       seen += (chunk as Buffer).length;

@@ -1,7 +1,6 @@
 import {
   Controller,
   Get,
-  Injectable,
   Post,
   Res,
   Sse,
@@ -14,30 +13,17 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Client } from 'pg';
 import { Observable } from 'rxjs';
-import { Borrow, BorrowScopes, InjectPool, Pool, type BorrowOptions } from '../../src/index.js';
-import { Custody } from './custody.js';
+import { Borrow, type BorrowOptions } from '../../src/index.js';
 import { TheGuest, type Guest } from './guest.js';
-import { Facade } from './services.js';
+import { Kit } from './kit.js';
 import { LinesOf, linesOf, pagesOf } from './sources.js';
 import { FilterWithQuery, GuardWithQuery, Impatience, Transaction } from './surroundings.js';
-import { PlannedError, Work } from './work.js';
+import { PlannedError } from './work.js';
 
 /** Nobody waits for a second connection for long: those who have their first may all be waiting for one. */
-const FRESH: BorrowOptions = { fresh: true, timeout: 50 };
+const FRESH: BorrowOptions = { fresh: true, timeout: 150, priority: 'high' };
 
 type AnyResponse = ServerResponse & { raw?: ServerResponse };
-
-/** What handlers need. */
-@Injectable()
-export class Kit {
-  constructor(
-    readonly facade: Facade,
-    readonly custody: Custody,
-    readonly work: Work,
-    readonly scopes: BorrowScopes,
-    @InjectPool('storm-db') readonly pool: Pool<Client>,
-  ) {}
-}
 
 /** Every kind of answer, with the borrow three services below the handler. */
 @Controller('deep')

@@ -1,6 +1,9 @@
 import type { Client } from 'pg';
-import type { PoolListener, ResourceFactory } from '../../src/engine/index.js';
+import type { DestroyReason, PoolListener, ResourceFactory } from '../../src/engine/index.js';
+import { AbandonedError } from '../../src/scope/index.js';
+import { Abandonments } from './abandonments.js';
 import type { Guest } from './guest.js';
+import { REFUSES_OVERLAPS, isRefusal } from './money/overlaps.js';
 import type { Wrongs } from './wrongs.js';
 
 /** One connection, from its create to its destroy. */
@@ -14,6 +17,8 @@ interface Keeping {
   /** The first to use it in this lease; nobody else may until the next. */
   guest: Guest | undefined;
   uses: number;
+  /** Whose code may go on with it; it is never lent again. */
+  abandoned: boolean;
 }
 
 /** What the first statement of each lease looks at: is anything left of the session's last borrower? */
@@ -26,6 +31,16 @@ interface SessionState {
   channels: number;
 }
 
+/** What was counted since somebody has asked. */
+interface Counts {
+  /** By why they were; those that were abandoned apart. */
+  readonly destroyed: Map<DestroyReason | 'abandoned', number>;
+  /** Statements that were sent when the connection had gone back, and how many of them were not let through. */
+  careless: number;
+  refused: number;
+}
+const newCounts = (): Counts => ({ destroyed: new Map(), careless: 0, refused: 0 });
+
 /**
  * Watches who uses which connection: only the one request it is lent to, only while it is lent, and it goes back when
  * nothing of that request is using it. It goes by the pool's events and by what the server says of the session, not by
@@ -36,8 +51,12 @@ export class Custody {
   private readonly keepings = new WeakMap<object, Keeping>();
   private readonly bySlot = new Map<number, Keeping>();
   private creates = 0;
+  readonly abandonments: Abandonments;
+  private counts = newCounts();
 
-  constructor(private readonly wrongs: Wrongs) {}
+  constructor(private readonly wrongs: Wrongs) {
+    this.abandonments = new Abandonments(wrongs);
+  }
 
   /** How many connections are open, by the factory's count. */
   get open(): number {
@@ -58,6 +77,7 @@ export class Custody {
           tenancy: 0,
           guest: undefined,
           uses: 0,
+          abandoned: false,
         };
         this.keepings.set(client.connection, keeping);
         this.bySlot.set(slot, keeping);
@@ -80,22 +100,34 @@ export class Custody {
     onAcquire: ({ slot }) => {
       const keeping = this.bySlot.get(slot)!;
       if (keeping.lent) this.wrongs.add('lent twice', keeping.guest);
+      if (keeping.abandoned) this.wrongs.add('lent on after it was abandoned', keeping.guest);
       keeping.lent = true;
       keeping.tenancy++;
       keeping.guest = undefined;
       keeping.uses = 0;
     },
-    onRelease: ({ slot }) => {
+    onRelease: ({ slot, error }) => {
       const keeping = this.bySlot.get(slot)!;
-      if (keeping.uses > 0) this.wrongs.add('given back while in use', keeping.guest);
       keeping.lent = false;
+      if (error instanceof AbandonedError) {
+        keeping.abandoned = true;
+        this.abandonments.add(error, keeping.guest);
+      } else if (keeping.uses > 0) {
+        this.wrongs.add('given back while in use', keeping.guest);
+      }
+    },
+    onDestroy: ({ reason, cause }) => {
+      const why = cause instanceof AbandonedError ? 'abandoned' : reason;
+      const { destroyed } = this.counts;
+      destroyed.set(why, (destroyed.get(why) ?? 0) + 1);
     },
   };
 
   /** A part of a request begins to use a connection; to be disposed of when it has done. */
   use(client: Client, guest: Guest): Disposable {
     const keeping = this.keepings.get(client.connection)!;
-    if (!keeping.lent) this.wrongs.add('used when it was lent to nobody', guest);
+    const isAbandoned = keeping.abandoned && keeping.guest === guest;
+    if (!keeping.lent && !isAbandoned) this.wrongs.add('used when it was lent to nobody', guest);
     else if (keeping.guest && keeping.guest !== guest) this.wrongs.add('used by two requests', guest);
     keeping.guest ??= guest;
     keeping.uses++;
@@ -120,6 +152,36 @@ export class Custody {
       use[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** A statement of code that may outlive its request. That is its own fault, and nobody else's trouble. */
+  async statement(client: Client, guest: Guest, text: string): Promise<void> {
+    const { lent, guest: holder } = this.keepings.get(client.connection)!;
+    const isLate = !lent || holder !== guest;
+    if (isLate) this.counts.careless++;
+    try {
+      await client.query(text);
+    } catch (error) {
+      if (isRefusal(error)) this.counts.refused++;
+      throw error;
+    }
+    if (isLate && REFUSES_OVERLAPS) this.wrongs.add('let to a connection that had gone back', guest);
+  }
+
+  /** Who has what is lent now, for the report about what does not come back. */
+  get holders(): string[] {
+    return [...this.bySlot]
+      .filter(([, { lent }]) => lent)
+      .map(
+        ([slot, { guest, uses }]) =>
+          `connection ${slot}, ${uses} uses: ${guest?.toString() ?? 'nobody has used it'}`,
+      );
+  }
+
+  takeCounts(): Readonly<Counts> {
+    const { counts } = this;
+    this.counts = newCounts();
+    return counts;
   }
 
   /** Are there listeners on those connections that nobody uses which were not there in the beginning? */

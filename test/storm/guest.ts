@@ -66,8 +66,16 @@ export function setGuest(request: StormRequest, guest: Guest): void {
   request.guest = guest;
 }
 
-export function guestOf(context: Pick<ExecutionContext, 'switchToHttp'>): Guest {
-  return context.switchToHttp().getRequest<Required<StormRequest>>().guest;
+type Context = Pick<ExecutionContext, 'switchToHttp' | 'getType' | 'getArgByIndex'>;
+
+/** The request, as the platform has it; in GraphQL it is in the third of a resolver's arguments. */
+export function requestOf(context: Context): IncomingMessage & StormRequest {
+  if (context.getType<string>() !== 'graphql') return context.switchToHttp().getRequest<IncomingMessage>();
+  return context.getArgByIndex<{ req: IncomingMessage }>(2).req;
+}
+
+export function guestOf(context: Context): Guest {
+  return requestOf(context).guest!;
 }
 
 /** The guest whose request it is, as a parameter of the handler. */

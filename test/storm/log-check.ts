@@ -1,3 +1,5 @@
+import { mayAbandon } from './abandonments.js';
+
 /** What the application may say in a storm: failures that were planned, killed backends, and what follows from them. */
 const EXPECTED: readonly RegExp[] = [
   /PlannedError/,
@@ -16,12 +18,18 @@ const EXPECTED: readonly RegExp[] = [
   /terminating connection due to administrator command/,
   /Connection terminated/,
   /ECONNRESET|EPIPE/,
+  // What a second transaction on one connection is told, and who is too late.
+  /TransactionOverlapError|LeaseReleasedError/,
   // What it says of its resources, and to whom it cannot give any in time.
-  /^(log|warn|error): Pool "storm-db"/,
+  /^(log|warn|error): Pool "storm-(db|tenants)"/,
   /ServiceUnavailableException|PoolTimeoutError|PoolQueueFullError|PoolUnavailableError/,
 ];
 
+function isExpected(line: string): boolean {
+  return EXPECTED.some(known => known.test(line)) || mayAbandon(line.replace('warn: ', ''));
+}
+
 /** Lines of the log that no part of the plan explains. */
 export function unexpected(lines: readonly string[]): string[] {
-  return lines.filter(line => /^(error|warn)/.test(line) && !EXPECTED.some(known => known.test(line)));
+  return lines.filter(line => /^(error|warn)/.test(line) && !isExpected(line));
 }

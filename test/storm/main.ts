@@ -5,7 +5,7 @@ import { checkHeap, heapUsed } from './heap.js';
 import { describeRound } from './report.js';
 import { Storm } from './storm.js';
 
-const REQUESTS = setting('STORM_REQUESTS', 10_000);
+const REQUESTS = setting('STORM_REQUESTS', 3_500);
 const ROUNDS = setting('STORM_ROUNDS', 4);
 const SEED = setting('STORM_SEED', Math.floor(Math.random() * 1_000_000));
 

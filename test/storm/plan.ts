@@ -1,32 +1,5 @@
 import { randomFrom } from '../support/random.js';
-
-/** What can be asked of the application, and how often each is. The name is the path. */
-const KINDS = {
-  json: 6,
-  plain: 2,
-  filtered: 3,
-  transaction: 4,
-  file: 3,
-  readable: 3,
-  generator: 3,
-  'by-hand': 3,
-  sse: 3,
-  timeout: 2,
-  unawaited: 2,
-  fresh: 2,
-  'try-acquire': 2,
-  use: 2,
-  own: 2,
-  middleware: 2,
-} as const;
-export type Kind = keyof typeof KINDS;
-export const ALL_KINDS = Object.keys(KINDS) as Kind[];
-
-/** Answered with a body that takes its time; it may break off when the backend is killed under it. */
-export const STREAMED: readonly Kind[] = ['file', 'readable', 'generator', 'by-hand', 'sse'];
-const WITH_HEAD: readonly Kind[] = ['file', 'readable', 'generator'];
-/** Their answer has a length, which is all that a pipelining client of ours can read. */
-const PIPELINED: readonly Kind[] = ['json', 'plain', 'filtered', 'timeout', 'fresh', 'use', 'middleware'];
+import { ALL_KINDS, factsOf, kindsThat, type Kind } from './kinds.js';
 
 /** Where a client leaves. `asking` is the moment before the borrow: with a busy pool it then leaves the queue. */
 export const LEAVING = [
@@ -44,6 +17,8 @@ export const LEAVING = [
 export type Leaving = (typeof LEAVING)[number];
 /** Those that a client who pipelines can tell apart. */
 const LEAVING_PIPELINED: readonly Leaving[] = ['asking', 'holding', 'some time', 'end'];
+/** Those at which a client leaves for certain, whatever comes of its request. */
+const LEAVING_EARLY: readonly Leaving[] = ['asking', 'holding', 'some time', 'head', 'first bytes'];
 
 const FAILURES = ['before', 'after', 'sql'] as const;
 export type Failure = (typeof FAILURES)[number];
@@ -74,21 +49,25 @@ export function plan(requests: number, seed: number, firstId: number): Visit[][]
   const chance = (p: number): boolean => random() < p;
   const below = (n: number): number => Math.floor(random() * n);
   const oneOf = <V>(values: readonly V[]): V => values[below(values.length)]!;
-  const lots = ALL_KINDS.flatMap(kind => Array<Kind>(KINDS[kind]).fill(kind));
+  const lots = ALL_KINDS.flatMap(kind => Array<Kind>(factsOf(kind).often).fill(kind));
+  const pipelined = kindsThat('pipelined');
 
   let nextId = firstId;
-  const visit = (kind: Kind, leaves: Leaving | undefined): Visit => ({
-    id: nextId++,
-    kind,
-    method: kind === 'transaction' ? 'POST' : WITH_HEAD.includes(kind) && chance(0.1) ? 'HEAD' : 'GET',
-    deep: chance(0.5),
-    kept: chance(0.6),
-    leaves,
-    patience: below(15),
-    fails: kind === 'filtered' || chance(0.12) ? oneOf(FAILURES) : undefined,
-    trace: chance(0.15) ? oneOf(TRACES) : undefined,
-    rows: chance(0.03) ? 1_000 : 5 + below(40),
-  });
+  const visit = (kind: Kind, leaves: Leaving | undefined): Visit => {
+    const { post, head, endless, tidy } = factsOf(kind);
+    return {
+      id: nextId++,
+      kind,
+      method: post ? 'POST' : head && chance(0.1) ? 'HEAD' : 'GET',
+      deep: chance(0.5),
+      kept: chance(0.6),
+      leaves: endless ? oneOf(LEAVING_EARLY) : leaves,
+      patience: below(15),
+      fails: kind === 'filtered' || chance(0.12) ? oneOf(FAILURES) : undefined,
+      trace: chance(0.15) && !tidy ? oneOf(TRACES) : undefined,
+      rows: chance(0.03) ? 1_000 : 5 + below(40),
+    };
+  };
 
   const alone = (): Visit => {
     const leaves = chance(0.35) ? oneOf(LEAVING) : undefined;
@@ -100,7 +79,7 @@ export function plan(requests: number, seed: number, firstId: number): Visit[][]
   for (let planned = 0; planned < requests;) {
     const party = chance(0.05)
       ? Array.from({ length: 2 + below(4) }, () =>
-          visit(oneOf(PIPELINED), chance(0.1) ? oneOf(LEAVING_PIPELINED) : undefined),
+          visit(oneOf(pipelined), chance(0.1) ? oneOf(LEAVING_PIPELINED) : undefined),
         )
       : [alone()];
     parties.push(party);

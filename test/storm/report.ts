@@ -22,9 +22,11 @@ export function describeRound(title: string, round: RoundResult, heap: number | 
     ],
     [
       'backends',
-      `${number(round.killed)} killed, ${number(round.destroyed)} connections destroyed; ` +
+      `${number(round.killed)} killed; connections destroyed: ${counts(round.destroyed)}; ` +
         `${stats.total} in the pool, ${round.backends} at the server`,
     ],
+    ['transfers', `${counts(round.transfers)}; ${number(round.refusals)} refused`],
+    ['too late', `${number(round.careless)} statements, ${number(round.refused)} of them refused`],
     ['listeners', number(round.listeners)],
   ];
   if (heap !== undefined) rows.push(['heap', `${(heap / 2 ** 20).toFixed(2)} MB`]);

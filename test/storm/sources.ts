@@ -23,23 +23,43 @@ export function rowsOf(db: Client, { visit }: Guest): QueryStream {
   );
 }
 
-/** The rows as text. It closes after its source has, and uses the connection until then. */
-export class LinesOf extends Transform {
-  private readonly use: Disposable;
-  private readonly source: QueryStream;
+/**
+ * The rows, which use the connection until all of them have been read, or they have closed, whatever they are a part of.
+ * Its cursor is closed after the last row, which takes its turn before whatever is sent next, by whomever.
+ */
+export function rowsInUse(db: Client, guest: Guest, custody: Custody): QueryStream {
+  const use = custody.use(db, guest);
+  const done = (): void => {
+    use[Symbol.dispose]();
+  };
+  return rowsOf(db, guest).once('end', done).once('close', done);
+}
+
+/** Makes text of the rows that somebody puts into it, and knows nothing of where they are from. */
+export class Lines extends Transform {
   private readonly failAt: number;
 
-  constructor(db: Client, guest: Guest, custody: Custody) {
+  constructor(guest: Guest) {
     super({ writableObjectMode: true });
     this.failAt = failAt(guest);
-    this.use = custody.use(db, guest);
-    this.source = rowsOf(db, guest);
-    pipeline(this.source, this, () => undefined);
   }
 
   override _transform(row: Row, _encoding: string, done: TransformCallback): void {
     if (row.n === this.failAt) done(new PlannedError('in the middle of a stream'));
     else done(null, `${row.n},${row.filling}\n`);
+  }
+}
+
+/** The rows as text. It closes after its source has, and uses the connection until then. */
+export class LinesOf extends Lines {
+  private readonly use: Disposable;
+  private readonly source: QueryStream;
+
+  constructor(db: Client, guest: Guest, custody: Custody) {
+    super(guest);
+    this.use = custody.use(db, guest);
+    this.source = rowsOf(db, guest);
+    pipeline(this.source, this, () => undefined);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

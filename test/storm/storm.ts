@@ -11,6 +11,7 @@ import { StormClient } from './client.js';
 import type { Guest } from './guest.js';
 import { Killer } from './killer.js';
 import { unexpected } from './log-check.js';
+import { REFUSES_OVERLAPS } from './money/overlaps.js';
 import { plan } from './plan.js';
 import { Tally } from './tally.js';
 
@@ -35,7 +36,15 @@ export interface RoundResult {
   readonly acquired: number;
   readonly released: number;
   readonly aborted: number;
-  readonly destroyed: number;
+  /** Connections, by why they were. */
+  readonly destroyed: ReadonlyMap<string, number>;
+  /** By what they came to. */
+  readonly transfers: ReadonlyMap<string, number>;
+  /** Statements of transfers that were not sent, since they would have mixed two transactions, or came too late. */
+  readonly refusals: number;
+  /** Statements that came when the connection had gone back, and how many of them were not let through. */
+  readonly careless: number;
+  readonly refused: number;
   /** Of the process, the server and the application's own signal. */
   readonly listeners: number;
   /** What is not as it must be. */
@@ -77,10 +86,14 @@ export class Storm implements AsyncDisposable {
     const seconds = (performance.now() - began) / 1000;
 
     await this.rest();
-    tally.checkVariety();
-    if (killed === 0) app.wrongs.add('no backend was killed');
     const backends = await this.checkBackends();
     await this.checkEntries(tally);
+    const { counts: transfers, refusals } = app.bank;
+    await app.bank.audit(watch, tally.paid, app.wrongs);
+    app.custody.abandonments.check(tally.whole);
+    const { destroyed, careless, refused } = app.custody.takeCounts();
+    this.checkDestroyed(destroyed, killed);
+    this.checkVariety(tally, killed, careless, refusals);
     for (const line of unexpected(app.log.lines)) app.wrongs.add('in the log', line);
     app.custody.checkListeners();
     app.log.lines.length = 0;
@@ -97,13 +110,18 @@ export class Storm implements AsyncDisposable {
       acquired: totals.acquired - before.acquired,
       released: totals.released - before.released,
       aborted: totals.aborted - before.aborted,
-      destroyed: totals.destroyed - before.destroyed,
+      destroyed,
+      transfers,
+      refusals,
+      careless,
+      refused,
       listeners: this.listeners(),
       findings: app.wrongs.take(),
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.app[Symbol.dispose]();
     await this.app.app.close();
     await this.watch.untilBackends(0);
     await this.watch[Symbol.asyncDispose]();
@@ -145,7 +163,7 @@ export class Storm implements AsyncDisposable {
 
   /** Waits until all handlers are done, all connections of clients closed, and every lease is back. */
   private async rest(): Promise<void> {
-    const { app, pool } = this.app;
+    const { app, pool, tenants } = this.app;
     const server = app.getHttpServer() as Server;
     await until(
       () => connectionsOf(server),
@@ -155,16 +173,47 @@ export class Storm implements AsyncDisposable {
       () => pool.stats(),
       ({ total, idle, waiting, totals }) =>
         total === idle && waiting === 0 && totals.acquired === totals.released,
+    ).catch((error: unknown) => {
+      const who = this.app.custody.holders.join('\n  ');
+      throw new Error(`What is lent does not come back:\n  ${who}`, { cause: error });
+    });
+    await until(
+      () => tenants.stats(),
+      ({ total, idle, waiting, totals }) =>
+        total === idle && waiting === 0 && totals.acquired === totals.released,
     );
   }
 
-  /** The server must have as many sessions as the pool believes. */
+  /** Each backend that was killed explains one connection, and clients that have left explain others. */
+  private checkDestroyed(destroyed: ReadonlyMap<string, number>, killed: number): void {
+    let broken = 0;
+    for (const [why, count] of destroyed) {
+      if (['invalid', 'fatal', 'reset-failed'].includes(why)) broken += count;
+      else if (why !== 'abandoned' && why !== 'idle')
+        this.app.wrongs.add(`destroyed, as ${why}`, String(count));
+    }
+    // Before pg could tell whose error it is, one that broke took all with it that its request had.
+    if (REFUSES_OVERLAPS && broken > killed) this.app.wrongs.add('broken without having been killed', `${broken} for ${killed}`);
+  }
+
+  /** A round that has not stormed says nothing. */
+  private checkVariety(tally: Tally, killed: number, careless: number, refusals: number): void {
+    const { wrongs } = this.app;
+    tally.checkVariety();
+    if (killed === 0) wrongs.add('no backend was killed');
+    if (careless === 0) wrongs.add('no statement came too late');
+    if (REFUSES_OVERLAPS && refusals === 0) wrongs.add('no transaction was refused');
+  }
+
+  /** The server must have as many sessions as the pool believes, and none in a transaction. */
   private async checkBackends(): Promise<number> {
     const { app, watch } = this;
     const [backends] = await until(
       async () => [(await watch.backends()).length, app.pool.stats().total, app.custody.open] as const,
       ([there, total, open]) => there === total && open === total && app.pool.stats().idle === total,
     );
+    const open = (await watch.backends()).filter(({ state }) => state.includes('in transaction'));
+    for (const { query } of open) app.wrongs.add('a session is left in a transaction', query);
     return backends;
   }
 

@@ -8,10 +8,10 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { mergeMap, catchError, timeout, type Observable } from 'rxjs';
 import { Custody } from './custody.js';
-import { GuestBook, guestOf, setGuest } from './guest.js';
+import { GuestBook, guestOf, requestOf, setGuest } from './guest.js';
 import { Facade } from './services.js';
 import { PlannedError } from './work.js';
 
@@ -21,9 +21,9 @@ export class Doorkeeper implements CanActivate {
   constructor(private readonly book: GuestBook) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<IncomingMessage>();
+    const request = requestOf(context);
     const guest = this.book.of(request);
-    setGuest(request as object, guest);
+    setGuest(request, guest);
     guest.at('asking');
     return true;
   }

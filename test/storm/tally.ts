@@ -1,10 +1,8 @@
 import type { Outcome } from './client.js';
 import type { Guest } from './guest.js';
-import { ALL_KINDS, LEAVING, STREAMED, type Kind, type Leaving } from './plan.js';
+import { ALL_KINDS, factsOf, type Kind } from './kinds.js';
+import { LEAVING, type Leaving } from './plan.js';
 import type { Wrongs } from './wrongs.js';
-
-/** Always filtered; given up by its interceptor, unless the machine is fast. */
-const FAILING: readonly Kind[] = ['filtered', 'timeout'];
 
 /** What became of the requests of a round. */
 export class Tally {
@@ -15,26 +13,35 @@ export class Tally {
   /** Those that were told that their transaction is committed, and those that failed in it as it was planned. */
   readonly confirmed: number[] = [];
   readonly failed: number[] = [];
+  /** Those that were told that their transfer is made. */
+  readonly paid: number[] = [];
+  /** Those that got a good answer, all of it. */
+  readonly whole = new Set<Guest>();
   private readonly served = new Set<Kind>();
 
   constructor(private readonly wrongs: Wrongs) {}
 
   count(guest: Guest, outcome: Outcome): void {
-    const { id, kind, leaves, fails } = guest.visit;
+    const { id, kind, method, leaves, fails } = guest.visit;
+    const { streamed, endless, pays, fails: failsAlways } = factsOf(kind);
     this.sent++;
     if (outcome === 'left') {
       const point = leaves ?? 'with another';
       this.left.set(point, (this.left.get(point) ?? 0) + 1);
+      if (endless) this.served.add(kind);
     } else if (outcome === 'broken') {
       this.broken++;
       // A body that was begun cannot say otherwise that its backend is gone. All others get an answer.
-      if (!STREAMED.includes(kind)) this.wrongs.add('no answer', guest);
+      if (!streamed) this.wrongs.add('no answer', guest);
     } else {
       this.answered.set(outcome, (this.answered.get(outcome) ?? 0) + 1);
       // Nest answers 400 when the source of a StreamableFile fails before its first byte.
-      const usual = [200, 201, 500, 503].includes(outcome) || (outcome === 400 && kind === 'file');
+      const usual = [200, 201, 500, 503].includes(outcome) || (outcome === 400 && streamed);
       if (!usual) this.wrongs.add(`status ${outcome}`, guest);
-      if (outcome < 300 || FAILING.includes(kind)) this.served.add(kind);
+      if (outcome < 300 || failsAlways) this.served.add(kind);
+      // Of a HEAD nobody reads the stream; and one that broke after its head may look whole.
+      if (outcome < 300 && method !== 'HEAD' && !(streamed && fails)) this.whole.add(guest);
+      if (pays && outcome < 300) this.paid.push(id);
       if (kind === 'transaction' && outcome === 201) this.confirmed.push(id);
       if (kind === 'transaction' && fails) this.failed.push(id);
     }
