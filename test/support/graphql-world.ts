@@ -24,7 +24,7 @@ import {
   ResolveField,
   Resolver,
 } from '@nestjs/graphql';
-import { mergeMap, type Observable } from 'rxjs';
+import { Observable, map, mergeMap } from 'rxjs';
 import { Borrow, Borrowed, InjectBorrowed } from '../../src/index.js';
 import { Facade } from './borrowing/services.js';
 import { Thing } from './borrowing/thing.js';
@@ -155,6 +155,26 @@ export class Driver {
   }
 }
 
+/** Goes on from the context that the driver calls back in. */
+@Injectable()
+export class WanderingInterceptor implements NestInterceptor {
+  constructor(private readonly driver: Driver) {}
+  intercept(_: unknown, next: CallHandler): Observable<unknown> {
+    return new Observable(subscriber => {
+      this.driver.query(() => next.handle().subscribe(subscriber));
+    });
+  }
+}
+
+@Injectable()
+export class InnerInterceptor implements NestInterceptor {
+  constructor(@InjectBorrowed('databases') private readonly databases: Borrowed<{ tenant: string }>) {}
+  async intercept(_: unknown, next: CallHandler): Promise<Observable<unknown>> {
+    const { tenant } = await this.databases.get();
+    return next.handle().pipe(map(value => `${tenant} ${String(value)}`));
+  }
+}
+
 /** Says whose database a resolver was given. */
 @Resolver()
 export class Tenants {
@@ -164,5 +184,10 @@ export class Tenants {
   }
   @Query(() => String) byParameter(@Borrow('databases') database: { tenant: string }): string {
     return database.tenant;
+  }
+  @Query(() => String)
+  @UseInterceptors(WanderingInterceptor, InnerInterceptor)
+  async wandering(): Promise<string> {
+    return this.deep();
   }
 }

@@ -1,7 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PoolModule } from '../../src/index.js';
-import { Driver, Tenants, graphqlModule } from '../support/graphql-world.js';
+import {
+  Driver,
+  InnerInterceptor,
+  Tenants,
+  WanderingInterceptor,
+  graphqlModule,
+} from '../support/graphql-world.js';
 import { Call } from '../support/http-client.js';
 import { PLATFORMS, forgetLoggers, serve, type RunningApp } from '../support/nest-app.js';
 
@@ -40,7 +46,7 @@ describe.each(PLATFORMS)('GraphQL on %s, of several tenants', platform => {
             ],
           }),
         ],
-        providers: [Tenants],
+        providers: [Tenants, WanderingInterceptor, InnerInterceptor, { provide: Driver, useValue: driver }],
       },
       app => {
         // The first request makes the driver's connection, whose context all others go on in.
@@ -57,14 +63,24 @@ describe.each(PLATFORMS)('GraphQL on %s, of several tenants', platform => {
     forgetLoggers();
   });
 
-  const ask = async (tenant: string): Promise<{ data: unknown; errors?: { message: string }[] }> => {
+  const ask = async (
+    tenant: string,
+    query = '{ deep byParameter }',
+  ): Promise<{ data: unknown; errors?: { message: string }[] }> => {
     const call = new Call(`${running.url}/graphql`, {
       method: 'POST',
       headers: { 'x-tenant': tenant, 'content-type': 'application/json' },
-      body: { query: '{ deep byParameter }' },
+      body: { query },
     });
     return JSON.parse((await call.answer()).body) as { data: unknown };
   };
+
+  it('finds its own database by its context value, whatever context an interceptor goes on in', async () => {
+    await start(undefined, false);
+    for (const tenant of ['first', 'second', 'third']) {
+      expect(await ask(tenant, '{ wandering }')).toEqual({ data: { wandering: `${tenant} ${tenant}` } });
+    }
+  });
 
   describe.each([false, true])('whose requests go on in the context of another: %s', foreign => {
     it.each(Object.keys(CONTEXTS))('each has its own database with a context value %s', async name => {
