@@ -31,7 +31,7 @@ export interface KindFacts {
  * Is asynchronous middleware waited for on Fastify too? Where it is not, the connection of a client that has left is not
  * safe from being destroyed, as that of code which nobody can watch.
  */
-const WAITS_FOR_MIDDLEWARE = false as boolean;
+const WAITS_FOR_MIDDLEWARE = true as boolean;
 const AWAITED: Pick<KindFacts, 'unwatched'> = WAITS_FOR_MIDDLEWARE ? {} : { unwatched: true };
 
 /** What can be asked of the application. The name is the last part of the path. */

@@ -3,7 +3,7 @@
  * gone back? Where it does not, the kinds of requests that try lose money by their own fault, and are left out; nor can it
  * tell which of two connections an error is of.
  */
-export const REFUSES_OVERLAPS = false as boolean;
+export const REFUSES_OVERLAPS = true as boolean;
 
 const REFUSALS: readonly unknown[] = ['PG_TRANSACTION_OVERLAP', 'POOL_LEASE_RELEASED'];
 
