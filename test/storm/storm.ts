@@ -193,7 +193,8 @@ export class Storm implements AsyncDisposable {
         this.app.wrongs.add(`destroyed, as ${why}`, String(count));
     }
     // Before pg could tell whose error it is, one that broke took all with it that its request had.
-    if (REFUSES_OVERLAPS && broken > killed) this.app.wrongs.add('broken without having been killed', `${broken} for ${killed}`);
+    if (REFUSES_OVERLAPS && broken > killed)
+      this.app.wrongs.add('broken without having been killed', `${broken} for ${killed}`);
   }
 
   /** A round that has not stormed says nothing. */
