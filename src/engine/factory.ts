@@ -51,6 +51,12 @@ export interface Handle<T> {
   /** Stands for the resource: what `lease.resource` gives. */
   readonly resource: T;
   /**
+   * Has its borrower begun something on the resource (a transaction) that is lost if the resource has broken, and that
+   * its borrower has not ended yet? As long as that is so, those who share the borrow are not given another resource, on
+   * which they would go on as if nothing were lost. Default false.
+   */
+  readonly unfinished?: boolean;
+  /**
    * The borrow is over: from now on the handle must not let its borrower at the resource. Synchronous, called exactly
    * once, before the resource is reset or destroyed, and not for a resource that is detached.
    *

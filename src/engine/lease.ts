@@ -40,10 +40,11 @@ export class Lease<T> {
 
   /**
    * Has the resource become unusable while it was leased (the factory's `invalidate` was called)? Then it is not to be
-   * shared with anybody any more, and the pool destroys it when it comes back.
+   * shared with anybody any more, and the pool destroys it when it comes back. Not before its borrower has ended what
+   * was lost with it, such as a transaction: see `unfinished` of a handle.
    */
   get broken(): boolean {
-    return this.slot.broken !== undefined && !this.released;
+    return this.slot.broken !== undefined && !this.released && this.handle?.unfinished !== true;
   }
 
   /**

@@ -101,6 +101,25 @@ class AccountsController {
     return { ...rows[0], told: (signal.reason as Error).name };
   }
 
+  /** The connection dies under a transaction. */
+  @Get('dying-in-transaction') async dyingInTransaction(
+    @BorrowSignal() signal: AbortSignal,
+  ): Promise<object> {
+    const first = await this.accounts.client();
+    await first.query('begin');
+    const { rows } = await first.query<{ pid: number }>('select pg_backend_pid() as pid');
+    this.stage.note(`pid ${rows.map(row => row.pid).join()}`);
+    await once(signal, 'abort');
+    // What somebody else in the request does now would be done outside of the transaction.
+    const meanwhile = await failureOf(
+      (await this.accounts.client()).query("insert into lines values ('lost')"),
+    );
+    await failureOf(first.query('rollback'));
+    // Now everybody knows. It can be done once more, from the beginning.
+    await this.accounts.move('a', 'b', () => Promise.resolve());
+    return { meanwhile: (meanwhile as Error).message };
+  }
+
   @Get('upstream/:port') async upstream(
     @Param('port') port: string,
     @Borrow('db') client: Client,
@@ -186,6 +205,21 @@ describe.each(PLATFORMS)('a request on %s with a PostgreSQL connection', platfor
     }
     // The handler hears of it by its signal, which is the request's.
     expect(await (await answer).json()).toEqual({ other: true, told: 'ResourceInvalidatedError' });
+  });
+
+  it('does not go on with another while a transaction has died with it, until that has been ended', async () => {
+    const answer = ask('dying-in-transaction');
+    await watch.untilBackends(1);
+    for (const { pid } of await watch.backends()) {
+      await stage.reached(`pid ${pid}`);
+      await watch.terminate(pid);
+    }
+    expect(await (await answer).json()).toEqual({ meanwhile: expect.stringMatching(/was not sent/) });
+    expect(await watch.sql('select * from lines')).toEqual([]);
+    expect(await watch.sql("select amount from accounts where name in ('a', 'b') order by name")).toEqual([
+      { amount: 90 },
+      { amount: 110 },
+    ]);
   });
 
   it('does not lose it for the error of somebody else’s connection', async () => {

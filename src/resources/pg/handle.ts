@@ -39,6 +39,9 @@ export class Handles {
     const borrow: Borrow = { session, why: undefined };
     return {
       resource: new this.Lent(borrow),
+      get unfinished() {
+        return session.hasLostTransaction;
+      },
       revoke: why => {
         borrow.why = why;
         session.abandon(why);

@@ -105,6 +105,7 @@ export class Session {
       this.touched ||= this.mode === 'auto';
       return this.turns.query(config, values, callback);
     }
+    if (this.broken) this.transactions.lost(text);
     if (this.mode === 'auto' && !this.touched) this.touched = !leavesNoTrace(text);
     return this.turns.query(config, values, callback, this.transactions.admission(text, entry));
   }
@@ -112,6 +113,11 @@ export class Session {
   /** Answers a query with an error, in the way of that query, and sends nothing. */
   refuse(error: Error, config: unknown, values?: unknown, callback?: unknown): unknown {
     return this.turns.refuse(error, config, values, callback);
+  }
+
+  /** Was a transaction open when the connection broke, which nobody has tried to end since? */
+  get hasLostTransaction(): boolean {
+    return this.broken && this.transactions.isOpen;
   }
 
   /** Its borrower has gone: nothing more of it is sent. */

@@ -91,6 +91,17 @@ export class Transactions {
     };
   }
 
+  /** Is a transaction open, or being opened? */
+  get isOpen(): boolean {
+    return this.owner !== undefined;
+  }
+
+  /** Nothing is sent any more, as the connection has broken. Whoever tries to end the transaction knows that it is lost. */
+  lost(text: string): void {
+    const [first] = boundariesOf(text);
+    if (first !== undefined && first !== 'begin') this.own(undefined);
+  }
+
   /** The borrow is over, and what its branches were told is nothing to the next. */
   renew(): void {
     this.borrow = {};
