@@ -63,6 +63,11 @@ export const untilClosed =
   (stream: Readable): Watch =>
   (scope, drop) => {
     let unread = false;
+    // Asked for first, so that it is known when `finished` tells; what streams say of themselves is said before they do.
+    let hasClosed = false;
+    stream.once('close', () => {
+      hasClosed = true;
+    });
     const closed = stream instanceof Duplex ? watchWriters(scope, stream) : undefined;
     const over = (error?: Error | null): void => {
       if (error && !unread) scope.fail(error);
@@ -73,6 +78,7 @@ export const untilClosed =
       // Of a duplex this is only the end of what could be read. It closes by itself then, as long as its other side has
       // been ended too, which that of a transform has and that of a socket may not have.
       if (!error && stream instanceof Duplex && stream.writableEnded) finished(stream, over);
+      else if (error && !hasClosed) afterClose(stream, () => over(error));
       else over(error);
     });
     return () => {
@@ -81,6 +87,19 @@ export const untilClosed =
       if (unread) stream.destroy();
     };
   };
+
+/** One that fails says so just before it closes; one that does not close has failed all the same. */
+function afterClose(stream: Readable, tell: () => void): void {
+  const timer = setImmediate(() => {
+    stream.off('close', closed);
+    tell();
+  });
+  const closed = (): void => {
+    clearImmediate(timer);
+    tell();
+  };
+  stream.once('close', closed);
+}
 
 /**
  * A stream that is written into can close before whoever writes is done. What is piped into it is known once that pipe is

@@ -19,6 +19,8 @@ interface Keeping {
   uses: number;
   /** Whose code may go on with it; it is never lent again. */
   abandoned: boolean;
+  /** It has broken. Its borrower may give it up for another while somebody of the same request still has it. */
+  broken: boolean;
 }
 
 /** What the first statement of each lease looks at: is anything left of the session's last borrower? */
@@ -69,8 +71,13 @@ export class Custody {
     return {
       create: async context => {
         const slot = ++this.creates;
-        const client = await factory.create(context);
-        const keeping: Keeping = {
+        let keeping: Keeping | undefined = undefined as Keeping | undefined;
+        const invalidate = (cause?: unknown): void => {
+          if (keeping) keeping.broken = true;
+          context.invalidate(cause);
+        };
+        const client = await factory.create({ ...context, invalidate });
+        keeping = {
           client,
           listeners: listenersOf(client),
           lent: false,
@@ -78,6 +85,7 @@ export class Custody {
           guest: undefined,
           uses: 0,
           abandoned: false,
+          broken: false,
         };
         this.keepings.set(client.connection, keeping);
         this.bySlot.set(slot, keeping);
@@ -112,7 +120,7 @@ export class Custody {
       if (error instanceof AbandonedError) {
         keeping.abandoned = true;
         this.abandonments.add(error, keeping.guest);
-      } else if (keeping.uses > 0) {
+      } else if (keeping.uses > 0 && !keeping.broken) {
         this.wrongs.add('given back while in use', keeping.guest);
       }
     },
@@ -126,8 +134,8 @@ export class Custody {
   /** A part of a request begins to use a connection; to be disposed of when it has done. */
   use(client: Client, guest: Guest): Disposable {
     const keeping = this.keepings.get(client.connection)!;
-    const isAbandoned = keeping.abandoned && keeping.guest === guest;
-    if (!keeping.lent && !isAbandoned) this.wrongs.add('used when it was lent to nobody', guest);
+    const isNobodys = (keeping.abandoned || keeping.broken) && keeping.guest === guest;
+    if (!keeping.lent && !isNobodys) this.wrongs.add('used when it was lent to nobody', guest);
     else if (keeping.guest && keeping.guest !== guest) this.wrongs.add('used by two requests', guest);
     keeping.guest ??= guest;
     keeping.uses++;
