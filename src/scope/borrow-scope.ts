@@ -172,8 +172,13 @@ export class BorrowScope {
    * @throws what `pool.acquire` throws
    */
   borrow<T>(pool: AnyPool<T>, options: BorrowOptions = {}, key?: unknown): Promise<Lease<T>> {
+    const isFirst = !this.opened;
     this.begin();
-    if (this.ended) return refused(new BorrowScopeEndedError(pool.name));
+    // Nobody has run on after an end here: whoever the work was for has left before it began.
+    if (this.ended) {
+      const left = isFirst ? this.departed : undefined;
+      return refused(left ?? new BorrowScopeEndedError(pool.name));
+    }
     if (options.fresh) return this.acquire(pool, options, key);
 
     // Agents that trace an application put proxies around its providers: two modules can have different ones of a pool.

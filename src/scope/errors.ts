@@ -61,9 +61,10 @@ export class AbandonedError extends Error {
 
   constructor(scope: string, waitedMs: number) {
     super(
-      `${scope}: the client has left, nobody has ended the answer for ${waitedMs} ms, and it cannot be known whether code ` +
-        'goes on using what was borrowed; it is destroyed. End the answer (`response.end()`) also when the client has ' +
-        'left, or say what there is to wait for: `scopes.until(promiseOrStream)`.',
+      `${scope}: the client has left, or a stream was given up half-way, and for ${waitedMs} ms nobody has ended the answer. ` +
+        'It cannot be known whether code goes on using what was borrowed, so that is destroyed. End the answer ' +
+        '(`response.end()`, or `end()` of the stream) also then, or say what there is to wait for: ' +
+        '`scopes.until(promiseOrStream)`.',
     );
   }
 }

@@ -19,6 +19,9 @@ import { Layers } from './layers.js';
 import { bodyOnItsWay } from './request-body.js';
 import type { EndUnread } from './watch.js';
 
+/** Where middleware is mounted on a path, that is cut off from `url` while it runs. */
+type Mounted = Partial<IncomingMessage> & { readonly originalUrl?: string };
+
 export type Answer = 'value' | 'observable' | 'stream' | 'by hand';
 
 /**
@@ -84,8 +87,8 @@ export class HttpScope extends BorrowScope {
 
   /** Without the query, which may have a secret in it. */
   override toString(): string {
-    const { method = '', url = '' } = this.incoming ?? {};
-    return `${method} ${url.split('?', 1)[0] ?? ''}`;
+    const { method = '', url = '', originalUrl = url } = (this.incoming ?? {}) as Mounted;
+    return `${method} ${originalUrl.split('?', 1)[0] ?? ''}`;
   }
 
   override borrow<T>(pool: AnyPool<T>, options?: BorrowOptions, key?: unknown): Promise<Lease<T>> {
