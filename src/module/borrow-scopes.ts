@@ -51,13 +51,14 @@ export class BorrowScopes {
    * As {@link hold}, until a promise has settled or a stream has closed: `await this.scopes.until(writeReport(db, out))`,
    * `pipeline(this.scopes.until(rows), csv, response)`.
    *
-   * @returns what it was given
+   * @returns what it was given; of a promise, one that settles in the same way
    * @throws TypeError when that is no promise, stream or async iterable; otherwise as {@link hold}
    */
-  until<W extends PromiseLike<unknown> | AsyncIterable<unknown> | ReadableStream>(work: W): W {
+  until<W extends AsyncIterable<unknown> | ReadableStream>(work: W): W;
+  until<V>(work: PromiseLike<V>): Promise<V>;
+  until(work: unknown): unknown {
     const scope = this.current();
-    holdUntil(scope, work, () => scope.vouch());
-    return work;
+    return holdUntil(scope, work, () => scope.vouch());
   }
 
   private current(): BorrowScope {

@@ -18,3 +18,8 @@ export function anyScope(): BorrowScope | undefined {
 export function currentScope(host: ScopeHost): BorrowScope | undefined {
   return ofHost(storage.getStore(), host);
 }
+
+/** Runs what belongs to a scope in it. As a rule it runs there already. */
+export function within<R>(scope: BorrowScope, work: () => R): R {
+  return storage.getStore() === scope ? work() : storage.run(scope, work);
+}

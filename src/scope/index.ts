@@ -1,7 +1,7 @@
 export { BorrowScope, type AnyPool, type BorrowOptions, type ScopeHost } from './borrow-scope.js';
 export { Borrowed, borrowIn, resourceOf, type KeyedBorrowOptions } from './borrowed.js';
 export { attach, attachedTo, ofHost } from './carrier.js';
-export { anyScope, currentScope, inScope } from './current-scope.js';
+export { anyScope, currentScope, inScope, within } from './current-scope.js';
 export {
   AbandonedError,
   BorrowKeyError,

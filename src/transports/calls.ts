@@ -1,10 +1,11 @@
-import type { ArgumentsHost, CanActivate, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import type { ArgumentsHost, CanActivate, NestInterceptor } from '@nestjs/common';
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, tap } from 'rxjs';
 import { BorrowScope, anyScope, attach, inScope } from '../scope/index.js';
 import { scopeOfCall } from './executions.js';
 import { factsOf, holdBody, runHeld } from './handlers.js';
 import { HttpScope } from './http.js';
+import { heldUntilSettled, watchedInterceptor } from './interceptors.js';
 
 // What all context creators of NestJS 11 and 12 call guards, interceptors and handlers through, whatever the transport. They
 // are classes of @nestjs/core that belong to the process, and say with each call what it is about. So nothing of the
@@ -31,6 +32,10 @@ interface GuardsConsumer {
   ): Promise<boolean>;
 }
 
+interface PipesConsumer {
+  apply(...args: unknown[]): Promise<unknown>;
+}
+
 interface Filters {
   createConcreteContext(...args: unknown[]): readonly Filter[];
 }
@@ -43,6 +48,7 @@ interface Consumers {
   readonly interceptorsConsumer?: InterceptorsConsumer;
   readonly guardsConsumer?: GuardsConsumer;
   readonly filtersContextCreator?: Filters;
+  readonly pipesConsumer?: PipesConsumer;
 }
 
 const watched = new WeakSet();
@@ -55,9 +61,11 @@ const watched = new WeakSet();
  * @throws Error when this version of NestJS has no such thing
  */
 export function watchCalls(creator: ExternalContextCreator): void {
-  const { interceptorsConsumer, guardsConsumer, filtersContextCreator } = creator as unknown as Consumers;
+  const { interceptorsConsumer, guardsConsumer, pipesConsumer, filtersContextCreator } =
+    creator as unknown as Consumers;
   watch(interceptorsConsumer, 'intercept', watchHandlers);
   watch(guardsConsumer, 'tryActivate', watchGuards);
+  watch(pipesConsumer, 'apply', watchPipes);
   watch(filtersContextCreator, 'createConcreteContext', watchFilters);
 }
 
@@ -81,6 +89,19 @@ function watchFilters(prototype: Filters): void {
   const { createConcreteContext } = prototype;
   prototype.createConcreteContext = function (...args) {
     return createConcreteContext.apply(this, args).map(watchedFilter);
+  };
+}
+
+/** All parameters are resolved at the same time: when one is refused, others may still be at work. */
+function watchPipes(prototype: PipesConsumer): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
+  const { apply } = prototype;
+  prototype.apply = function (...args) {
+    // It is not told for which call; but whoever calls it is in the scope of that.
+    const scope = anyScope();
+    const piped = apply.apply(this, args);
+    // No hold: one that only queues for a resource leaves the queue when the request has been answered.
+    return scope && !scope.ended ? piped.finally(scope.doubt()) : piped;
   };
 }
 
@@ -127,27 +148,8 @@ function watchGuards(prototype: GuardsConsumer): void {
     const scope = scopeOfCall(type, args);
     if (!scope) return tryActivate.call(this, guards, args, instance, handler, type);
     if (type === 'http' && scope instanceof HttpScope) scope.layers.reach();
-    return within(scope, () => tryActivate.call(this, guards, args, instance, handler, type));
+    return heldUntilSettled(scope, () => tryActivate.call(this, guards, args, instance, handler, type));
   };
-}
-
-const interceptorsSeen = new WeakMap<NestInterceptor, NestInterceptor>();
-
-/** An interceptor that is called in the scope it belongs to, also where the one before it went on from elsewhere. */
-function watchedInterceptor(interceptor: NestInterceptor): NestInterceptor {
-  let seen = interceptorsSeen.get(interceptor);
-  if (!seen) {
-    seen = {
-      intercept: (context: ExecutionContext, next) => {
-        const scope = scopeOfCall(context.getType<string>(), context.getArgs());
-        return scope
-          ? heldUntilSettled(scope, () => interceptor.intercept(context, next))
-          : interceptor.intercept(context, next);
-      },
-    };
-    interceptorsSeen.set(interceptor, seen);
-  }
-  return seen;
 }
 
 function watchedFilter(filter: Filter): Filter {
@@ -159,22 +161,6 @@ function watchedFilter(filter: Filter): Filter {
       return scope ? heldUntilSettled(scope, () => filter.func(error, host)) : filter.func(error, host);
     },
   };
-}
-
-/** What is asynchronous is at work until it has settled, also when nobody waits for it any more. */
-function heldUntilSettled<R>(scope: BorrowScope, work: () => R | Promise<R>): R | Promise<R> {
-  const result = within(scope, work);
-  if (!(result instanceof Promise)) return result;
-  scope.enter();
-  // In the place of the promise: a rejection that nobody handles stays one.
-  return result.finally(() => {
-    scope.leave();
-  });
-}
-
-/** Runs what belongs to a scope in it. As a rule it runs there already. */
-export function within<R>(scope: BorrowScope, work: () => R): R {
-  return anyScope() === scope ? work() : inScope(scope, work);
 }
 
 /**

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { attachedTo, type ScopeHost } from '../scope/index.js';
-import { within } from './calls.js';
+import { attachedTo, within, type ScopeHost } from '../scope/index.js';
 import { watchLayers } from './express-layers.js';
 import { watchRoutes, type FastifyLike } from './fastify-routes.js';
 import { holdBody } from './handlers.js';

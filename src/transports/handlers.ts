@@ -3,6 +3,7 @@ import type { BorrowScope } from '../scope/index.js';
 import { holdWhileStreaming, isStreamed } from './bodies.js';
 import type { HttpScope } from './http.js';
 import { holdWhileSubscribed } from './subscription.js';
+import type { EndUnread } from './watch.js';
 
 /** What Nest keeps about a handler; the names are the same in NestJS 11 and 12. */
 const SSE = '__sse__';
@@ -126,6 +127,13 @@ function watchEmissions(
 /** Holds the scope until a body that is streamed is over, whoever made it. */
 export function holdBody(scope: HttpScope, value: unknown): void {
   if (!isStreamed(value) || scope.knows(value)) return;
-  const endUnread = holdWhileStreaming(scope, value, scope);
+  let endUnread: EndUnread | undefined;
+  try {
+    endUnread = holdWhileStreaming(scope, value, scope);
+  } catch {
+    // One that is frozen, say. It is sent all the same, and nobody can tell when it ends.
+    scope.doubt();
+    return;
+  }
   if (endUnread) scope.streams(endUnread);
 }

@@ -59,6 +59,7 @@ export class HttpScope extends BorrowScope {
   private audience: Set<() => void> | undefined = undefined;
   /** End the sources of streamed bodies that nobody has read. */
   private endsUnread: EndUnread[] | undefined = undefined;
+  private watchesPipes = false;
   /** Streams that are piped into the response and have not closed. */
   private piped = 0;
 
@@ -92,7 +93,7 @@ export class HttpScope extends BorrowScope {
   }
 
   override borrow<T>(pool: AnyPool<T>, options?: BorrowOptions, key?: unknown): Promise<Lease<T>> {
-    const body = this.layers.reached || this.ended ? undefined : bodyOnItsWay(this.incoming);
+    const body = this.layers.reached || this.ended ? undefined : bodyOnItsWay(this.incoming, this.response);
     if (!body) return super.borrow(pool, options, key);
     const lease = body.then(() => {
       if (this.isClientGone()) throw new RequestAbortedError();
@@ -113,7 +114,9 @@ export class HttpScope extends BorrowScope {
     // One that answers by hand may return the stream that it has piped into the response.
     if (this.answer === 'by hand' && (answer === 'stream' || answer === 'observable')) return;
     this.answer = answer;
-    if (answer === 'by hand') this.layers.dropWay?.();
+    if (answer !== 'by hand') return;
+    this.layers.dropWay?.();
+    if (this.responseOver) this.watchPipes();
   }
 
   /** Is the end of this body known already? From now on it is. */
@@ -127,6 +130,11 @@ export class HttpScope extends BorrowScope {
   /** The answer is a stream, whoever made it. */
   streams(endUnread: EndUnread): void {
     this.answers('stream');
+    this.endsAtReply(endUnread);
+  }
+
+  /** A source that nobody has begun to read by then is ended when the reply is complete. */
+  endsAtReply(endUnread: EndUnread): void {
     (this.endsUnread ??= []).push(endUnread);
     // Another answer has been given meanwhile: that of an outer `timeout()`.
     if (this.response?.writableEnded) endUnread();
@@ -151,7 +159,9 @@ export class HttpScope extends BorrowScope {
     if (how === 'to its end') {
       if (this.answer === 'observable') this.answer = 'value';
       // When the client leaves, Nest gives up on them as well: the end of its way tells nothing about theirs.
-      if (intercepted) this.givenUp = 'unsure';
+      if (!intercepted) return;
+      this.givenUp = 'unsure';
+      if (this.clientLeft) this.layers.dropWay?.();
     } else if (this.isClientGone()) {
       const atWork = intercepted && emitted;
       this.givenUp = atWork ? 'unsure' : 'yes';
@@ -226,11 +236,7 @@ export class HttpScope extends BorrowScope {
     // Soon after it has finished, or when it never will. Over HTTP/2 one that was reset "finishes" too.
     response.once('close', left);
     // What Nest sends is known, and something may be put around it on its way.
-    if (!this.layers.reached || this.answer === 'by hand') {
-      response.on('pipe', (source: Readable) => {
-        this.pipes(source);
-      });
-    }
+    if (!this.layers.reached || this.answer === 'by hand') this.watchPipes();
 
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
     response.end = ((...args: unknown[]) => {
@@ -266,6 +272,14 @@ export class HttpScope extends BorrowScope {
   protected override close(): void {
     // A connection that is kept alive has timers that were set in this scope, and keep it.
     this.incoming = this.platformRequest = this.response = this.endsUnread = undefined;
+  }
+
+  private watchPipes(): void {
+    if (this.watchesPipes) return;
+    this.watchesPipes = true;
+    this.response?.on('pipe', (source: Readable) => {
+      this.pipes(source);
+    });
   }
 
   /** Something is piped into the response: by hand, in middleware, or by a router that is mounted. */

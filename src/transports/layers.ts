@@ -1,5 +1,4 @@
 import type { HttpScope } from './http.js';
-import { isThenable } from './until.js';
 
 /** A layer that has returned a promise. */
 interface Work {
@@ -50,7 +49,8 @@ export class Layers {
 
   /** A layer has returned. */
   returned(layer: number, result: unknown): void {
-    if (!isThenable(result)) return;
+    // A thenable of another kind may begin its work each time it is asked.
+    if (!(result instanceof Promise)) return;
     if (layer === this.route) {
       this.way = result;
       if (this.scope.hasLostItsClient) this.holdWay();

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
 /**
@@ -8,11 +8,17 @@ import { Socket } from 'node:net';
  *
  * @returns undefined where there is nothing to wait for, or the body is being read already
  */
-export function bodyOnItsWay(request: IncomingMessage | undefined): Promise<void> | undefined {
+export function bodyOnItsWay(
+  request: IncomingMessage | undefined,
+  response: ServerResponse | undefined,
+): Promise<void> | undefined {
   if (!request || request.complete || !hasBody(request) || isBeingRead(request)) return undefined;
   // Nothing comes in before somebody reads over HTTP/2, nor in a request that a test or a serverless adapter has made.
   if (request.httpVersionMajor >= 2 || !(request.socket instanceof Socket)) return undefined;
   if (isFull(request) || request.destroyed) return undefined;
+  // It is for the application to say whether it wants the body, which a client that waits for that does not send.
+  if (request.headers.expect !== undefined && !(response as Continuing | undefined)?._sent100)
+    return undefined;
   return new Promise(resolve => {
     const arrived = (): void => {
       Reflect.deleteProperty(request, 'push');
@@ -29,6 +35,11 @@ export function bodyOnItsWay(request: IncomingMessage | undefined): Promise<void
     // Whoever borrows then is told that the client has left.
     request.once('close', arrived);
   });
+}
+
+/** Node says so of a response that has asked for the body. */
+interface Continuing {
+  readonly _sent100?: boolean;
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

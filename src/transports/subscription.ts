@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import { RequestAbortedError, inScope, type BorrowScope } from '../scope/index.js';
+import { RequestAbortedError, inScope, within, type BorrowScope } from '../scope/index.js';
 
 /** Where the events of a subscription go to. */
 export interface Audience {
@@ -56,16 +56,23 @@ export function holdWhileSubscribed<V>(
     const forget = audience?.whenOver(end);
     const inner = inScope(scope, () =>
       source.subscribe({
+        // Whoever emits may do so in another context: a Subject that requests share, or a connection made by one of them.
         next: value => {
-          emitted?.(value);
-          subscriber.next(value);
+          within(scope, () => {
+            emitted?.(value);
+            subscriber.next(value);
+          });
         },
         error: (error: unknown) => {
           how = 'to its end';
           scope.fail(error);
-          subscriber.error(error);
+          within(scope, () => {
+            subscriber.error(error);
+          });
         },
-        complete,
+        complete: () => {
+          within(scope, complete);
+        },
       }),
     );
     return () => {

@@ -1,25 +1,31 @@
 import type { BorrowScope } from '../scope/index.js';
 import { watchOf } from './bodies.js';
+import { HttpScope } from './http.js';
 
 /**
  * Holds a scope until a promise has settled or a stream has closed.
  *
  * @param hold takes the hold
+ * @returns what to wait for in its place: a thenable (a query that is sent when somebody waits for it) is asked only once,
+ *   and a rejection stays one
  * @throws TypeError when it is neither
  */
-export function holdUntil(scope: BorrowScope, work: unknown, hold: () => () => void): void {
+export function holdUntil(scope: BorrowScope, work: unknown, hold: () => () => void): unknown {
   const watch = watchOf(work);
-  if (watch) watch(scope, hold());
-  else if (isThenable(work)) {
-    const drop = hold();
-    work.then(drop, drop);
-  } else {
+  if (watch) {
+    const endUnread = watch(scope, hold());
+    if (scope instanceof HttpScope) scope.endsAtReply(endUnread);
+    return work;
+  }
+  if (!isThenable(work)) {
     throw new TypeError(
       'scopes.until() takes a promise, a stream or an async iterable: what it is given must be able to tell its end.',
     );
   }
+  const drop = hold();
+  return Promise.resolve(work).finally(drop);
 }
 
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
+function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }

@@ -55,14 +55,31 @@ describe('BorrowScopes', () => {
         else reject(new Error('no'));
       };
     });
-    work.catch(() => undefined);
+    let waited: Promise<unknown> | undefined;
     await scopes.run(async () => {
       await borrowed.get();
-      expect(scopes.until(work)).toBe(work);
+      waited = scopes.until(work);
     });
+    const outcome = Promise.allSettled([waited]);
     expect(leased()).toBe(1);
     settle();
     await isBack();
+    expect(await outcome).toMatchObject([{ status: well ? 'fulfilled' : 'rejected' }]);
+  });
+
+  it('begins what is lazy only once, as a query that is sent when somebody waits for it', async () => {
+    let begun = 0;
+    const query = {
+      then: (resolve: (value: string) => unknown) => {
+        begun++;
+        return Promise.resolve('rows').then(resolve);
+      },
+    } as PromiseLike<string>;
+    await scopes.run(async () => {
+      await borrowed.get();
+      expect(await scopes.until(query)).toBe('rows');
+    });
+    expect(begun).toBe(1);
   });
 
   it.each(['is read to its end', 'is destroyed', 'fails'])('holds until a stream %s', async how => {

@@ -118,6 +118,9 @@ describe('an error that a borrower has seen', () => {
       code: 'POOL_RESOURCE_INVALIDATED',
       cause: { code: '25P03' },
     });
+    // Those who share it go on to have it, until whoever began has tried to end what was lost.
+    expect(lease.broken).toBe(false);
+    await failureOf(lease.resource.query('rollback'));
     expect(lease.broken).toBe(true);
     lease.release();
     expect(await settled(pool)).toEqual({ invalid: 1 });

@@ -179,11 +179,13 @@ describe('a version of NestJS that is not known', () => {
   it.each([
     'interceptorsConsumer.intercept',
     'guardsConsumer.tryActivate',
+    'pipesConsumer.apply',
     'filtersContextCreator.createConcreteContext',
   ])('is found when it has no %s()', missing => {
     const creator = {
       interceptorsConsumer: { intercept: () => undefined },
       guardsConsumer: { tryActivate: () => undefined },
+      pipesConsumer: { apply: () => undefined },
       filtersContextCreator: { createConcreteContext: () => [] },
     };
     const [consumer, method] = missing.split('.') as [keyof typeof creator, string];

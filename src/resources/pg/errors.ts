@@ -21,8 +21,12 @@ export interface ServerError extends Error {
   readonly severity?: string;
 }
 
-/** Does the server end the session with this word? With most it only says that a statement has failed. */
+/**
+ * Does the server end the session with this word? With most it only says that a statement has failed, and what a statement
+ * has raised or passed on from another server may have any code. The server can speak other languages than English.
+ */
 export function endsSession({ code, severity }: ServerError): boolean {
+  if (severity === 'ERROR') return false;
   return severity === 'FATAL' || severity === 'PANIC' || (code !== undefined && SESSION_ENDING.has(code));
 }
 

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import type { Client } from 'pg';
+import pg, { type Client } from 'pg';
 import type { Handle, LeaseReleasedError } from '../../engine/index.js';
 import type { Session } from './session.js';
 
@@ -52,7 +52,12 @@ export class Handles {
 
 const cache = new WeakMap<object, PropertyDescriptorMap>();
 
-/** Every method that a client has, to be called on the client. */
+/** The methods of pg itself. Those that an application has added to its prototype are to work with the handle. */
+const PG_METHODS: ReadonlySet<string> = new Set(
+  [...lineage(pg.Client.prototype as object)].flatMap(kind => Object.getOwnPropertyNames(kind)),
+);
+
+/** Every method that a client has of pg, to be called on the client. */
 function forwarders(client: Client): PropertyDescriptorMap {
   const kind = Object.getPrototypeOf(client) as object;
   let made = cache.get(kind);
@@ -60,7 +65,7 @@ function forwarders(client: Client): PropertyDescriptorMap {
     made = {};
     for (const from of lineage(kind)) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(from))) {
-        if (typeof value !== 'function' || name === 'constructor') continue;
+        if (typeof value !== 'function' || name === 'constructor' || !PG_METHODS.has(name)) continue;
         made[name] ??= method(forward(name));
       }
     }

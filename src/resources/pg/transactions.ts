@@ -145,13 +145,17 @@ export class Transactions {
       return TransactionOverlapError.end(text, owner.place, sender?.refused && sender.place);
     }
     if (owner?.nested && how === 'rollback') owner.rolledBack = true;
-    if (!owner && sender?.rolledBack && how === 'commit') return TransactionOverlapError.gone(sender.place);
+    if (!owner && sender?.rolledBack) {
+      sender.rolledBack = false;
+      if (how === 'commit') return TransactionOverlapError.gone(sender.place);
+    }
     if (this.pipelined) this.own(undefined);
     return undefined;
   }
 
-  /** Sent by who did not wait for what became of its BEGIN. */
+  /** Sent by who did not wait for what became of its BEGIN, or within a transaction that is not there any more. */
   private follow(sender: Branch, text: string): Error | undefined {
+    if (sender.rolledBack && !this.owner) return TransactionOverlapError.gone(sender.place);
     return sender.refused && TransactionOverlapError.follow(text, sender.refused);
   }
 

@@ -197,7 +197,8 @@ export class Turns {
   private failWaiting(why: () => Error): void {
     for (const { query, context } of this.waiting.splice(0)) {
       context.runInAsyncScope(() => {
-        if (query.destroy) closePortal(query, why);
+        // A stream of rows can be closed; any other (COPY) waits for the server when it is destroyed, before it was sent.
+        if (query.destroy && query.cursor) closePortal(query, why);
         else this.fail(query, why());
       });
     }

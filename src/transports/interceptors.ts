@@ -1,0 +1,102 @@
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import { Observable, isObservable, tap } from 'rxjs';
+import { within, type BorrowScope } from '../scope/index.js';
+import { scopeOfCall } from './executions.js';
+
+const known = new WeakMap<NestInterceptor, NestInterceptor>();
+
+/**
+ * An interceptor that is called in the scope it belongs to, also where the one before it went on from elsewhere, and that
+ * holds the scope until what it makes of the handler's answer is complete.
+ */
+export function watchedInterceptor(interceptor: NestInterceptor): NestInterceptor {
+  let watched = known.get(interceptor);
+  if (!watched) {
+    watched = {
+      intercept: (context: ExecutionContext, next) => {
+        const scope = scopeOfCall(context.getType<string>(), context.getArgs());
+        return scope ? intercept(scope, interceptor, context, next) : interceptor.intercept(context, next);
+      },
+    };
+    known.set(interceptor, watched);
+  }
+  return watched;
+}
+
+/** How many values have gone into an interceptor, and come out of it. */
+interface Traffic {
+  inside: number;
+}
+
+function intercept(
+  scope: BorrowScope,
+  interceptor: NestInterceptor,
+  context: ExecutionContext,
+  next: CallHandler<unknown>,
+): Observable<unknown> | Promise<Observable<unknown>> {
+  const traffic: Traffic = { inside: 0 };
+  const counted: CallHandler<unknown> = {
+    handle: () =>
+      next.handle().pipe(
+        tap(() => {
+          traffic.inside++;
+        }),
+      ),
+  };
+  const made = heldUntilSettled(scope, () => interceptor.intercept(context, counted));
+  return made instanceof Promise
+    ? made.then(answer => untilComplete(scope, answer, traffic))
+    : untilComplete(scope, made, traffic);
+}
+
+/**
+ * Holds the scope until what an interceptor has made is complete. If it is given up before (by a `timeout()` further out,
+ * or by Nest, when the client leaves) while a value is inside of it, it may be at work with that: there is a doubt.
+ */
+function untilComplete(
+  scope: BorrowScope,
+  answer: Observable<unknown>,
+  traffic: Traffic,
+): Observable<unknown> {
+  // What is no Observable is for Nest to complain about.
+  if (!isObservable(answer)) return answer;
+  return new Observable(subscriber => {
+    scope.enter();
+    let over = false;
+    const subscription = answer.subscribe({
+      next: value => {
+        traffic.inside--;
+        subscriber.next(value);
+      },
+      error: (error: unknown) => {
+        over = true;
+        subscriber.error(error);
+      },
+      complete: () => {
+        over = true;
+        subscriber.complete();
+      },
+    });
+    return () => {
+      try {
+        subscription.unsubscribe();
+      } finally {
+        if (!over && traffic.inside > 0) scope.doubt();
+        scope.leave();
+      }
+    };
+  });
+}
+
+/** What is asynchronous is at work until it has settled, also when nobody waits for it any more. */
+export function heldUntilSettled<R>(scope: BorrowScope, work: () => Promise<R>): Promise<R>;
+export function heldUntilSettled<R>(scope: BorrowScope, work: () => R): R;
+export function heldUntilSettled(scope: BorrowScope, work: () => unknown): unknown {
+  const result = within(scope, work);
+  if (!(result instanceof Promise)) return result;
+  scope.enter();
+  // In the place of the promise: a rejection that nobody handles stays one.
+  return result.finally(() => {
+    scope.leave();
+  });
+}
