@@ -62,7 +62,7 @@ class Impatient implements NestInterceptor {
           subscriber.error(error);
         },
       });
-      return next.handle().pipe(timeout(30_000)).subscribe(subscriber).add(failing);
+      next.handle().pipe(timeout(30_000)).subscribe(subscriber).add(failing);
     });
   }
 }
