@@ -51,7 +51,7 @@ export class BorrowScopes {
    * As {@link hold}, until a promise has settled or a stream has closed: `await this.scopes.until(writeReport(db, out))`,
    * `pipeline(this.scopes.until(rows), csv, response)`.
    *
-   * @returns what it was given; of a promise, one that settles in the same way
+   * @returns what it was given; of a thenable that is no promise, a promise of it
    * @throws TypeError when that is no promise, stream or async iterable; otherwise as {@link hold}
    */
   until<W extends AsyncIterable<unknown> | ReadableStream>(work: W): W;

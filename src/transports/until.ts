@@ -6,8 +6,8 @@ import { HttpScope } from './http.js';
  * Holds a scope until a promise has settled or a stream has closed.
  *
  * @param hold takes the hold
- * @returns what to wait for in its place: a thenable (a query that is sent when somebody waits for it) is asked only once,
- *   and a rejection stays one
+ * @returns what it was given; of a thenable that is no promise (a query that is sent when somebody waits for it) a promise,
+ *   as it may be asked only once
  * @throws TypeError when it is neither
  */
 export function holdUntil(scope: BorrowScope, work: unknown, hold: () => () => void): unknown {
@@ -23,7 +23,10 @@ export function holdUntil(scope: BorrowScope, work: unknown, hold: () => () => v
     );
   }
   const drop = hold();
-  return Promise.resolve(work).finally(drop);
+  const promise = Promise.resolve(work);
+  // Whoever awaits it gets its error; that it is waited for here must not end the process.
+  promise.then(drop, drop);
+  return promise;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
