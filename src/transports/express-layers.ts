@@ -15,10 +15,13 @@ type ErrorHandle = (
 /** What Express runs one after the other for a request: middleware, routers, and the handlers of routes. */
 interface Layer {
   readonly handle: Handle | ErrorHandle;
+  readonly route?: unknown;
+  readonly name?: unknown;
+  readonly path?: unknown;
   handleRequest(request: IncomingMessage, response: ServerResponse, next: Next): void;
   handleError(error: unknown, request: IncomingMessage, response: ServerResponse, next: Next): void;
   /** The same layer, whose function tells what it returns. */
-  [TELLING]?: Layer;
+  [TELLING]?: TellingLayer;
 }
 
 const TELLING = Symbol('nestjs-pool.telling');
@@ -49,31 +52,49 @@ export function watchLayers(express: unknown): void {
     const scope = attachedTo(request);
     // Each request comes here many times, and as a rule in its own scope.
     if (!scope) handleRequest.call(this, request, response, next);
-    else if (anyScope() === scope) handleRequest.call(telling(this), request, response, next);
-    else inScope(scope, () => handleRequest.call(telling(this), request, response, next));
+    else if (anyScope() === scope) handleRequest.call(telling(this) as never, request, response, next);
+    else inScope(scope, () => handleRequest.call(telling(this) as never, request, response, next));
   };
   prototype.handleError = function (error, request, response, next) {
     const scope = attachedTo(request);
     if (!scope) handleError.call(this, error, request, response, next);
-    else inScope(scope, () => handleError.call(telling(this), error, request, response, next));
+    else inScope(scope, () => handleError.call(telling(this) as never, error, request, response, next));
   };
 }
 
-/** Made once for each layer, as long as nobody puts another function in. */
-function telling(layer: Layer): Layer {
-  const known = layer[TELLING];
-  if (known && originals.get(known) === layer.handle) return known;
-  const { handle } = layer;
-  // Express tells what handles errors by the number of parameters.
-  const value =
-    handle.length > 3 ? tellingErrorHandle(handle as ErrorHandle) : tellingHandle(handle as Handle);
-  const made = Object.create(layer, { handle: { value } }) as Layer;
-  originals.set(made, handle);
-  layer[TELLING] = made;
-  return made;
+/**
+ * Stands for a layer while it is run, with a function that tells what it returns. Made once for each layer, and all of one
+ * shape: objects that inherit from the layers themselves would be one kind each, and make every request pay for it.
+ */
+class TellingLayer {
+  readonly handle: Handle | ErrorHandle;
+
+  constructor(
+    private readonly layer: Layer,
+    readonly original: Handle | ErrorHandle,
+  ) {
+    // Express tells what handles errors by the number of parameters.
+    this.handle =
+      original.length > 3 ? tellingErrorHandle(original as ErrorHandle) : tellingHandle(original as Handle);
+  }
+
+  get route(): unknown {
+    return this.layer.route;
+  }
+  get name(): unknown {
+    return this.layer.name;
+  }
+  get path(): unknown {
+    return this.layer.path;
+  }
 }
 
-const originals = new WeakMap<Layer, Layer['handle']>();
+function telling(layer: Layer): TellingLayer {
+  const known = layer[TELLING];
+  // Agents put another function in.
+  if (known?.original === layer.handle) return known;
+  return (layer[TELLING] = new TellingLayer(layer, layer.handle));
+}
 
 function tellingHandle(handle: Handle): Handle {
   return (request, response, next) => {
