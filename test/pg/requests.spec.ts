@@ -143,7 +143,7 @@ describe.each(PLATFORMS)('a request on %s with a PostgreSQL connection', platfor
   });
   afterAll(async () => {
     await watch[Symbol.asyncDispose]();
-    await local.stop();
+    await local.close();
   });
 
   beforeEach(async () => {
