@@ -7,6 +7,7 @@ import { IdleSlots } from './idle-slots.js';
 import { Inspection } from './inspection.js';
 import type { Interior } from './interior.js';
 import { Latencies } from './latency.js';
+import { Lateness } from './lateness.js';
 import { LeakWatch } from './leak-watch.js';
 import type { Lease } from './lease.js';
 import { resolveOptions } from './option-checks.js';
@@ -75,7 +76,7 @@ export function assemble<T>(
           const { totals, watch } = interior;
           totals[why === 'late' ? 'timedOut' : 'aborted']++;
           const waitedMs = waits.now() - waiter.since;
-          growth.demand.left(waitedMs);
+          growth.demand.left(waitedMs, why);
           if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
           exchange.serve();
         },
@@ -87,13 +88,14 @@ export function assemble<T>(
     latencies: new Latencies(),
     share,
   };
+  const lateness = new Lateness(interior);
   const retirement = new Retirement(
     interior,
     slot => replacement.gone(slot),
     () => exchange.serve(),
   );
   const replacement = new Replacement(interior, (slot, reason) => retirement.retire(slot, reason));
-  const inspection = new Inspection(interior, {
+  const inspection = new Inspection(interior, lateness, {
     fit: slot => {
       exchange.offer(slot);
       // Who was served may be the last to be drained, or for whom more was kept, or wait for more.
@@ -117,7 +119,7 @@ export function assemble<T>(
     () => replacement.surplus,
   );
   const leaks = new LeakWatch(interior);
-  const growth = new Growth(interior, replacement, {
+  const growth = new Growth(interior, replacement, lateness, {
     arrived: slot => {
       upkeep.born(slot, clock.now());
       exchange.offer(slot);
@@ -132,7 +134,16 @@ export function assemble<T>(
       retirement.retire(slot, 'invalid', cause);
       exchange.serve();
     },
-    overdue: slot => {
+    yields: slot => {
+      inspection.overdue(slot);
+    },
+    overdue: (slot, now) => {
+      if (lateness.notes(slot, now)) {
+        if (slot.state === 'creating') growth.attempts.late(slot);
+        else inspection.suspect(slot);
+        exchange.serve();
+        return;
+      }
       switch (slot.state) {
         case 'creating':
           growth.giveUp(slot, new Error(`create did not settle within ${settings.createTimeout} ms`));
