@@ -24,18 +24,18 @@ export class Inspection<T> {
 
   /** Must it be validated before it is lent now? */
   isDue(slot: Slot<T>, now: number): boolean {
-    const { factory, settings } = this.pool;
+    const { factory, settings, coarse } = this.pool;
     return (
       factory.validate !== undefined &&
       settings.validateAfterIdle !== Infinity &&
-      now - slot.provenAt >= settings.validateAfterIdle
+      (now - slot.provenAt >= settings.validateAfterIdle || slot.provenAt < coarse.sleptUntil)
     );
   }
 
   /** Validates an idle slot that was taken out of the idle list. */
   validate(slot: Slot<T>): void {
     slot.validate();
-    if (slot.provenAt < this.doubtsBefore) slot.doubt();
+    if (slot.provenAt < Math.max(this.doubtsBefore, this.pool.coarse.sleptUntil)) slot.doubt();
     this.inspect(slot, this.pool.settings.validateTimeout, resource =>
       this.pool.factory.validate?.(resource),
     );
@@ -89,7 +89,8 @@ export class Inspection<T> {
     } else {
       // Was it one of those in doubt, the others may be as good.
       if (slot.state === 'validating') this.doubtsBefore = -Infinity;
-      slot.provenAt = this.pool.coarse.now();
+      const { coarse } = this.pool;
+      slot.provenAt = Math.max(coarse.now(), coarse.sleptUntil);
       slot.rest();
       this.verdicts.fit(slot);
     }
