@@ -66,7 +66,7 @@ export class CoarseTime {
     this.time = Math.floor(now);
     if (!this.clock.wallTime) return;
     const lead = this.clock.wallTime() - now;
-    if (this.lead !== undefined && lead - this.lead > SLEPT_MS) this.sleptUntil = this.time + 1;
+    if (this.lead !== undefined && lead - this.lead > SLEPT_MS) this.sleptUntil = this.time;
     this.lead = lead;
   }
 }

@@ -89,8 +89,7 @@ export class Inspection<T> {
     } else {
       // Was it one of those in doubt, the others may be as good.
       if (slot.state === 'validating') this.doubtsBefore = -Infinity;
-      const { coarse } = this.pool;
-      slot.provenAt = Math.max(coarse.now(), coarse.sleptUntil);
+      slot.provenAt = this.pool.coarse.now();
       slot.rest();
       this.verdicts.fit(slot);
     }

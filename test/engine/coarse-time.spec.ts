@@ -234,6 +234,7 @@ describe('after the machine has slept', () => {
     (await pool.acquire()).release();
     expect(validated()).toBe(0);
     clock.sleep(5_000);
+    await clock.advance(1);
     const all = (): Promise<Lease<object>[]> => Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
     for (const lease of await all()) lease.release();
     expect(validated()).toBe(3);
@@ -247,6 +248,7 @@ describe('after the machine has slept', () => {
     const { pool, clock, validated } = counted;
     (await pool.acquire()).release();
     clock.sleep(ms);
+    await clock.advance(1);
     (await pool.acquire()).release();
     expect(validated()).toBe(0);
   });
