@@ -146,7 +146,7 @@ export function assemble<T>(
       }
       switch (slot.state) {
         case 'creating':
-          growth.giveUp(slot, new Error(`create did not settle within ${settings.createTimeout} ms`));
+          growth.giveUp(slot, refusals.createTimedOut());
           return;
         case 'validating':
         case 'resetting':

@@ -127,6 +127,14 @@ export class Exchange<T> {
     );
   }
 
+  /** How many could be lent beside those that are: as many wait for what is on its way, or has room, and not for others. */
+  get unlent(): number {
+    const { census, limits, share } = this.pool;
+    const { leased, closing, places } = census;
+    const room = limits.max + limits.overflow - places;
+    return Math.max(0, places - leased - closing + Math.min(room, Math.max(0, share?.room ?? room)));
+  }
+
   /** Sets going what a borrower who does not wait would have needed. */
   prepareOne(): void {
     const { idle, census, coarse, suspended } = this.pool;
@@ -199,10 +207,7 @@ export class Exchange<T> {
       this.offer(slot);
     }
     // Not merely for want of other supply: a create or a reset on its way may hang. Nor is one that is in doubt supply.
-    while (
-      waiters.length > census.validating - census.doubted.validating &&
-      !this.pool.suspended
-    ) {
+    while (waiters.length > census.validating - census.doubted.validating && !this.pool.suspended) {
       const slot = idle.peek();
       if (!slot) return;
       idle.remove(slot);

@@ -75,8 +75,7 @@ export class Growth<T> {
       const shared = share?.room ?? Infinity;
       const room = Math.min(limits.max - census.places, shared);
       const full = census.places >= limits.max + limits.overflow;
-      const demanded =
-        (!full || census.hasDoubted) && this.demand.presses() && (!full || this.makesWay());
+      const demanded = (!full || census.hasDoubted) && this.demand.presses() && (!full || this.makesWay());
       // Where others compete for the room, only demand makes a pool try again.
       const probe = (this.failing && !share) || this.demand.missed;
       if (demanded && shared > 0) {
@@ -169,7 +168,8 @@ export class Growth<T> {
             this.events.invalidated(slot, cause);
           },
         }),
-      outcome => {
+      result => {
+        const outcome = result.ok && result.value === undefined ? nothing(settings.name) : result;
         if (slot.state === 'abandoned') this.settledLate(slot, outcome);
         else this.settled(slot, outcome, began);
       },
@@ -179,7 +179,16 @@ export class Growth<T> {
   private settled(slot: Slot<T>, outcome: Outcome<T>, began: number): void {
     const { deadlines, slots, totals, watch, settings, clock, latencies } = this.pool;
     deadlines.cancel(slot.limit);
-    if (!outcome.ok) {
+    if (outcome.ok) {
+      // While it is still on its way: a listener that borrows waits for it, and has no other one made.
+      const now = clock.now();
+      watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs: now - began });
+      // User code has run.
+      if (slot.state !== 'creating') {
+        this.settledLate(slot, outcome);
+        return;
+      }
+    } else {
       slot.miscarry();
       slots.delete(slot);
       this.failed(slot, outcome.error);
@@ -194,7 +203,6 @@ export class Growth<T> {
     totals.created++;
     latencies.create.record(tookMs);
     this.lateness.learns(tookMs, now);
-    watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs });
     if (slot.doom) {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
       if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
@@ -241,4 +249,14 @@ export class Growth<T> {
       retryInMs: this.attempts.retryInMs,
     });
   }
+}
+
+/** It would be lent, and fail where nobody thinks of it: a `return` was forgotten. */
+function nothing(pool: string): Outcome<never> {
+  return {
+    ok: false,
+    error: new TypeError(
+      `Pool "${pool}": create gave undefined. It must return the resource, or a promise of it.`,
+    ),
+  };
 }

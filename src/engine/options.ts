@@ -34,7 +34,10 @@ export interface PoolSettings {
   order?: 'lifo' | 'fifo';
   /** One deadline over queueing, creating and validating. Default 10 000; 0 = only what is idle now. */
   acquireTimeout?: number;
-  /** Waiters beyond it are refused at once. Default `Infinity`. */
+  /**
+   * As many may wait for what others have borrowed; more are refused at once. Those for whom something can be made, or is
+   * on its way, do not count. Default `Infinity`.
+   */
   maxWaiting?: number;
   /** A create that takes longer is given up; what it still makes is destroyed. Default 30 000. */
   createTimeout?: number;

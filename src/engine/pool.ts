@@ -55,7 +55,7 @@ export class Pool<T> {
    * Borrows a resource: an idle one, or the next that becomes free or is created.
    *
    * @throws PoolTimeoutError when `timeout` has passed
-   * @throws PoolQueueFullError when `maxWaiting` acquires are waiting already
+   * @throws PoolQueueFullError when `maxWaiting` acquires are waiting already for what others have borrowed
    * @throws PoolShedError when the queue has been standing for too long, see `shed`
    * @throws PoolDeadlockError when everything is leased to owners that wait for more, `owner` among them
    * @throws PoolUnavailableError at once, while nothing is live and creates keep failing
@@ -232,6 +232,8 @@ export class Pool<T> {
     const { settings, waiters, totals } = this.in;
     const { availability, refusals, shedding } = this.parts;
     const { timeout = settings.acquireTimeout, signal, priority, owner } = options;
+    // User code may have run, and closed the pool: one that had expired was destroyed.
+    if (this.exchange.closing) throw refusals.refuse(refusals.closed());
     this.exchange.begun = true;
     if (availability.state === 'unavailable') throw refusals.refuse(refusals.unavailable()());
     if (timeout === 0) {
@@ -239,11 +241,8 @@ export class Pool<T> {
       totals.timedOut++;
       throw refusals.notIdle();
     }
-    if (waiters.length >= settings.maxWaiting) {
-      // With maxWaiting 0 nobody else would ever have anything made.
-      this.exchange.prepareOne();
+    if (waiters.length >= settings.maxWaiting + this.exchange.unlent)
       throw refusals.refuse(refusals.queueFull());
-    }
     totals.waited++;
     // Where an owner waits is shown in a deadlock.
     const trace = this.trace() ?? (owner && new Error('waiting'));

@@ -75,6 +75,12 @@ export class Refusals<T> {
     return new Refusal(() => new PoolTimeoutError(this.pool, message, stats, cause));
   }
 
+  /** For who asks for the `cause` of its own error. */
+  createTimedOut(): PoolTimeoutError {
+    const { createTimeout } = this.interior.settings;
+    return new PoolTimeoutError(this.pool, `create did not settle within ${createTimeout} ms`, this.stats());
+  }
+
   startTimedOut(timeout: number): Refusal {
     const stats = this.stats();
     const remedy = this.remedy(stats, 'Creating takes too long: give start a longer timeout.');

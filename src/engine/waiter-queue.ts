@@ -1,3 +1,4 @@
+import { listen, unlisten } from './abort-listeners.js';
 import type { Alarm } from './alarm.js';
 import type { AcquireSignal } from './calls.js';
 import type { Bucket, Deadlines, Timed } from './deadlines.js';
@@ -160,7 +161,7 @@ export class WaiterQueue<R> {
    * Waits to be taken out of the queue and settled.
    *
    * @returns what it is settled with; rejects with what a refusal says, or the reason of the signal
-   * @throws the reason of a signal that is aborted already
+   * @throws the reason of a signal that is aborted already, and what a signal of foreign make throws
    */
   join(wish: Wish): Promise<R> {
     // User code has run since the last look: a listener, or a destroy.
@@ -172,7 +173,7 @@ export class WaiterQueue<R> {
     this.alarm.hold();
     this.waits.set(waiter.deadline, now, wish.timeout);
     if (wish.owner) this.owners?.joined(wish.owner);
-    wish.signal?.addEventListener('abort', waiter);
+    if (wish.signal) this.heed(wish.signal, waiter);
     // Not an async function, which would cost everybody who is served as much again.
     return waiter.outcome.then(served);
   }
@@ -193,12 +194,22 @@ export class WaiterQueue<R> {
     this.waits.cancel(waiter.deadline);
     this.alarm.letGo();
     if (owner) this.owners?.left(owner);
-    signal?.removeEventListener('abort', waiter);
+    if (signal) unlisten(signal, waiter);
   }
 
   /** Ends everybody's wait alike. */
   settleAll(outcome: R | Refusal): void {
     for (let waiter = this.shift(); waiter; waiter = this.shift()) waiter.settle(outcome);
+  }
+
+  /** @throws what a signal of foreign make throws; then nobody waits */
+  private heed(signal: AcquireSignal, waiter: Waiter<R>): void {
+    try {
+      listen(signal, waiter);
+    } catch (error) {
+      this.remove(waiter);
+      throw error;
+    }
   }
 
   private lineOf({ priority }: Wish): Line<R> {

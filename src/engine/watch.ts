@@ -1,8 +1,23 @@
+import { messageOf } from './errors.js';
 import { guarded } from './factory.js';
 import type { PoolListener } from './listener.js';
 
 /** The listeners of a pool, one function an event, or none: a pool pays nothing for an event nobody listens to. */
 export type Watch = { readonly [E in keyof PoolListener]-?: Required<PoolListener>[E] | undefined };
+
+/** Who has been told already: of each listener, which of its events. */
+const warned = new WeakMap<PoolListener, Set<keyof PoolListener>>();
+
+/** What a listener throws is dropped, but not without a word: its metrics would be missing, and nobody would know why. */
+function warnOnce(listener: PoolListener, event: keyof PoolListener, error: unknown): void {
+  const events = warned.get(listener) ?? new Set();
+  if (events.has(event)) return;
+  warned.set(listener, events.add(event));
+  process.emitWarning(
+    `A listener of a pool has failed in ${event}: ${messageOf(error)}. What it throws is dropped; this is told once.`,
+    { type: 'PoolListenerWarning', detail: error instanceof Error ? (error.stack ?? '') : '' },
+  );
+}
 
 export function watchWith(listeners: readonly PoolListener[]): Watch {
   const join = <E extends keyof PoolListener>(event: E): Watch[E] => {
@@ -12,7 +27,9 @@ export function watchWith(listeners: readonly PoolListener[]): Watch {
       for (const listener of interested) {
         guarded(
           () => (listener[event] as (data: never) => unknown).call(listener, data),
-          () => undefined,
+          outcome => {
+            if (!outcome.ok) warnOnce(listener, event, outcome.error);
+          },
         );
       }
     };

@@ -66,7 +66,7 @@ describe('the options of pgPool', () => {
 
   it('are refused at once when sessionReset is wrong', () => {
     expect(() => pgPool({ name: 'orders', sessionReset: 'sometimes' as never })).toThrow(
-      `Pool "orders": option "sessionReset" is "sometimes"; it must be 'auto', 'always' or 'never'.`,
+      `Pool "orders": option "sessionReset" is a string; it must be 'auto', 'always' or 'never'.`,
     );
   });
 
