@@ -5,6 +5,7 @@ import type { Interior } from './interior.js';
 import type { Lateness } from './lateness.js';
 import type { Replacement } from './replacement.js';
 import { Slot } from './slot.js';
+import { Refusal } from './waiter-queue.js';
 
 /** What growth tells its pool. */
 export interface GrowthEvents<T> {
@@ -163,6 +164,7 @@ export class Growth<T> {
     guarded<T>(
       () =>
         factory.create({
+          slot: slot.id,
           signal: abort.signal,
           invalidate: cause => {
             this.events.invalidated(slot, cause);
@@ -230,7 +232,12 @@ export class Growth<T> {
   }
 
   private failed(slot: Slot<T>, error: unknown): void {
+    const { settings, waiters } = this.pool;
     this.noteFailure(slot, error);
+    if (settings.propagateCreateError && !this.stopped) {
+      this.attempts.forget();
+      waiters.shift()?.settle(new Refusal(() => error));
+    }
     this.replacement.failed(slot);
     this.events.changed();
   }

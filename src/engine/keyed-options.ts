@@ -13,7 +13,7 @@ export interface KeyedResourceFactory<K, T> extends Omit<ResourceFactory<T>, 'cr
 }
 
 /** The settings of a pool, which hold for each key. There is no `min`: a key goes when it is idle. */
-export type KeyedPoolOptions<K, T> = Omit<PoolSettings, 'min'> & {
+export type KeyedPoolOptions<K, T> = Omit<PoolSettings, 'min' | 'minIdle'> & {
   /** At most, of all keys together; `max` and `overflow` are those of one key. */
   maxTotal: number;
 } & (

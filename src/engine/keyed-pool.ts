@@ -5,6 +5,7 @@ import { PoolClosedError } from './errors.js';
 import type { KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
 import { KeyedHistory, keyedCounts, type KeyedPoolStats } from './keyed-stats.js';
 import type { Lease } from './lease.js';
+import type { PoolListener } from './listener.js';
 import { checkCount, checkDuration, checkLeftOut, resolveOptions } from './option-checks.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from './options.js';
 import { Pool } from './pool.js';
@@ -39,6 +40,7 @@ export class KeyedPool<K, T> {
   private readonly commons: Commons;
   private readonly total: SharedTotal<T>;
   private readonly keys = new Map<K, Keyed<T>>();
+  private readonly listeners: Set<PoolListener>;
   private readonly history = new KeyedHistory();
   /** Whose acquire is being called now: its pool stays, although it may hold nothing yet. */
   private entered: Pool<T> | undefined;
@@ -55,8 +57,10 @@ export class KeyedPool<K, T> {
     this.name = settings.name;
     checkCount(this.name, 'maxTotal', maxTotal);
     checkLeftOut(this.name, 'min', (options as PoolSettings).min, 'a key goes when it is idle');
+    checkLeftOut(this.name, 'minIdle', (options as PoolSettings).minIdle, 'a key goes when it is idle');
     this.maxTotal = maxTotal;
     this.settings = settings;
+    this.listeners = new Set(settings.listeners);
     this.factory = factory;
     this.commons = new Commons(settings.clock);
     this.total = new SharedTotal(maxTotal);
@@ -117,10 +121,9 @@ export class KeyedPool<K, T> {
    * @throws PoolOptionsError when `spread` is not a duration
    */
   recycle(options: RecycleOptions & { readonly key?: K } = {}): void {
-    const { key, spread = 0 } = options;
+    const { spread = 0 } = options;
     checkDuration(this.name, 'spread', spread);
-    const chosen = 'key' in options ? [this.keys.get(key as K)] : [...this.keys.values()];
-    for (const keyed of chosen) keyed?.pool.recycle({ spread });
+    for (const { pool } of this.chosen(options)) pool.recycle({ spread });
   }
 
   /**
@@ -137,6 +140,32 @@ export class KeyedPool<K, T> {
       this.closed = true;
     });
     return this.closing;
+  }
+
+  /**
+   * Destroys what is idle now, of a key or of all; see `Pool.destroyIdle`.
+   */
+  async destroyIdle(options: { readonly key?: K } = {}): Promise<void> {
+    await Promise.all(this.chosen(options).map(({ pool }) => pool.destroyIdle()));
+  }
+
+  /**
+   * Tells one more what happens in the pools of all keys from now on; see `Pool.addListener`.
+   *
+   * @returns removes it again
+   */
+  addListener(listener: PoolListener): () => void {
+    this.listeners.add(listener);
+    for (const { pool } of this.keys.values()) pool.addListener(listener);
+    return () => {
+      this.removeListener(listener);
+    };
+  }
+
+  /** Tells a listener nothing any more, also one that came with the options. */
+  removeListener(listener: PoolListener): void {
+    this.listeners.delete(listener);
+    for (const { pool } of this.keys.values()) pool.removeListener(listener);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -159,6 +188,13 @@ export class KeyedPool<K, T> {
       ...keyedCounts(this.total.census, pools),
       ...this.history.snapshot(pools),
     };
+  }
+
+  /** The pool of a key, if it is there, or all. */
+  private chosen(options: { readonly key?: K }): readonly Keyed<T>[] {
+    if (!('key' in options)) return [...this.keys.values()];
+    const keyed = this.keys.get(options.key);
+    return keyed ? [keyed] : [];
   }
 
   private get state(): KeyedPoolStats['state'] {
@@ -188,12 +224,13 @@ export class KeyedPool<K, T> {
     const pool = new Pool<T>(
       {
         ...settings,
+        listeners: [...this.listeners],
         name: `${this.name}[${nameOf(key)}]`,
         factory: {
           create: context => factory.create({ ...context, key }),
           ...(factory.validate && { validate: resource => factory.validate?.(resource) }),
           ...(factory.reset && { reset: resource => factory.reset?.(resource) }),
-          destroy: (resource, reason) => factory.destroy?.(resource, reason),
+          destroy: (resource, reason, context) => factory.destroy?.(resource, reason, context),
           ...(factory.handle && { handle: factory.handle.bind(factory) }),
           isFatal: (error, resource) => factory.isFatal?.(error, resource) ?? false,
           isRetryable: error => factory.isRetryable?.(error) ?? true,

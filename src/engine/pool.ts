@@ -4,12 +4,14 @@ import type { Commons } from './commons.js';
 import type { Exchange } from './exchange.js';
 import type { Interior } from './interior.js';
 import { Lease } from './lease.js';
+import type { PoolListener } from './listener.js';
 import { checkDuration, checkWish, resizedLimits } from './option-checks.js';
 import type { PoolOptions } from './options.js';
 import { recycle } from './recycling.js';
 import type { Share } from './share.js';
 import type { Slot } from './slot.js';
 import { snapshot, type PoolStats } from './stats.js';
+import { rewatch } from './watch.js';
 
 /** The hold time of the first so many leases is measured, and of one in so many after that, when nobody listens. */
 const SAMPLE = 64;
@@ -34,6 +36,7 @@ export class Pool<T> {
   private readonly in: Interior<T>;
   private readonly exchange: Exchange<T>;
   private readonly parts: Parts<T>;
+  private readonly listeners: Set<PoolListener>;
 
   /** @throws PoolOptionsError naming the option, its value and what is allowed */
   constructor(options: PoolOptions<T>);
@@ -49,6 +52,7 @@ export class Pool<T> {
     this.in = this.parts.interior;
     this.exchange = this.parts.exchange;
     this.name = this.in.settings.name;
+    this.listeners = new Set(this.in.settings.listeners);
   }
 
   /**
@@ -204,10 +208,48 @@ export class Pool<T> {
     return this.close();
   }
 
+  /**
+   * Destroys what is idle now, reason `caller`, and resolves when that is done or was given up. `min` and `minIdle` are
+   * made anew. To end everything that there is, also what is leased, see {@link recycle}.
+   */
+  async destroyIdle(): Promise<void> {
+    const { interior, exchange, retirement } = this.parts;
+    const ending: Slot<T>[] = [];
+    for (let slot = interior.idle.pop(); slot; slot = interior.idle.pop()) ending.push(slot);
+    const done = ending.map(slot => slot.whenDone());
+    // Out of the list before the first of them is destroyed: user code runs then, and may borrow.
+    for (const slot of ending) retirement.retire(slot, 'caller');
+    exchange.serve();
+    await Promise.all(done);
+  }
+
+  /**
+   * Tells one more what happens in the pool from now on; once for each listener, however often it is added.
+   *
+   * @returns removes it again
+   */
+  addListener(listener: PoolListener): () => void {
+    this.listeners.add(listener);
+    this.listenersChanged();
+    return () => {
+      this.removeListener(listener);
+    };
+  }
+
+  /** Tells a listener nothing any more, also one that came with the options. */
+  removeListener(listener: PoolListener): void {
+    if (this.listeners.delete(listener)) this.listenersChanged();
+  }
+
   /** A snapshot of the counts; cheap. */
   stats(): PoolStats {
     const { interior, availability, growth } = this.parts;
     return snapshot(interior, availability.state, growth.attempts);
+  }
+
+  private listenersChanged(): void {
+    rewatch(this.in.watch, [...this.listeners]);
+    this.parts.leaks.listenersChanged();
   }
 
   // ---- the way of a borrow, up to its lease ----
@@ -264,7 +306,7 @@ export class Pool<T> {
     owner: object | undefined,
     trace: Error | undefined,
   ): Lease<T> {
-    const { totals, watch, clock, latencies } = this.in;
+    const { totals, watch, clock, latencies, settings } = this.in;
     const { leaks, returns } = this.parts;
     const lease = new Lease<T>(returns, slot, waitedMs);
     slot.lend(lease);
@@ -279,6 +321,7 @@ export class Pool<T> {
     if (waitedMs > 0) latencies.wait.record(waitedMs);
     if (leaks.active) leaks.lent(lease, slot);
     watch.onAcquire?.({ pool: this.name, at: clock.now(), slot: slot.id, waitedMs });
+    if (settings.minIdle > 0) this.exchange.serve();
     return lease;
   }
 }

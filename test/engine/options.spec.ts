@@ -148,7 +148,7 @@ describe('a wrong option is refused at construction, with its name, its value an
     );
     expect(errorOf({ create, maxconnections: 5 }).message).toContain('did you mean "max"?');
     expect(errorOf({ create, name: 'orders', poolSize: 5 }).message).toMatch(
-      /^Pool "orders": unknown option "poolSize"; known are .*min, max,.*clock, factory, create/,
+      /^Pool "orders": unknown option "poolSize"; known are .*min, minIdle, max,.*clock, factory, create/,
     );
     // An ending is taken off, not anything that looks like one.
     expect(errorOf({ create, sizeMax: 5 }).message).toContain('known are');
