@@ -82,6 +82,7 @@ export function assemble<T>(
         },
       },
       owners,
+      share?.tally,
     ),
     owners,
     totals: newTotals(),
@@ -139,8 +140,10 @@ export function assemble<T>(
     },
     overdue: (slot, now) => {
       if (lateness.notes(slot, now)) {
-        if (slot.state === 'creating') growth.attempts.late(slot);
-        else inspection.suspect(slot);
+        if (slot.state === 'creating') {
+          growth.attempts.late(slot);
+          share?.proved(false);
+        } else inspection.suspect(slot);
         exchange.serve();
         return;
       }
@@ -204,6 +207,9 @@ export function assemble<T>(
     interior,
     growth,
     serve: () => exchange.serve(),
+    giveUp: slot => {
+      growth.giveUp(slot, new Error('create hangs, and another key needs its place'));
+    },
     evict: slot => {
       interior.idle.remove(slot);
       retirement.retire(slot, 'evicted');

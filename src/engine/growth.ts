@@ -209,11 +209,15 @@ export class Growth<T> {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
       if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
       // One that was recycled says nothing of the backend now, but it runs no more.
-      else this.attempts.ended(slot);
+      else {
+        this.attempts.ended(slot);
+        this.pool.share?.proved(true);
+      }
       this.replacement.failed(slot);
       this.events.stillborn(slot);
     } else {
       this.attempts.succeeded(slot);
+      this.pool.share?.proved(true);
       this.events.arrived(slot);
       this.replacement.arrived(slot);
     }
@@ -246,6 +250,7 @@ export class Growth<T> {
     if (this.stopped) return;
     const { settings, totals, watch, clock } = this.pool;
     totals.createFailed++;
+    this.pool.share?.proved(false);
     this.attempts.failed(slot, error);
     watch.onCreateFailed?.({
       pool: settings.name,

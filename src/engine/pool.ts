@@ -1,4 +1,5 @@
 import { assemble, type Parts } from './assembly.js';
+import type { FailureMemory } from './attempts.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions, ResizeOptions, StartOptions } from './calls.js';
 import type { Commons } from './commons.js';
 import type { Exchange } from './exchange.js';
@@ -252,6 +253,16 @@ export class Pool<T> {
     this.parts.leaks.listenersChanged();
   }
 
+  /** @internal What to {@link recall} when there is a pool for the same again; undefined when creates do not fail. */
+  get failures(): FailureMemory | undefined {
+    return this.parts.growth.attempts.memory;
+  }
+
+  /** @internal */
+  recall(failures: FailureMemory): void {
+    this.parts.growth.attempts.recall(failures);
+  }
+
   // ---- the way of a borrow, up to its lease ----
 
   private check(options: AcquireOptions): void {
@@ -283,8 +294,9 @@ export class Pool<T> {
       totals.timedOut++;
       throw refusals.notIdle();
     }
-    if (waiters.length >= settings.maxWaiting + this.exchange.unlent)
+    if (waiters.length >= settings.maxWaiting + this.exchange.unlent || this.in.share?.isCrowded) {
       throw refusals.refuse(refusals.queueFull());
+    }
     totals.waited++;
     // Where an owner waits is shown in a deadlock.
     const trace = this.trace() ?? (owner && new Error('waiting'));

@@ -152,7 +152,7 @@ export class Refusals<T> {
     if (stats.state === 'suspended') return 'The pool is suspended: resume() it.';
     if (lastError !== undefined) return `Creates are failing: ${messageOf(lastError)}`;
     const { share } = this.interior;
-    if (share && share.room <= 0) {
+    if (share?.isFull) {
       return 'The total of all keys is used up: hold leases for less time, or raise maxTotal.';
     }
     if (stats.leased < stats.max) return otherwise;

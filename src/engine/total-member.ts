@@ -1,5 +1,7 @@
 import { IdleSlots } from './idle-slots.js';
 import type { WaitingOwners } from './owners.js';
+import type { Pace } from './pace.js';
+import type { Turns } from './turns.js';
 import type { Share, Sharer } from './share.js';
 import type { SharedTotal } from './shared-total.js';
 import type { Census, Slot } from './slot.js';
@@ -10,6 +12,13 @@ export class Member<T> implements Share<T> {
   sharer!: Sharer<T>;
   /** How many places it could make use of. */
   demand = 0;
+  /** How many creates of it were under way at the last look, and how many waited, while it was unproven. */
+  onProbation = 0;
+  waitingUnproven = 0;
+  /** Who came into any queue earlier has a lower one. */
+  ticket = 0;
+  /** Among whom it has its turns. */
+  turns: Turns<T> | undefined = undefined;
   /** Where it waits for its turn, while it could make use of any. */
   queue: Set<Member<T>> | undefined = undefined;
 
@@ -17,6 +26,8 @@ export class Member<T> implements Share<T> {
     private readonly total: SharedTotal<T>,
     idle: Map<Slot<T>, Member<T>>,
     order: 'lifo' | 'fifo',
+    /** Have its creates come to something? */
+    public proven: boolean,
     private readonly empty: () => void,
   ) {
     this.idle = new SharedIdleSlots(order, idle, this);
@@ -28,6 +39,22 @@ export class Member<T> implements Share<T> {
 
   get owners(): WaitingOwners {
     return this.total.owners;
+  }
+
+  get tally(): { waiting: number } {
+    return this.total.tally;
+  }
+
+  get isFull(): boolean {
+    return this.total.isFull;
+  }
+
+  get isCrowded(): boolean {
+    return this.total.isCrowded(this);
+  }
+
+  get pace(): Pace {
+    return this.total.pace;
   }
 
   get room(): number {
@@ -43,6 +70,10 @@ export class Member<T> implements Share<T> {
     this.total.left(this);
   }
 
+  proved(well: boolean): void {
+    this.proven = well;
+  }
+
   took(): void {
     this.total.took(this);
   }
@@ -55,9 +86,8 @@ export class Member<T> implements Share<T> {
 
   settled(): void {
     this.total.settled(this);
-    const { interior, growth } = this.sharer;
-    if (interior.census.places === 0 && interior.waiters.length === 0 && !growth.attempts.backsOff)
-      this.empty();
+    const { census, waiters } = this.sharer.interior;
+    if (census.places === 0 && waiters.length === 0) this.empty();
   }
 }
 

@@ -120,6 +120,8 @@ export class WaiterQueue<R> {
     private readonly departures: Departures<R>,
     /** Told about waiters that have one. */
     private readonly owners?: WaitingOwners,
+    /** Counts those who wait in several queues. */
+    private readonly tally?: { waiting: number },
   ) {}
 
   /** Whose turn it is. */
@@ -170,6 +172,7 @@ export class WaiterQueue<R> {
     const waiter = new Waiter<R>(now, ++tickets, wish, this.leave);
     this.lineOf(wish).push(waiter);
     this.length++;
+    if (this.tally) this.tally.waiting++;
     this.alarm.hold();
     this.waits.set(waiter.deadline, now, wish.timeout);
     if (wish.owner) this.owners?.joined(wish.owner);
@@ -190,6 +193,7 @@ export class WaiterQueue<R> {
     const { signal, owner } = waiter.wish;
     this.lineOf(waiter.wish).remove(waiter);
     this.length--;
+    if (this.tally) this.tally.waiting--;
     if (waiter.since < this.overdueBy) this.overdue--;
     this.waits.cancel(waiter.deadline);
     this.alarm.letGo();
