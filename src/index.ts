@@ -7,7 +7,7 @@ export * from './engine/index.js';
 // With `export *`, so that applications can augment the Pools interface through `declare module 'nestjs-pool'`.
 export * from './module/pools.js';
 export { PoolModule, type PoolModuleAsyncOptions } from './module/pool.module.js';
-export type { PoolModuleOptions, PoolModuleRootOptions } from './module/options.js';
+export type { PoolModuleOptions, PoolModuleRootOptions, PoolOptionsFactory } from './module/options.js';
 export {
   definePool,
   type AnyPoolDefinition,

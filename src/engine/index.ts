@@ -24,7 +24,7 @@ export type { CreateContext, DestroyReason, Handle, ResourceFactory, Verdict } f
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options.js';
 export type * from './listener.js';
 export type { FailingCreates } from './attempts.js';
-export type { PoolLatency, PoolState, PoolStats, PoolTotals } from './stats.js';
+export type { PoolHolder, PoolLatency, PoolState, PoolStats, PoolTotals } from './stats.js';
 export type { Clock, ClockTimer } from './clock.js';
 export type { KeyedCreateContext, KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
 export { KeyedPool } from './keyed-pool.js';

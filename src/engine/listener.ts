@@ -44,6 +44,10 @@ export interface AbandonEvent extends SlotEvent {
 export interface TimeoutEvent extends PoolEvent {
   readonly waitedMs: number;
 }
+export interface RefuseEvent extends PoolEvent {
+  /** Of the error that the acquire was refused with at once. */
+  readonly code: 'POOL_QUEUE_FULL' | 'POOL_UNAVAILABLE' | 'POOL_CLOSED';
+}
 export interface ShedEvent extends PoolEvent {
   readonly waitedMs: number;
 }
@@ -85,6 +89,8 @@ export interface PoolListener {
   /** User code did not settle in time; its slot was given up, and the cap no longer counts it. */
   onAbandon?(event: AbandonEvent): void;
   onTimeout?(event: TimeoutEvent): void;
+  /** An acquire was refused at once: the queue was full, or the pool unavailable or closed. */
+  onRefuse?(event: RefuseEvent): void;
   /** An acquire was refused because the queue had been standing; see `shed`. */
   onShed?(event: ShedEvent): void;
   onLeak?(event: LeakEvent): void;

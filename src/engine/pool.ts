@@ -11,7 +11,7 @@ import type { PoolOptions } from './options.js';
 import { recycle } from './recycling.js';
 import type { Share } from './share.js';
 import type { Slot } from './slot.js';
-import { snapshot, type PoolStats } from './stats.js';
+import { holdersOf, snapshot, type PoolHolder, type PoolStats } from './stats.js';
 import { rewatch } from './watch.js';
 
 /** The hold time of the first so many leases is measured, and of one in so many after that, when nobody listens. */
@@ -242,6 +242,11 @@ export class Pool<T> {
     if (this.listeners.delete(listener)) this.listenersChanged();
   }
 
+  /** Who holds what now, those who have held it longest first, as far as the pool knows; for a log or a page. */
+  holders(): readonly PoolHolder[] {
+    return holdersOf(this.in);
+  }
+
   /** A snapshot of the counts; cheap. */
   stats(): PoolStats {
     const { interior, availability, growth } = this.parts;
@@ -325,7 +330,7 @@ export class Pool<T> {
     slot.owner = owner;
     slot.trace = trace;
     // Asking the clock each time would cost half as much as all the rest.
-    const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0;
+    const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0 || leaks.traces;
     slot.lentAt = measured || watch.onRelease !== undefined ? clock.now() : NaN;
     if (totals.acquired === 0) latencies.firstLeaseAt = slot.lentAt;
     totals.acquired++;

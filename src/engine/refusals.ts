@@ -31,8 +31,10 @@ export class Refusals<T> {
   }
 
   /** Counts an acquire that is turned away. */
-  refuse<E extends Error>(error: E): E {
-    this.interior.totals.refused++;
+  refuse<E extends PoolQueueFullError | PoolUnavailableError | PoolClosedError>(error: E): E {
+    const { totals, watch, clock } = this.interior;
+    totals.refused++;
+    watch.onRefuse?.({ pool: this.pool, at: clock.now(), code: error.code });
     return error;
   }
 

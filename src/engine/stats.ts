@@ -1,6 +1,7 @@
 import type { Attempts, FailingCreates } from './attempts.js';
 import type { DestroyReason } from './factory.js';
 import type { Interior } from './interior.js';
+import type { Slot } from './slot.js';
 import type { Latencies, LatencySummary } from './latency.js';
 
 /**
@@ -70,6 +71,30 @@ export interface PoolLatency {
   /** From the lease to its end; the first 64 and then one in 64, unless somebody listens to `onRelease`. */
   readonly hold: LatencySummary;
   readonly create: LatencySummary;
+}
+
+/** Who holds a resource now. */
+export interface PoolHolder {
+  /** The number of the resource in its pool. */
+  readonly slot: number;
+  /** Milliseconds; undefined where the pool does not know: of one lease in 64, unless somebody listens to `onRelease`. */
+  readonly heldMs: number | undefined;
+  /** The stack of its acquire; undefined where nobody wants to know it, see `leakThreshold`. */
+  readonly stack: string | undefined;
+}
+
+/** Those who hold longest first, as far as that is known. */
+export function holdersOf<T>({ slots, clock }: Interior<T>): PoolHolder[] {
+  const now = clock.now();
+  const held = (slot: Slot<T>): number => (Number.isNaN(slot.lentAt) ? 0 : now - slot.lentAt);
+  return [...slots]
+    .filter(slot => slot.state === 'leased')
+    .sort((a, b) => held(b) - held(a))
+    .map(slot => ({
+      slot: slot.id,
+      heldMs: Number.isNaN(slot.lentAt) ? undefined : now - slot.lentAt,
+      stack: slot.trace?.stack,
+    }));
 }
 
 export function newTotals(): PoolTotals {

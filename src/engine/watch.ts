@@ -27,6 +27,7 @@ const EVENTS = [
   'onDestroy',
   'onAbandon',
   'onTimeout',
+  'onRefuse',
   'onShed',
   'onLeak',
   'onLateUse',

@@ -64,7 +64,9 @@ const borrowParameter = createParamDecorator(({ order, key }: Parameter, context
   const { name } = order;
   const scope = scopeOfContext(context);
   const registry = scope?.host;
-  if (!scope || !(registry instanceof PoolRegistry)) throw new NoBorrowScopeError(name);
+  if (!scope || !(registry instanceof PoolRegistry)) {
+    throw new NoBorrowScopeError(name, context.getType() === 'http');
+  }
   if (!scope.held) throw unknownNest('it resolves the parameters of a handler before it calls it');
   const prototype = context.getClass().prototype as object;
   const earlier = borrowsOf(prototype, key)

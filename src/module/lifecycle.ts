@@ -57,7 +57,9 @@ export class PoolLifecycle
           await start(entry);
           entry.started = true;
         } catch (error) {
-          if (entry.start === 'required') failures.push(messageOf(error));
+          // Not that it tries again: it will not.
+          if (entry.start === 'required')
+            failures.push(messageOf(error).replace(/ It tries again by itself[^.]*\./, ''));
           else
             this.logger.warn(
               `${messageOf(error)} The application goes on without it, and the pool goes on trying.`,
@@ -69,7 +71,9 @@ export class PoolLifecycle
       await this.closeAll(0);
       throw new PoolStartError(`The application cannot start: ${failures.join(' ')}`);
     }
-    if (process.listenerCount('SIGTERM') === 0 && this.registry.entries().length > 0) {
+    // What listens to nobody, such as a script, closes its context itself.
+    const serves = Boolean(this.adapterHost.httpAdapter as unknown);
+    if (serves && process.listenerCount('SIGTERM') === 0 && this.registry.entries().length > 0) {
       this.logger.warn(
         'Nothing listens for SIGTERM: without app.enableShutdownHooks() the pools are not closed when the process is ' +
           'told to stop.',
@@ -139,6 +143,6 @@ async function start({ pool, start: mode, startTimeout }: RegisteredPool): Promi
   if (mode === 'lazy' || pool instanceof KeyedPool) return;
   const { min } = pool.stats();
   await pool.start({ timeout: startTimeout });
-  // Required means at least one, also where none is kept.
-  if (mode === 'required' && min === 0) await pool.use(() => undefined, { timeout: startTimeout });
+  // At least one, also where none is kept: or else nothing would have been tried.
+  if (min === 0) await pool.use(() => undefined, { timeout: startTimeout });
 }

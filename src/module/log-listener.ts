@@ -1,14 +1,29 @@
 import type { Logger } from '@nestjs/common';
-import { messageOf, type PoolListener } from '../engine/index.js';
+import { KeyedPool, describeStats, messageOf, type PoolListener } from '../engine/index.js';
+import type { AnyPool } from '../scope/index.js';
 
 /** Create failures are said at once when they begin, then at most this often. */
 const REPEAT_AFTER = 10_000;
 
 /** Says what an operator must know about a pool. No resource, connection string or stack of a create gets in here. */
-export function logListener(logger: Pick<Logger, 'log' | 'warn' | 'error'>): PoolListener {
+export function logListener(
+  logger: Pick<Logger, 'log' | 'warn' | 'error'>,
+  pool?: () => AnyPool<unknown> | undefined,
+): PoolListener {
   let lastSaid = -Infinity;
   let unsaid = 0;
+  const exhausted = sayExhausted(logger, pool);
   return {
+    onTimeout: ({ pool: name, at, waitedMs }) => {
+      exhausted(name, at, `a borrow has timed out after ${Math.round(waitedMs)} ms`);
+    },
+    onShed: ({ pool: name, at, waitedMs }) => {
+      exhausted(name, at, `a borrow was shed after ${Math.round(waitedMs)} ms`);
+    },
+    onRefuse: ({ pool: name, at, code }) => {
+      // The others are said when the state changes.
+      if (code === 'POOL_QUEUE_FULL') exhausted(name, at, 'a borrow was refused, as the queue is full');
+    },
     onCreateFailed({ pool, at, error, attempt, retryInMs }) {
       if (attempt > 1 && at - lastSaid < REPEAT_AFTER) {
         unsaid++;
@@ -65,6 +80,52 @@ export function logListener(logger: Pick<Logger, 'log' | 'warn' | 'error'>): Poo
       );
     },
   };
+}
+
+/** So many of those who hold are named. */
+const NAMED = 3;
+
+/** Those who wait in vain are told so, and their callers with them; the operator is told once in a while. */
+function sayExhausted(
+  logger: Pick<Logger, 'warn'>,
+  pool: (() => AnyPool<unknown> | undefined) | undefined,
+): (name: string, at: number, what: string) => void {
+  let lastSaid = -Infinity;
+  let unsaid = 0;
+  return (name, at, what) => {
+    if (at - lastSaid < REPEAT_AFTER) {
+      unsaid++;
+      return;
+    }
+    const more = unsaid > 0 ? `, and ${unsaid} more since the last message` : '';
+    logger.warn(`Pool "${name}": ${what}${more}${describe(pool?.())}`);
+    lastSaid = at;
+    unsaid = 0;
+  };
+}
+
+function describe(pool: AnyPool<unknown> | undefined): string {
+  if (!pool) return '';
+  if (pool instanceof KeyedPool) {
+    const { leased, waiting, keys, maxTotal } = pool.stats();
+    return ` (${leased} leased of maxTotal ${maxTotal}, ${waiting} waiting, ${keys} keys)`;
+  }
+  const counts = ` (${describeStats(pool.stats())})`;
+  const known = pool.holders().filter(({ heldMs, stack }) => heldMs !== undefined || stack !== undefined);
+  if (known.length === 0) return `${counts}. Set leakThreshold to learn who holds them.`;
+  const held = known.slice(0, NAMED).map(({ slot, heldMs, stack }) => {
+    const time = heldMs === undefined ? '' : ` for ${Math.round(heldMs)} ms`;
+    // Of the stack the first line that is not the pool's own.
+    return `resource ${slot}${time}${stack === undefined ? '' : `, borrowed ${placeOf(stack)}`}`;
+  });
+  return `${counts}. Held longest: ${held.join('; ')}`;
+}
+
+function placeOf(stack: string): string {
+  const lines = stack.split('\n').slice(1);
+  const own =
+    /[\\/](nestjs-pool|dist[\\/]lib)[\\/]|[\\/]src[\\/](engine|scope|transports|module)[\\/]|node:internal/;
+  return (lines.find(line => !own.test(line)) ?? lines[0] ?? '').trim();
 }
 
 function say(error: unknown): string {

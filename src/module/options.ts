@@ -1,4 +1,5 @@
 import type { KnownPoolDefinition, ModuleSettings } from './definition.js';
+import type { ModuleMetadata } from '@nestjs/common';
 import { checkMilliseconds, checkStart } from './definition.js';
 
 /** What applies to every pool of the application. */
@@ -20,7 +21,12 @@ export interface PoolModuleOptions {
   log?: boolean;
 }
 
-export interface PoolModuleRootOptions extends PoolModuleOptions {
+/** Makes the options of `forRootAsync({ useClass })` or `({ useExisting })`. */
+export interface PoolOptionsFactory {
+  createPoolOptions(): PoolModuleOptions | Promise<PoolModuleOptions>;
+}
+
+export interface PoolModuleRootOptions extends PoolModuleOptions, Pick<ModuleMetadata, 'imports'> {
   pools?: readonly KnownPoolDefinition[];
   /** Can every module inject the pools, without importing this one? Default true. */
   isGlobal?: boolean;
@@ -28,6 +34,12 @@ export interface PoolModuleRootOptions extends PoolModuleOptions {
 
 /** @throws TypeError naming what is wrong */
 export function checkModuleOptions(options: PoolModuleOptions): void {
+  const given: unknown = options;
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(
+      `PoolModule: its options are ${String(given)}. useFactory, or createPoolOptions(), must return an object.`,
+    );
+  }
   checkMilliseconds('shutdownTimeout is', options.shutdownTimeout);
   checkMilliseconds('abandonedTimeout is', options.abandonedTimeout);
   if (options.defaults) checkStart('defaults', options.defaults);

@@ -18,14 +18,19 @@ import type { AnyPoolDefinition, KnownPoolDefinition } from './definition.js';
 import { HttpEntry } from './http-entry.js';
 import { PoolExceptionFilter } from './http-errors.js';
 import { PoolLifecycle } from './lifecycle.js';
-import type { PoolModuleOptions, PoolModuleRootOptions } from './options.js';
+import type { PoolModuleOptions, PoolModuleRootOptions, PoolOptionsFactory } from './options.js';
 import { PoolRegistry } from './registry.js';
 import { checkApplication } from './start-checks.js';
 import { DEFINITIONS, ROOT_OPTIONS, getBorrowedToken, getPoolToken } from './tokens.js';
 
+/** One of `useFactory`, `useClass` and `useExisting`. */
 export interface PoolModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
   inject?: (InjectionToken | OptionalFactoryDependency)[];
-  useFactory: (...dependencies: never[]) => PoolModuleOptions | Promise<PoolModuleOptions>;
+  useFactory?: (...dependencies: never[]) => PoolModuleOptions | Promise<PoolModuleOptions>;
+  /** A class that is made for this, with its dependencies injected. */
+  useClass?: Type<PoolOptionsFactory>;
+  /** A provider that `imports` export. */
+  useExisting?: InjectionToken<PoolOptionsFactory>;
   /** Names stay static, so that injection works; what a pool is made of may come from its own `useFactory`. */
   pools?: readonly KnownPoolDefinition[];
   isGlobal?: boolean;
@@ -47,7 +52,13 @@ class PoolCoreModule implements OnModuleInit {
   constructor(
     private readonly modules: ModulesContainer,
     private readonly registry: PoolRegistry,
-  ) {}
+  ) {
+    // Nest shuts modules down by their distance from the root, and gives all global ones the same: whoever flushes in
+    // another one must still find its pools open.
+    for (const module of modules.values()) {
+      if (module.metatype === PoolCoreModule) module.distance = Infinity;
+    }
+  }
 
   onModuleInit(): void {
     checkApplication(this.modules, this.registry);
@@ -70,19 +81,23 @@ class PoolOptionsModule {}
  */
 @Module({})
 export class PoolModule {
-  /** Once, in the root module: options for all pools of the application, and pools. */
-  static forRoot({ pools = [], isGlobal = true, ...options }: PoolModuleRootOptions = {}): DynamicModule {
-    return root(pools, isGlobal, [], { provide: ROOT_OPTIONS, useValue: options });
+  /**
+   * Once, in the root module: options for all pools of the application, and pools. `imports`: modules whose providers
+   * their factories need.
+   */
+  static forRoot(given: PoolModuleRootOptions = {}): DynamicModule {
+    const { pools = [], isGlobal = true, imports = [], ...options } = given;
+    return root(pools, isGlobal, imports, [{ provide: ROOT_OPTIONS, useValue: options }]);
   }
 
-  /** As `forRoot`, with options that come from other providers. */
+  /**
+   * As `forRoot`, with options that come from other providers.
+   *
+   * @throws TypeError when there is not exactly one of `useFactory`, `useClass` and `useExisting`
+   */
   static forRootAsync(async: PoolModuleAsyncOptions): DynamicModule {
-    const { pools = [], isGlobal = true, imports = [], inject = [], useFactory } = async;
-    return root(pools, isGlobal, imports, {
-      provide: ROOT_OPTIONS,
-      inject,
-      useFactory: useFactory as AnyFactory,
-    });
+    const { pools = [], isGlobal = true, imports = [] } = async;
+    return root(pools, isGlobal, imports, asyncOptions(async));
   }
 
   /** Further pools, defined where they are used. `imports`: modules whose providers their factories need. */
@@ -94,19 +109,17 @@ export class PoolModule {
   }
 }
 
-type AnyFactory = (...dependencies: unknown[]) => unknown;
-
 function root(
   pools: readonly KnownPoolDefinition[],
   isGlobal: boolean,
   imports: NonNullable<ModuleMetadata['imports']>,
-  options: Provider,
+  options: Provider[],
 ): DynamicModule {
   const optionsModule: DynamicModule = {
     module: PoolOptionsModule,
     global: true,
     imports,
-    providers: [options],
+    providers: options,
     exports: [ROOT_OPTIONS],
   };
   return {
@@ -115,6 +128,34 @@ function root(
     imports: [PoolCoreModule, optionsModule, ...imports],
     ...poolProviders(pools),
   };
+}
+
+function asyncOptions(async: PoolModuleAsyncOptions): Provider[] {
+  const { inject = [], useFactory, useClass, useExisting } = async;
+  const ways = [useFactory, useClass, useExisting].filter(way => way !== undefined);
+  if (ways.length !== 1) {
+    throw new TypeError(
+      'PoolModule.forRootAsync() takes exactly one of useFactory, useClass and useExisting.',
+    );
+  }
+  // Nobody gives undefined for options: forRoot() without any has an object.
+  const checked = (options: unknown): unknown => options ?? null;
+  if (useFactory) {
+    const make = useFactory as (...dependencies: unknown[]) => unknown;
+    return [
+      {
+        provide: ROOT_OPTIONS,
+        inject,
+        useFactory: async (...dependencies: unknown[]) => checked(await make(...dependencies)),
+      },
+    ];
+  }
+  const made: FactoryProvider = {
+    provide: ROOT_OPTIONS,
+    inject: [useClass ?? useExisting!],
+    useFactory: async (factory: PoolOptionsFactory) => checked(await factory.createPoolOptions()),
+  };
+  return useClass ? [useClass, made] : [made];
 }
 
 function poolProviders(
@@ -136,6 +177,15 @@ function poolProviders(
   };
 }
 
+/** @throws TypeError when the factory of a definition has made nothing */
+function madeBy(name: string, made: unknown): PoolOptions<unknown> {
+  if (typeof made === 'object' && made !== null) return made as PoolOptions<unknown>;
+  throw new TypeError(
+    `Pool "${name}": its useFactory gave ${String(made)}. It must return what the pool is made of, such as ` +
+      '{ create, destroy }, or pgPool({ … }).',
+  );
+}
+
 function poolProvider(definition: AnyPoolDefinition): FactoryProvider {
   const provide = getPoolToken(definition.name);
   if (definition.useFactory) {
@@ -144,7 +194,7 @@ function poolProvider(definition: AnyPoolDefinition): FactoryProvider {
       provide,
       inject: [PoolRegistry, ...(definition.inject ?? [])],
       useFactory: async (registry: PoolRegistry, ...dependencies: unknown[]) =>
-        registry.register(definition, (await make(...dependencies)) as PoolOptions<unknown>),
+        registry.register(definition, madeBy(definition.name, await make(...dependencies))),
     };
   }
   if (definition.useClass) {

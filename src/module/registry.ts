@@ -156,7 +156,8 @@ export class PoolRegistry implements ScopeHost {
       name: definition.name,
     };
     const watching = [...(defaults.listeners ?? []), ...(made.listeners ?? []), ...(own.listeners ?? [])];
-    const listeners = log ? [logListener(new Logger('PoolModule')), ...watching] : watching;
+    const itself = (): AnyPool<unknown> | undefined => this.registered.get(definition.name)?.pool;
+    const listeners = log ? [logListener(new Logger('PoolModule'), itself), ...watching] : watching;
     const options: unknown = { ...all, listeners };
     const pool = keyed
       ? new KeyedPool(options as KeyedPoolOptions<unknown, unknown>)

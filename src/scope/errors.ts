@@ -5,14 +5,14 @@ import { copiesLoaded } from './copies.js';
 export class NoBorrowScopeError extends Error {
   override readonly name = 'NoBorrowScopeError';
 
-  /** @param pool the pool's name; undefined where nothing but the scope was asked for */
-  constructor(pool?: string) {
+  /**
+   * @param pool the pool's name; undefined where nothing but the scope was asked for
+   * @param request it was asked for by a handler of an HTTP request
+   */
+  constructor(pool?: string, request = false) {
     super(
       (pool === undefined ? '' : `Pool "${pool}": `) +
-        'there is no borrow scope here to give a resource back in. Borrowed.get() works during an HTTP ' +
-        'request, or inside `await scopes.run(async () => …)` with BorrowScopes injected. If this code runs during a ' +
-        'request, something on the way here has lost the AsyncLocalStorage context (an event listener, a queue of your ' +
-        'own). Everywhere else, inject the pool with @InjectPool and call pool.use().' +
+        (request ? noModule() : lostContext()) +
         (copiesLoaded() > 1 ? twoCopies() : ''),
     );
   }
@@ -70,6 +70,22 @@ export class AbandonedError extends Error {
 }
 
 brand({ NoBorrowScopeError, BorrowScopeEndedError, BorrowKeyError, RequestAbortedError, AbandonedError });
+
+function noModule(): string {
+  return (
+    'this request has no borrow scope. Is PoolModule.forRoot({ pools: […] }) among the imports of the root module of the ' +
+    'application that serves it?'
+  );
+}
+
+function lostContext(): string {
+  return (
+    'there is no borrow scope here to give a resource back in. Borrowed.get() works during an HTTP request, or inside ' +
+    '`await scopes.run(async () => …)` with BorrowScopes injected. If this code runs during a request, something on the ' +
+    'way here has lost the AsyncLocalStorage context (an event listener, a queue of your own). Everywhere else, inject the ' +
+    'pool with @InjectPool and call pool.use().'
+  );
+}
 
 function twoCopies(): string {
   return (

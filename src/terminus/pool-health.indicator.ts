@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { Pool } from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
 import type { PoolName } from '../module/pools.js';
 import { PoolRegistry, type RegisteredPool } from '../module/registry.js';
@@ -129,6 +130,8 @@ function hasStarted(entry: RegisteredPool): boolean {
   const stats: AnyStats = entry.pool.stats();
   if (stats.state !== 'ready' || !('min' in stats)) return false;
   const live = stats.idle + stats.leased + stats.validating + stats.resetting;
+  // One that keeps none is not made by itself.
+  if (live === 0 && entry.pool instanceof Pool) entry.pool.tryAcquire()?.release();
   return (entry.started = live >= Math.max(1, stats.min));
 }
 

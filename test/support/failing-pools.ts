@@ -1,5 +1,5 @@
-import { Injectable, type DynamicModule } from '@nestjs/common';
-import { once } from 'node:events';
+import { Injectable, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { Lease } from '../../src/engine/index.js';
 import { InjectPool, Pool, PoolModule } from '../../src/index.js';
 
 /** What the backend says when it refuses: nothing of it may reach a client. */
@@ -8,11 +8,11 @@ export const BACKEND_TEXT = 'password authentication failed for user "admin"';
 /** Finds what must not be in an answer: text of the backend, and names and numbers of the pools below. */
 export const BACKSTAGE = /password|admin|"(full|down)\\?"|of max|leased|Pool \\?"/;
 
-/** Two pools that cannot serve: `full` lets nobody queue for its first resource, `down` has a backend that refuses. */
+/** Two pools that cannot serve: `full` lets nobody queue for its only resource, which is leased; `down` has a backend that refuses. */
 export function failingPools(): DynamicModule {
   return PoolModule.forRoot({
     pools: [
-      { name: 'full', create: ({ signal }) => once(signal, 'abort'), max: 1, maxWaiting: 0 },
+      { name: 'full', create: () => ({}), max: 1, maxWaiting: 0 },
       {
         name: 'down',
         create: () => {
@@ -27,11 +27,21 @@ export function failingPools(): DynamicModule {
 
 /** Borrows from them, in vain. */
 @Injectable()
-export class InVain {
+export class InVain implements OnModuleInit, OnModuleDestroy {
+  private lease: Lease<object> | undefined;
+
   constructor(
     @InjectPool('full') private readonly full: Pool<object>,
     @InjectPool('down') private readonly down: Pool<object>,
   ) {}
+
+  async onModuleInit(): Promise<void> {
+    this.lease = await this.full.acquire();
+  }
+
+  onModuleDestroy(): void {
+    this.lease?.release();
+  }
 
   borrow(pool: 'full' | 'down'): Promise<string> {
     return this[pool].use(() => 'served', { timeout: 5_000 });
