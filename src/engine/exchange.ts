@@ -1,7 +1,7 @@
 import type { Availability } from './availability.js';
 import type { Closing } from './closing.js';
 import { breakDeadlock, type Places } from './deadlock.js';
-import type { DestroyReason } from './factory.js';
+import type { DestroyReason } from './destroy-reason.js';
 import type { Growth } from './growth.js';
 import type { Inspection } from './inspection.js';
 import type { Interior } from './interior.js';

@@ -1,36 +1,6 @@
+import type { DestroyReason } from './destroy-reason.js';
 import type { LeaseReleasedError } from './errors.js';
-import { neutrally } from './neutral.js';
-
-/** Why a resource was destroyed. */
-export type DestroyReason =
-  /** Idle for longer than `idleTimeout`, and more than `min` alive. */
-  | 'idle'
-  /** Older than `maxLifetime`. */
-  | 'lifetime'
-  /** Lent `maxUses` times. */
-  | 'uses'
-  /** `validate` refused it, failed or took too long, somebody called `invalidate`, or its `handle` could not be made. */
-  | 'invalid'
-  /** `reset` refused it, failed or took too long. */
-  | 'reset-failed'
-  /** A borrower reported an error that `isFatal` recognises. */
-  | 'fatal'
-  /** Held for longer than `maxHold`, and `maxHoldAction` is `destroy`. */
-  | 'held'
-  /** Older than the last `recycle()`. */
-  | 'recycled'
-  /** Beyond `max`, and nobody waits any more. */
-  | 'overflow'
-  /** Beyond `max` since it was lowered by `resize()`. */
-  | 'shrink'
-  /** Made room for another key of a keyed pool. */
-  | 'evicted'
-  /** The pool was closed. */
-  | 'closed'
-  /** Its create settled after `createTimeout`. */
-  | 'late'
-  /** The borrower asked for it: `lease.destroy()`. */
-  | 'caller';
+import { isThenable, swallow, type Outcome } from './user-code.js';
 
 /** What a create is given. */
 export interface CreateContext {
@@ -89,34 +59,6 @@ export interface ResourceFactory<T> {
   isRetryable?(error: unknown): boolean;
 }
 
-/** How a call into user code ended. */
-export type Outcome<R> =
-  { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: unknown };
-
-/**
- * Calls user code in the neutral context and tells its outcome exactly once, whatever it does: throw, reject, return
- * no promise or a broken one. Synchronous code is answered before this returns.
- */
-export function guarded<R>(call: () => R | PromiseLike<R>, settled: (outcome: Outcome<R>) => void): void {
-  neutrally(() => {
-    let outcome: Outcome<R>;
-    try {
-      const result = call();
-      if (isThenable(result)) {
-        Promise.resolve(result).then(
-          value => settled({ ok: true, value }),
-          (error: unknown) => settled({ ok: false, error }),
-        );
-        return;
-      }
-      outcome = { ok: true, value: result };
-    } catch (error) {
-      outcome = { ok: false, error };
-    }
-    settled(outcome);
-  });
-}
-
 /** Did user code say yes? */
 export function approves(outcome: Outcome<Verdict>): boolean {
   return outcome.ok && (outcome.value === undefined || Boolean(outcome.value));
@@ -143,17 +85,4 @@ export function isRetryable<T>(factory: ResourceFactory<T>, error: unknown): boo
   } catch {
     return true;
   }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value !== null &&
-    (typeof value === 'object' || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
-}
-
-/** Lets a promise that nobody awaits reject without an unhandled rejection. */
-export function swallow(promise: PromiseLike<unknown>): void {
-  Promise.resolve(promise).catch(() => undefined);
 }

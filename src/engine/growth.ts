@@ -1,9 +1,9 @@
 import { Attempts } from './attempts.js';
 import { Demand } from './demand.js';
-import { guarded, type Outcome } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Replacement } from './replacement.js';
 import { Slot } from './slot.js';
+import { guarded, type Outcome } from './user-code.js';
 
 /** What growth tells its pool. */
 export interface GrowthEvents<T> {

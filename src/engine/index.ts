@@ -20,7 +20,8 @@ export {
   type DeadlockedHolder,
   type PoolErrorCode,
 } from './errors.js';
-export type { CreateContext, DestroyReason, Handle, ResourceFactory, Verdict } from './factory.js';
+export type { DestroyReason } from './destroy-reason.js';
+export type { CreateContext, Handle, ResourceFactory, Verdict } from './factory.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options.js';
 export type * from './listener.js';
 export type { FailingCreates } from './attempts.js';

@@ -1,6 +1,8 @@
-import { approves, guarded, type DestroyReason, type Outcome, type Verdict } from './factory.js';
+import type { DestroyReason } from './destroy-reason.js';
+import { approves, type Verdict } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Slot } from './slot.js';
+import { guarded, type Outcome } from './user-code.js';
 
 /** What becomes of a slot after an inspection. */
 export interface Verdicts<T> {

@@ -1,6 +1,7 @@
 import { LeaseReleasedError, isError } from './errors.js';
-import { guarded, type Handle } from './factory.js';
+import type { Handle } from './factory.js';
 import type { Slot } from './slot.js';
+import { guarded } from './user-code.js';
 
 /** What a lease needs of its pool. */
 export interface Lender<T> {

@@ -1,4 +1,4 @@
-import type { DestroyReason } from './factory.js';
+import type { DestroyReason } from './destroy-reason.js';
 import type { PoolState } from './stats.js';
 
 /** What every event has: the pool's name, the moment on the pool's clock, and the resource's number in its pool. */

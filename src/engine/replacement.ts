@@ -1,4 +1,4 @@
-import type { DestroyReason } from './factory.js';
+import type { DestroyReason } from './destroy-reason.js';
 import type { Interior } from './interior.js';
 import type { Slot } from './slot.js';
 

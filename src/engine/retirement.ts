@@ -1,6 +1,7 @@
-import { guarded, type DestroyReason, type Outcome } from './factory.js';
+import type { DestroyReason } from './destroy-reason.js';
 import type { Interior } from './interior.js';
 import type { Slot } from './slot.js';
+import { guarded, type Outcome } from './user-code.js';
 
 /** How resources end: destroyed exactly once, their place free only when that has settled or was given up. */
 export class Retirement<T> {

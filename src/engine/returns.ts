@@ -1,6 +1,7 @@
 import { PoolTimeoutError, ResourceInvalidatedError, messageOf } from './errors.js';
+import type { DestroyReason } from './destroy-reason.js';
 import type { Exchange } from './exchange.js';
-import { isFatal, type DestroyReason, type Handle } from './factory.js';
+import { isFatal, type Handle } from './factory.js';
 import { hasHandles, makeHandle } from './handles.js';
 import type { Inspection } from './inspection.js';
 import type { Interior } from './interior.js';

@@ -1,7 +1,7 @@
 import { Deadline } from './deadlines.js';
 import type { Links } from './intrusive-list.js';
 import type { Lease } from './lease.js';
-import type { DestroyReason } from './factory.js';
+import type { DestroyReason } from './destroy-reason.js';
 
 /**
  * Where a resource is in its life.

@@ -1,5 +1,5 @@
 import type { Attempts, FailingCreates } from './attempts.js';
-import type { DestroyReason } from './factory.js';
+import type { DestroyReason } from './destroy-reason.js';
 import type { Interior } from './interior.js';
 import type { Latencies, LatencySummary } from './latency.js';
 

@@ -1,5 +1,5 @@
-import { guarded } from './factory.js';
 import type { PoolListener } from './listener.js';
+import { guarded } from './user-code.js';
 
 /** The listeners of a pool, one function an event, or none: a pool pays nothing for an event nobody listens to. */
 export type Watch = { readonly [E in keyof PoolListener]-?: Required<PoolListener>[E] | undefined };
