@@ -3,16 +3,7 @@ import { kindOf } from './errors.js';
 import { isRetryable } from './factory.js';
 import type { Interior } from './interior.js';
 import type { Slot } from './slot.js';
-
-/** Creates that keep failing, for those who watch: nothing of what the errors say, which may have a secret in it. */
-export interface FailingCreates {
-  /** Failed attempts in a row. */
-  readonly attempts: number;
-  /** Milliseconds since the first of them failed. */
-  readonly forMs: number;
-  /** The class of the last error, and its code if it has one: `Error ECONNREFUSED`. */
-  readonly error: string;
-}
+import type { FailingCreates } from './stats.js';
 
 /**
  * When creates may be tried, and tried again.

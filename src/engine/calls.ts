@@ -1,5 +1,4 @@
 import type { Limits } from './options.js';
-import type { Priority } from './waiter-queue.js';
 
 // What the methods of a pool take. All durations are milliseconds.
 
@@ -10,6 +9,9 @@ export interface AcquireSignal {
   addEventListener(event: 'abort', listener: { handleEvent(): void }): void;
   removeEventListener(event: 'abort', listener: { handleEvent(): void }): void;
 }
+
+/** Who is served first; within one priority, who came first. */
+export type Priority = 'high' | 'normal' | 'low';
 
 export interface AcquireOptions {
   /** Until the lease must be there, in place of `acquireTimeout`; 0 = only what is idle now. */

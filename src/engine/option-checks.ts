@@ -1,4 +1,4 @@
-import type { AcquireOptions, ResizeOptions } from './calls.js';
+import type { AcquireOptions, Priority, ResizeOptions } from './calls.js';
 import { PoolOptionsError } from './errors.js';
 import type { ResourceFactory } from './factory.js';
 import {
@@ -22,7 +22,8 @@ import {
   oneOf,
   type Rule,
 } from './option-rules.js';
-import { PRIORITIES } from './waiter-queue.js';
+
+const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low'];
 
 /**
  * Checks what the user gave and fills in the defaults.

@@ -9,7 +9,8 @@ import type { PoolOptions } from './options.js';
 import { recycle } from './recycling.js';
 import type { Share } from './share.js';
 import type { Slot } from './slot.js';
-import { snapshot, type PoolStats } from './stats.js';
+import { snapshot } from './snapshot.js';
+import type { PoolStats } from './stats.js';
 
 /** The hold time of the first so many leases is measured, and of one in so many after that, when nobody listens. */
 const SAMPLE = 64;

@@ -1,6 +1,4 @@
-import type { Attempts, FailingCreates } from './attempts.js';
 import type { DestroyReason } from './destroy-reason.js';
-import type { Interior } from './interior.js';
 import type { Latencies, LatencySummary } from './latency.js';
 
 /**
@@ -63,6 +61,16 @@ export interface PoolStats {
   readonly latency: PoolLatency;
 }
 
+/** Creates that keep failing, for those who watch: nothing of what the errors say, which may have a secret in it. */
+export interface FailingCreates {
+  /** Failed attempts in a row. */
+  readonly attempts: number;
+  /** Milliseconds since the first of them failed. */
+  readonly forMs: number;
+  /** The class of the last error, and its code if it has one: `Error ECONNREFUSED`. */
+  readonly error: string;
+}
+
 /** How long things took since the pool was made. */
 export interface PoolLatency {
   /** From the acquire to the lease, of all acquires that were served; those that found something idle took no time. */
@@ -87,29 +95,6 @@ export function newTotals(): PoolTotals {
     createFailed: 0,
     destroyed: 0,
     destroyedBy: {},
-  };
-}
-
-export function snapshot<T>(pool: Interior<T>, state: PoolState, { failing }: Attempts<T>): PoolStats {
-  const { settings, limits, census, waiters, waits, totals, latencies } = pool;
-  const { oldestSince } = waiters;
-  return {
-    name: settings.name,
-    state,
-    ...limits,
-    total: census.places,
-    idle: census.idle,
-    leased: census.leased,
-    creating: census.creating,
-    validating: census.validating,
-    resetting: census.resetting,
-    closing: census.closing,
-    abandoned: census.abandoned,
-    waiting: waiters.length,
-    oldestWaitMs: oldestSince === undefined ? 0 : waits.now() - oldestSince,
-    failing,
-    totals: { ...totals, destroyedBy: { ...totals.destroyedBy } },
-    latency: summaries(latencies, totals.acquired),
   };
 }
 

@@ -1,13 +1,8 @@
 import type { Alarm } from './alarm.js';
-import type { AcquireSignal } from './calls.js';
+import type { AcquireSignal, Priority } from './calls.js';
 import type { Bucket, Deadlines, Timed } from './deadlines.js';
 import { IntrusiveList, type Links } from './intrusive-list.js';
 import type { WaitingOwners } from './owners.js';
-
-/** Who is served first; within one priority, who came first. */
-export type Priority = 'high' | 'normal' | 'low';
-
-export const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low'];
 
 /**
  * Why a waiter gets nothing. The error itself is made by the borrower's own continuation, so that it carries the
