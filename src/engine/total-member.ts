@@ -1,8 +1,19 @@
 import { IdleSlots } from './idle-slots.js';
 import type { WaitingOwners } from './owners.js';
 import type { Share, Sharer } from './share.js';
-import type { SharedTotal } from './shared-total.js';
 import type { Census, Slot } from './slot.js';
+
+/** What a member needs of the total. */
+interface Total<T> {
+  readonly census: Census;
+  readonly owners: WaitingOwners;
+  roomFor(member: Member<T>): number;
+  joined(member: Member<T>): void;
+  left(member: Member<T>): void;
+  took(member: Member<T>): void;
+  yields(member: Member<T>): boolean;
+  settled(member: Member<T>): void;
+}
 
 /** One of the pools under the total. */
 export class Member<T> implements Share<T> {
@@ -14,7 +25,7 @@ export class Member<T> implements Share<T> {
   queue: Set<Member<T>> | undefined = undefined;
 
   constructor(
-    private readonly total: SharedTotal<T>,
+    private readonly total: Total<T>,
     idle: Map<Slot<T>, Member<T>>,
     order: 'lifo' | 'fifo',
     private readonly empty: () => void,
