@@ -1,7 +1,7 @@
 import { Deadline } from './deadlines.js';
 import { kindOf } from './errors.js';
 import { isRetryable } from './factory.js';
-import type { Interior } from './interior.js';
+import type { Supply } from './supply.js';
 import type { Slot } from './slot.js';
 import type { FailingCreates } from './stats.js';
 
@@ -31,7 +31,7 @@ export class Attempts<T> {
 
   /** @param again called when the next attempt may begin */
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Supply<T>,
     again: () => void,
   ) {
     this.pause = new Deadline(() => {

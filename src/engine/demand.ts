@@ -1,5 +1,5 @@
 import { Deadline } from './deadlines.js';
-import type { Interior } from './interior.js';
+import type { Supply } from './supply.js';
 
 /**
  * How many resources those who wait need, beyond what there is and what is on its way.
@@ -22,7 +22,7 @@ export class Demand<T> {
 
   /** @param again called when the answer may be another, with nothing else having changed */
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Supply<T>,
     again: () => void,
   ) {
     this.question = new Deadline(() => {

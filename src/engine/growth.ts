@@ -1,6 +1,6 @@
 import { Attempts } from './attempts.js';
 import { Demand } from './demand.js';
-import type { Interior } from './interior.js';
+import type { Supply } from './supply.js';
 import type { Replacement } from './replacement.js';
 import { Slot } from './slot.js';
 import { guarded, type Outcome } from './user-code.js';
@@ -34,7 +34,7 @@ export class Growth<T> {
   private nextId = 1;
 
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Supply<T>,
     private readonly replacement: Replacement<T>,
     private readonly events: GrowthEvents<T>,
   ) {

@@ -1,16 +1,16 @@
 import type { Handle } from './factory.js';
-import type { Interior } from './interior.js';
+import type { Stock } from './stock.js';
 import { detectLateUse } from './late-use.js';
 import { neutrally } from './neutral.js';
 import type { Slot } from './slot.js';
 
 /** Do borrowers get something in place of the resource? Usually not, and then there is nothing to pay for. */
-export function hasHandles<T>({ factory, settings }: Interior<T>): boolean {
+export function hasHandles<T>({ factory, settings }: Stock<T>): boolean {
   return factory.handle !== undefined || settings.detectUseAfterRelease;
 }
 
 /** @throws what the factory's `handle` throws */
-export function makeHandle<T>({ factory, settings, watch, clock }: Interior<T>, slot: Slot<T>): Handle<T> {
+export function makeHandle<T>({ factory, settings, watch, clock }: Stock<T>, slot: Slot<T>): Handle<T> {
   const { resource } = slot;
   const handle = factory.handle ? checked(neutrally(() => factory.handle?.(resource))) : plain(resource);
   if (!settings.detectUseAfterRelease) return handle;

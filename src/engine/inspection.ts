@@ -1,6 +1,6 @@
 import type { DestroyReason } from './destroy-reason.js';
 import { approves, type Verdict } from './factory.js';
-import type { Interior } from './interior.js';
+import type { Stock } from './stock.js';
 import type { Slot } from './slot.js';
 import { guarded, type Outcome } from './user-code.js';
 
@@ -15,7 +15,7 @@ export interface Verdicts<T> {
 /** Is a resource fit for its next borrower? Validation before it is lent, reset after it was. */
 export class Inspection<T> {
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Stock<T>,
     private readonly verdicts: Verdicts<T>,
   ) {}
 

@@ -1,7 +1,8 @@
-import type { Interior } from './interior.js';
 import { Latencies } from './latency.js';
 import type { Census } from './slot.js';
 import { newTotals, summaries, type PoolStats, type PoolTotals } from './stats.js';
+import type { Stock } from './stock.js';
+import type { Waiting } from './waiting.js';
 
 /** A snapshot of all keys of a keyed pool together; plain data, fit for JSON. */
 export interface KeyedPoolStats extends Omit<PoolStats, 'state' | 'min' | 'max' | 'overflow' | 'failing'> {
@@ -14,7 +15,7 @@ export interface KeyedPoolStats extends Omit<PoolStats, 'state' | 'min' | 'max' 
 }
 
 /** What a pool has counted since it was made. */
-type Counted = Readonly<Pick<Interior<unknown>, 'totals' | 'latencies'>>;
+type Counted = Readonly<Pick<Stock<unknown>, 'totals' | 'latencies'>>;
 
 /** What happened in pools of keys, those that have gone included. */
 export class KeyedHistory {
@@ -22,7 +23,7 @@ export class KeyedHistory {
   readonly latencies = new Latencies();
 
   /** The pool of a key goes. What it has counted stays, and what it gave up may still settle, and counts here then. */
-  keep<T>(pool: Interior<T>): void {
+  keep<T>(pool: Stock<T>): void {
     this.add(pool);
     pool.totals = this.totals;
   }
@@ -44,7 +45,7 @@ export class KeyedHistory {
 /** How many resources are in each state, and how many borrowers wait. */
 export function keyedCounts<T>(
   census: Census,
-  pools: Iterable<Interior<T>>,
+  pools: Iterable<Waiting<T>>,
 ): Omit<PoolStats, 'name' | 'state' | 'min' | 'max' | 'overflow' | 'failing' | 'totals' | 'latency'> {
   const { idle, leased, creating, validating, resetting, closing, abandoned } = census;
   let waiting = 0;

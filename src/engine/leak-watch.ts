@@ -1,5 +1,5 @@
 import { Deadline } from './deadlines.js';
-import type { Interior } from './interior.js';
+import type { Stock } from './stock.js';
 import type { LeakEvent } from './listener.js';
 import type { Lease } from './lease.js';
 import type { Slot } from './slot.js';
@@ -24,7 +24,7 @@ export class LeakWatch<T> {
   /** Is there anything to watch? */
   readonly active: boolean;
 
-  constructor(private readonly pool: Interior<T>) {
+  constructor(private readonly pool: Stock<T>) {
     const { leakThreshold, maxHold } = pool.settings;
     this.traces = Math.min(leakThreshold, maxHold) !== Infinity && pool.watch.onLeak !== undefined;
     this.active = this.traces || maxHold !== Infinity;

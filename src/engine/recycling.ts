@@ -1,4 +1,4 @@
-import type { Interior } from './interior.js';
+import type { Stock } from './stock.js';
 import type { Retirement } from './retirement.js';
 import type { Slot } from './slot.js';
 import type { Upkeep } from './upkeep.js';
@@ -8,7 +8,7 @@ import type { Upkeep } from './upkeep.js';
  * those in use when they come back; those that something is being done with when it is done.
  */
 export function recycle<T>(
-  pool: Interior<T>,
+  pool: Stock<T>,
   upkeep: Upkeep<T>,
   retirement: Retirement<T>,
   spread: number,

@@ -1,5 +1,5 @@
 import type { DestroyReason } from './destroy-reason.js';
-import type { Interior } from './interior.js';
+import type { Supply } from './supply.js';
 import type { Slot } from './slot.js';
 
 /**
@@ -26,7 +26,7 @@ export class Replacement<T> {
 
   /** @param retire destroys a slot that is in no list */
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Supply<T>,
     private readonly retire: (slot: Slot<T>, reason: DestroyReason) => void,
   ) {}
 

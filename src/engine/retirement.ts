@@ -1,5 +1,5 @@
 import type { DestroyReason } from './destroy-reason.js';
-import type { Interior } from './interior.js';
+import type { Stock } from './stock.js';
 import type { Slot } from './slot.js';
 import { guarded, type Outcome } from './user-code.js';
 
@@ -10,7 +10,7 @@ export class Retirement<T> {
    * @param freed called whenever a place of the cap has become free
    */
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Stock<T>,
     private readonly ends: (slot: Slot<T>) => void,
     private readonly freed: () => void,
   ) {}

@@ -1,16 +1,24 @@
 import type { DeadlockedHolder } from './errors.js';
-import type { Growth } from './growth.js';
 import type { IdleSlots } from './idle-slots.js';
-import type { Interior } from './interior.js';
 import type { Lease } from './lease.js';
 import type { WaitingOwners } from './owners.js';
 import type { Census, Slot } from './slot.js';
+import type { Stock } from './stock.js';
 import type { Waiter } from './waiter-queue.js';
+import type { Waiting } from './waiting.js';
+
+/** Whether a pool would make more, and how much; growth.ts knows. */
+interface Appetite {
+  /** May a create begin now, if there is room? */
+  readonly ready: boolean;
+  readonly demand: { readonly unmet: number };
+  readonly attempts: { readonly backsOff: boolean };
+}
 
 /** What a pool shows to those it shares a total with. */
 export interface Sharer<T> {
-  readonly interior: Interior<T>;
-  readonly growth: Growth<T>;
+  readonly interior: Stock<T> & Waiting<T>;
+  readonly growth: Appetite;
   /** Brings its waiters and what there is together. */
   serve(): void;
   /** Destroys one of its idle resources, to make room. */

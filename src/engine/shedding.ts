@@ -1,5 +1,5 @@
 import { Deadline } from './deadlines.js';
-import type { Interior } from './interior.js';
+import type { Waiting } from './waiting.js';
 import type { Lease } from './lease.js';
 import type { Shed } from './options.js';
 import type { Waiter } from './waiter-queue.js';
@@ -28,7 +28,7 @@ export class Shedding<T> {
 
   /** @param refuse tells a waiter, taken out of the queue, that it was shed */
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Waiting<T>,
     private readonly shed: Shed,
     private readonly refuse: (waiter: Waiter<Lease<T>>) => void,
   ) {

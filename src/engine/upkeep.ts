@@ -1,5 +1,5 @@
 import { Deadline } from './deadlines.js';
-import type { Interior } from './interior.js';
+import type { Stock } from './stock.js';
 import type { Slot } from './slot.js';
 
 /** What upkeep tells its pool. */
@@ -29,7 +29,7 @@ export class Upkeep<T> {
   private readonly shortest: number;
 
   constructor(
-    private readonly pool: Interior<T>,
+    private readonly pool: Stock<T>,
     private readonly events: UpkeepEvents<T>,
     /** How many of those that are being created take the place of others. */
     private readonly replacing: () => number,
