@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import { brand } from './brand.js';
-import type { PoolStats } from './stats.js';
+import { brand } from './basics/brand.js';
+import type { PoolStats } from './reports/stats.js';
 
 /** The machine-readable names of the errors of a pool. */
 export type PoolErrorCode =

@@ -1,5 +1,5 @@
-import type { Alarm } from './alarm.js';
-import type { Supply } from './supply.js';
+import type { Supply } from './supply/supply.js';
+import type { Alarm } from './time/alarm.js';
 
 /**
  * What the parts of one pool share. Nobody outside the pool sees it, and each part only as much of it as it is about: see

@@ -1,6 +1,6 @@
+import { guarded } from './basics/user-code.js';
 import { LeaseReleasedError, isError } from './errors.js';
-import type { Handle } from './factory.js';
-import { guarded } from './user-code.js';
+import type { Handle } from './options/factory.js';
 
 /** What a lease needs of the slot that is lent. */
 export interface Lent<T> {

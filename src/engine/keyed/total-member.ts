@@ -1,0 +1,105 @@
+import type { WaitingOwners } from '../queue/owners.js';
+import { IdleSlots } from '../slots/idle-slots.js';
+import type { Census, Slot } from '../slots/slot.js';
+import type { Share, Sharer } from '../supply/share.js';
+
+/** What a member needs of the total. */
+interface Total<T> {
+  readonly census: Census;
+  readonly owners: WaitingOwners;
+  roomFor(member: Member<T>): number;
+  joined(member: Member<T>): void;
+  left(member: Member<T>): void;
+  took(member: Member<T>): void;
+  yields(member: Member<T>): boolean;
+  settled(member: Member<T>): void;
+}
+
+/** One of the pools under the total. */
+export class Member<T> implements Share<T> {
+  readonly idle: IdleSlots<T>;
+  sharer!: Sharer<T>;
+  /** How many places it could make use of. */
+  demand = 0;
+  /** Where it waits for its turn, while it could make use of any. */
+  queue: Set<Member<T>> | undefined = undefined;
+
+  constructor(
+    private readonly total: Total<T>,
+    idle: Map<Slot<T>, Member<T>>,
+    order: 'lifo' | 'fifo',
+    private readonly empty: () => void,
+  ) {
+    this.idle = new SharedIdleSlots(order, idle, this);
+  }
+
+  get census(): Census {
+    return this.total.census;
+  }
+
+  get owners(): WaitingOwners {
+    return this.total.owners;
+  }
+
+  get room(): number {
+    return this.total.roomFor(this);
+  }
+
+  join(sharer: Sharer<T>): void {
+    this.sharer = sharer;
+    this.total.joined(this);
+  }
+
+  leave(): void {
+    this.total.left(this);
+  }
+
+  took(): void {
+    this.total.took(this);
+  }
+
+  yields(slot: Slot<T>): boolean {
+    // One that has served nobody yet was made in vain; it is also younger than that by the coarse time.
+    if (slot.uses === 0 || this.sharer.interior.coarse.now() - slot.bornAt < slot.tookMs) return false;
+    return this.total.yields(this);
+  }
+
+  settled(): void {
+    this.total.settled(this);
+    const { interior, growth } = this.sharer;
+    if (interior.census.places === 0 && interior.waiters.length === 0 && !growth.attempts.backsOff)
+      this.empty();
+  }
+}
+
+/** The idle slots of a pool, that are also noted among those of all. */
+class SharedIdleSlots<T> extends IdleSlots<T> {
+  constructor(
+    order: 'lifo' | 'fifo',
+    private readonly all: Map<Slot<T>, Member<T>>,
+    private readonly member: Member<T>,
+  ) {
+    super(order);
+  }
+
+  override push(slot: Slot<T>): void {
+    super.push(slot);
+    this.all.set(slot, this.member);
+  }
+
+  /** One that is put back comes before all that became idle after it, as it does among its own. */
+  override insert(slot: Slot<T>, next: Slot<T> | undefined): void {
+    super.insert(slot, next);
+    this.all.set(slot, this.member);
+    for (const [other, member] of [...this.all]) {
+      if (other.idleSince <= slot.idleSince) continue;
+      this.all.delete(other);
+      this.all.set(other, member);
+    }
+  }
+
+  override remove(slot: Slot<T>): void {
+    super.remove(slot);
+    this.all.delete(slot);
+  }
+}

@@ -1,9 +1,0 @@
-import type { Share } from './share.js';
-import type { Stock } from './stock.js';
-import type { Waiting } from './waiting.js';
-
-/** What there is and who wants it: what decides whether more is made. */
-export interface Supply<T> extends Stock<T>, Waiting<T> {
-  /** This pool's part of a total that it shares with others, if it does. */
-  readonly share: Share<T> | undefined;
-}

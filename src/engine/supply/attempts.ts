@@ -1,0 +1,122 @@
+import { kindOf } from '../errors.js';
+import { isRetryable } from '../options/factory.js';
+import type { FailingCreates } from '../reports/stats.js';
+import type { Slot } from '../slots/slot.js';
+import { Deadline } from '../time/deadlines.js';
+import type { Supply } from './supply.js';
+
+/**
+ * When creates may be tried, and tried again.
+ *
+ * The creates that are started together are one attempt; after a failed attempt the next one is a single probe, until
+ * one succeeds, and each has to wait for longer. So an outage costs the backend one connect per back-off step, and its
+ * end no stampede.
+ */
+export class Attempts<T> {
+  /** Failed attempts in a row. */
+  failures = 0;
+  /** Undefined unless the last attempt has failed: a create that rejects with nothing has an error made for it. */
+  lastError: unknown = undefined;
+  /** The attempt that a create belongs to which begins now. */
+  current = 0;
+  /** Creates of this attempt that are still running. One that hangs from an earlier attempt holds up nothing. */
+  private running = 0;
+  /** When the next attempt may begin; undefined when it may begin now. */
+  private retryAt: number | undefined = undefined;
+  /** When the first of the failed attempts failed. */
+  private failingSince = 0;
+  /** The last error said that trying again is no use. */
+  private hopeless = false;
+  private readonly pause: Deadline;
+
+  /** @param again called when the next attempt may begin */
+  constructor(
+    private readonly pool: Supply<T>,
+    again: () => void,
+  ) {
+    this.pause = new Deadline(() => {
+      this.retryAt = undefined;
+      again();
+    });
+  }
+
+  /** May a create begin now? */
+  get open(): boolean {
+    return this.failures === 0 || (this.retryAt === undefined && this.running === 0);
+  }
+
+  /** Waits for the back-off to pass? */
+  get backsOff(): boolean {
+    return this.retryAt !== undefined;
+  }
+
+  /** Milliseconds until the next attempt may begin. */
+  get retryInMs(): number {
+    return this.retryAt === undefined ? 0 : Math.max(0, this.retryAt - this.pool.clock.now());
+  }
+
+  /** Have they failed so often, or in such a way, that whoever waits would wait in vain? */
+  get inVain(): boolean {
+    return this.failures > 0 && (this.hopeless || this.failures >= this.pool.settings.unavailableAfter);
+  }
+
+  /** Undefined unless the last attempt has failed. */
+  get failing(): FailingCreates | undefined {
+    if (this.failures === 0) return undefined;
+    const forMs = this.pool.clock.now() - this.failingSince;
+    return { attempts: this.failures, forMs, error: kindOf(this.lastError) };
+  }
+
+  began(): void {
+    this.running++;
+  }
+
+  /** A create has settled in a way that says nothing of the backend. */
+  ended(slot: Slot<T>): void {
+    if (slot.attempt === this.current) this.running--;
+  }
+
+  succeeded(slot: Slot<T>): void {
+    this.ended(slot);
+    this.clear();
+  }
+
+  failed(slot: Slot<T>, error: unknown): void {
+    const { settings, clock, deadlines, factory } = this.pool;
+    // That a create with old credentials, or to an old address, has failed says nothing about the new ones.
+    if (slot.doom !== 'recycled') {
+      this.lastError = error === undefined ? new Error('create failed without an error') : error;
+      this.hopeless = !isRetryable(factory, error);
+    }
+    if (slot.attempt !== this.current) return;
+    this.current++;
+    this.running = 0;
+    this.failures++;
+    const { initial, max, factor } = settings.createBackoff;
+    const now = clock.now();
+    if (this.failures === 1) this.failingSince = now;
+    const delay = Math.random() * Math.min(max, initial * factor ** (this.failures - 1));
+    this.retryAt = now + delay;
+    deadlines.set(this.pause, now, delay);
+  }
+
+  /** What was before counts no longer: the next create may begin at once, and its failure is the first. */
+  forget(): void {
+    this.current++;
+    this.running = 0;
+    this.clear();
+  }
+
+  /** No attempt waits for its time any more. */
+  stop(): void {
+    this.pool.deadlines.cancel(this.pause);
+    this.retryAt = undefined;
+  }
+
+  private clear(): void {
+    this.failures = 0;
+    this.hopeless = false;
+    this.lastError = undefined;
+    this.stop();
+  }
+}
