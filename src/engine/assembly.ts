@@ -13,6 +13,7 @@ import { watchWith } from './reports/watch.js';
 import { Returns } from './returns.js';
 import { IdleSlots } from './slots/idle-slots.js';
 import { Inspection } from './slots/inspection.js';
+import { Lateness } from './slots/lateness.js';
 import { recycle } from './slots/recycling.js';
 import { Retirement } from './slots/retirement.js';
 import { Census, type Slot } from './slots/slot.js';
@@ -76,7 +77,7 @@ export function assemble<T>(
           const { totals, watch } = interior;
           totals[why === 'late' ? 'timedOut' : 'aborted']++;
           const waitedMs = waits.now() - waiter.since;
-          growth.demand.left(waitedMs);
+          growth.demand.left(waitedMs, why);
           if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
           exchange.serve();
         },
@@ -88,13 +89,14 @@ export function assemble<T>(
     latencies: new Latencies(),
     share,
   };
+  const lateness = new Lateness(interior);
   const retirement = new Retirement(
     interior,
     slot => replacement.gone(slot),
     () => exchange.serve(),
   );
   const replacement = new Replacement(interior, (slot, reason) => retirement.retire(slot, reason));
-  const inspection = new Inspection(interior, {
+  const inspection = new Inspection(interior, lateness, {
     fit: slot => {
       exchange.offer(slot);
       // Who was served may be the last to be drained, or for whom more was kept, or wait for more.
@@ -118,7 +120,7 @@ export function assemble<T>(
     () => replacement.surplus,
   );
   const leaks = new LeakWatch(interior);
-  const growth = new Growth(interior, replacement, {
+  const growth = new Growth(interior, replacement, lateness, {
     arrived: slot => {
       upkeep.born(slot, clock.now());
       exchange.offer(slot);
@@ -133,7 +135,16 @@ export function assemble<T>(
       retirement.retire(slot, 'invalid', cause);
       exchange.serve();
     },
-    overdue: slot => {
+    yields: slot => {
+      inspection.overdue(slot);
+    },
+    overdue: (slot, now) => {
+      if (lateness.notes(slot, now)) {
+        if (slot.state === 'creating') growth.attempts.late(slot);
+        else inspection.suspect(slot);
+        exchange.serve();
+        return;
+      }
       switch (slot.state) {
         case 'creating':
           growth.giveUp(slot, new Error(`create did not settle within ${settings.createTimeout} ms`));

@@ -198,8 +198,8 @@ export class Exchange<T> {
       if (!slot) break;
       this.offer(slot);
     }
-    // Not merely for want of other supply: a create or a reset on its way may hang.
-    while (waiters.length > census.validating && !this.pool.suspended) {
+    // Not merely for want of other supply: a create or a reset on its way may hang. Nor is one that is in doubt supply.
+    while (waiters.length > census.validating - census.doubted.validating && !this.pool.suspended) {
       const slot = idle.peek();
       if (!slot) return;
       idle.remove(slot);

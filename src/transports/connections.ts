@@ -1,18 +1,15 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 
-/** One who waits for the end of a connection, and its place among those that do. */
-interface Waiting {
-  readonly closed: () => void;
-  place: number;
-}
-
 const WAITING = Symbol('nestjs-pool.waiting');
 
 interface Connection extends EventEmitter {
   readonly destroyed: boolean;
-  /** A list that is kept with it: every borrow comes here, and a set or a map would be most of what it costs. */
-  [WAITING]?: Waiting[] | undefined;
+  /**
+   * Those that wait for its end. A set, which keeps its store: an array that shrinks to nothing gets a new one with each
+   * request, by which the collector takes one dead request after the other for alive, until it collects everything.
+   */
+  [WAITING]?: Set<() => void> | undefined;
 }
 
 /** What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. */
@@ -27,21 +24,17 @@ export function connectionOf(request: IncomingMessage & { stream?: Connection })
  */
 export function onceClosed(connection: Connection, closed: () => void): () => void {
   const all = (connection[WAITING] ??= watch(connection));
-  const waiting: Waiting = { closed, place: all.length };
-  all.push(waiting);
+  all.add(closed);
   return () => {
-    const last = all.pop();
-    if (last === undefined || last === waiting) return;
-    all[waiting.place] = last;
-    last.place = waiting.place;
+    all.delete(closed);
   };
 }
 
-function watch(connection: Connection): Waiting[] {
-  const all: Waiting[] = [];
+function watch(connection: Connection): Set<() => void> {
+  const all = new Set<() => void>();
   connection.once('close', () => {
     // They forget it while they are told.
-    for (const { closed } of [...all]) closed();
+    for (const closed of all) closed();
   });
   return all;
 }

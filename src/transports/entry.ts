@@ -55,10 +55,14 @@ interface Reply {
 /** What is really sent, also by an exception filter; of a stream that is known, Nest may send another that reads it. */
 function watchReplies(adapter: HttpAdapterLike): void {
   const reply = adapter.reply.bind(adapter);
+  // Express's response has none, and looks for it all the way up.
+  const isWrapped = adapter.getType() === 'fastify';
   adapter.reply = (response, body, ...rest) => {
-    const { req } = (response as Reply).raw ?? (response as ServerResponse);
-    const scope = attachedTo(req);
-    if (scope instanceof HttpScope && !scope.isStreaming) holdBody(scope, body);
+    if (typeof body === 'object' && body !== null) {
+      const native = (isWrapped ? (response as Reply).raw : undefined) ?? (response as ServerResponse);
+      const scope = attachedTo(native.req);
+      if (scope instanceof HttpScope && !scope.isStreaming) holdBody(scope, body);
+    }
     return reply(response, body, ...rest);
   };
 }

@@ -294,21 +294,39 @@ describe('a create that fails', () => {
     expect(waiters[1]!.state).toBe('fulfilled');
   });
 
-  it('is followed by a single probe, and that by everything that is missing', async () => {
-    const { pool, factory, clock } = scriptedPool({ create: slow, max: 5 });
-    const borrowers = Array.from({ length: 5 }, () => follow(pool.acquire()));
+  it('is followed by a single probe, and that by more and more', async () => {
+    const { pool, factory, clock } = scriptedPool({ create: slow, max: 20 });
+    const borrowers = Array.from({ length: 20 }, () => follow(pool.acquire()));
     await turn();
     for (const call of factory.creates.open) call.fail(down);
     await clock.advance(110);
     expect(factory.creates.open).toHaveLength(1);
     await clock.advance(2_000);
     expect(factory.creates.open).toHaveLength(1);
-    factory.creates.last.settle();
-    await turn();
-    expect(factory.creates.open).toHaveLength(4);
+    for (const wave of [2, 4, 8]) {
+      for (const call of factory.creates.open) call.settle();
+      await turn();
+      expect(factory.creates.open).toHaveLength(wave);
+    }
     factory.finish();
     await turn();
     expect(borrowers.every(one => one.state === 'fulfilled')).toBe(true);
+  });
+
+  it('begins with a single probe again when the backend fails while it is coming back', async () => {
+    const { pool, factory, clock } = scriptedPool({ create: slow, max: 20 });
+    for (let i = 0; i < 20; i++) follow(pool.acquire());
+    await turn();
+    for (const call of factory.creates.open) call.fail(down);
+    await clock.advance(110);
+    factory.creates.last.settle();
+    await turn();
+    const [first, second] = factory.creates.open;
+    first!.settle();
+    second!.fail(down);
+    await clock.advance(110);
+    // What is on its way already goes on; of new ones there is one.
+    expect(factory.creates.open.filter(({ at }) => at > second!.at)).toHaveLength(1);
   });
 });
 
@@ -385,8 +403,11 @@ describe('a pool that cannot create', () => {
     await clock.advance(1_600);
     expect(factory.creates.calls).toHaveLength(5);
     factory.creates.always(slow);
-    await clock.advance(20_000);
+    await clock.advance(1_610);
     expect(factory.creates.open).toHaveLength(1);
+    await clock.advance(8_000);
+    // Half of the time that borrowers have: it is late, and the next one does not wait for it.
+    expect(factory.creates.open).toHaveLength(2);
     factory.creates.always(ok);
   });
 

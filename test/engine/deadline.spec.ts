@@ -20,7 +20,7 @@ describe('the deadline of an acquire', () => {
   });
 
   it('ends the wait for a create that hangs', async () => {
-    const { pool, clock } = scriptedPool({ create: slow, acquireTimeout: 200 });
+    const { pool, clock } = scriptedPool({ create: slow, acquireTimeout: 200, max: 1 });
     const waiter = follow(pool.acquire());
     await clock.advance(210);
     expect(waiter.error).toBeInstanceOf(PoolTimeoutError);
@@ -28,7 +28,12 @@ describe('the deadline of an acquire', () => {
   });
 
   it('ends the wait for a validation that hangs', async () => {
-    const { pool, clock } = scriptedPool({ validate: slow, validateAfterIdle: 0, acquireTimeout: 200 });
+    const { pool, clock } = scriptedPool({
+      validate: slow,
+      validateAfterIdle: 0,
+      acquireTimeout: 200,
+      max: 1,
+    });
     (await pool.acquire()).release();
     const waiter = follow(pool.acquire());
     await clock.advance(210);

@@ -54,8 +54,13 @@ describe('what the model has found', () => {
       reset: slow,
       destroy: slow,
     });
-    const lease = await pool.acquire();
     factory.creates.always(slow);
+    const borrower = follow(pool.acquire());
+    // As long as this takes all that follows may take without being late.
+    await clock.advance(500);
+    factory.creates.last.settle();
+    await turn();
+    const lease = borrower.value!;
     await clock.advance(950);
     lease.release();
     void follow(pool.acquire());

@@ -183,7 +183,7 @@ describe('when the new one arrives', () => {
     const scripted = mortalPool({ max: 3 });
     const { pool, factory, clock } = scripted;
     const [held] = await borrow(scripted, 1);
-    await clock.advance(NEAR_END);
+    while (factory.creates.open.length === 0) await clock.advance(8);
     const waiter = follow(pool.acquire());
     await turn();
     // The one on its way serves the waiter: nothing is created twice.

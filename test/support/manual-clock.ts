@@ -20,10 +20,15 @@ export class ManualClock implements Clock {
   timersSet = 0;
   // Neither zero nor round, so that nothing works by accident.
   private time = 1_000_003.25;
+  private slept = 1.7e12;
   private readonly timers = new Set<ManualTimer>();
 
   now(): number {
     return this.time;
+  }
+
+  wallTime(): number {
+    return this.time + this.slept;
   }
 
   /** As setTimeout does: the callback runs in the async context it was set in, once, and holds the process. */
@@ -96,6 +101,11 @@ export class ManualClock implements Clock {
   /** Lets time pass although nothing runs, as when the event loop is blocked. */
   block(ms: number): void {
     this.time += ms;
+  }
+
+  /** The wall clock goes on, and this one does not: a machine that is suspended. */
+  sleep(ms: number): void {
+    this.slept += ms;
   }
 
   private earliest(): ManualTimer | undefined {

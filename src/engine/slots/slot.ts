@@ -8,11 +8,11 @@ import { Deadline } from '../time/deadlines.js';
  *
  * | state | fills a place of the cap | is coming supply |
  * |---|---|---|
- * | creating | yes | yes |
+ * | creating | yes | while it is not late |
  * | idle | yes | is supply |
- * | validating | yes | yes |
+ * | validating | yes | while it is not late |
  * | leased | yes | no |
- * | resetting | yes | yes |
+ * | resetting | yes | while it is not late |
  * | closing | yes, until its destroy has settled | no |
  * | abandoned | no: user code did not settle in time, nobody waits for it any more | no |
  * | detached | no: its borrower keeps it | no |
@@ -32,6 +32,8 @@ export class Census {
   abandoned = 0;
   detached = 0;
   gone = 0;
+  /** Of those on their way, how many nobody counts on; see lateness.ts. */
+  readonly doubted = { creating: 0, validating: 0, resetting: 0 };
   /** Resources that exist and may serve, and those on their way: what `min` is about. Kept, as every return asks. */
   alive = 0;
 
@@ -48,9 +50,15 @@ export class Census {
     return this.alive + this.closing;
   }
 
-  /** Will be free for a borrower without anything being asked for. */
+  get hasDoubted(): boolean {
+    const { creating, validating, resetting } = this.doubted;
+    return creating > 0 || validating > 0 || resetting > 0;
+  }
+
+  /** Will be free for a borrower in time, without anything being asked for. */
   get coming(): number {
-    return this.creating + this.validating + this.resetting;
+    const { creating, validating, resetting } = this.doubted;
+    return this.creating + this.validating + this.resetting - creating - validating - resetting;
   }
 
   /** `move('idle', 'leased')` */
@@ -90,6 +98,13 @@ const LEGAL: Readonly<Record<SlotState, readonly SlotState[]>> = {
 
 const ENDED: ReadonlySet<SlotState> = new Set(['closing', 'abandoned', 'detached', 'gone']);
 
+/** In these states user code is at work on a resource that is on its way to a borrower. */
+export type Coming = keyof Census['doubted'];
+
+function isComing(state: SlotState): state is Coming {
+  return state === 'creating' || state === 'validating' || state === 'resetting';
+}
+
 /** The pool's record of one resource. */
 export class Slot<T> implements Links<Slot<T>> {
   /** Neighbours in the list of idle slots: colder before, hotter after. */
@@ -98,6 +113,13 @@ export class Slot<T> implements Links<Slot<T>> {
   /** The time limit of the user code that is running on the resource; there is never more than one such call. */
   readonly limit: Deadline;
   state: SlotState = 'creating';
+  /** It is on its way, but nobody counts on it: it is late, or likely to be. */
+  doubted = false;
+  /** It is so late that its place may be given to another. */
+  hangs = false;
+  /** Since when something is being done with it on its way to a borrower, and when that must have ended. */
+  since = 0;
+  limitAt = 0;
   /** Set when the create has settled well. */
   resource!: T;
   /** The lease that may use the resource now; a lease that is not this one has been returned. */
@@ -137,12 +159,12 @@ export class Slot<T> implements Links<Slot<T>> {
     /** The attempt its create belongs to; see supply/attempts.ts. */
     readonly attempt: number,
     private readonly census: Census,
-    overdue: (slot: Slot<T>) => void,
+    overdue: (slot: Slot<T>, now: number) => void,
     replaces?: Slot<T>,
   ) {
     this.replaces = replaces;
-    this.limit = new Deadline(() => {
-      overdue(this);
+    this.limit = new Deadline(now => {
+      overdue(this, now);
     });
     census.move(undefined, 'creating');
   }
@@ -150,6 +172,11 @@ export class Slot<T> implements Links<Slot<T>> {
   /** Is there a resource that may serve? */
   get live(): boolean {
     return !ENDED.has(this.state) && this.state !== 'creating';
+  }
+
+  /** Is user code at work on it, on its way to a borrower? */
+  get coming(): boolean {
+    return isComing(this.state);
   }
 
   /**
@@ -162,6 +189,13 @@ export class Slot<T> implements Links<Slot<T>> {
     this.doom = reason;
     this.doomCause = cause;
     return true;
+  }
+
+  /** From now on nobody counts on it. */
+  doubt(): void {
+    if (this.doubted || !isComing(this.state)) return;
+    this.doubted = true;
+    this.census.doubted[this.state]++;
   }
 
   /** creating → idle: the create has settled well. */
@@ -229,6 +263,10 @@ export class Slot<T> implements Links<Slot<T>> {
 
   private become(state: SlotState): void {
     if (!LEGAL[this.state].includes(state)) this.illegal(state);
+    if (this.doubted && isComing(this.state)) {
+      this.doubted = this.hangs = false;
+      this.census.doubted[this.state]--;
+    }
     this.census.move(this.state, state);
     this.state = state;
   }

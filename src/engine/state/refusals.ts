@@ -90,7 +90,7 @@ export class Refusals<T> {
     const { totals, watch, clock, waits } = this.interior;
     const waitedMs = waits.now() - waiter.since;
     totals.shed++;
-    this.growth.demand.left(waitedMs);
+    this.growth.demand.left(waitedMs, 'late');
     watch.onShed?.({ pool: this.pool, at: clock.now(), waitedMs });
     const stats = this.stats();
     const message =

@@ -8,9 +8,10 @@ import type { Supply } from './supply.js';
 /**
  * When creates may be tried, and tried again.
  *
- * The creates that are started together are one attempt; after a failed attempt the next one is a single probe, until
- * one succeeds, and each has to wait for longer. So an outage costs the backend one connect per back-off step, and its
- * end no stampede.
+ * The creates that are started together are one attempt. After a failed attempt the next one is a single probe, until one
+ * succeeds, and each has to wait for longer. A probe that is late has missed as one that fails: the next one does not wait
+ * for it. So an outage costs the backend one connect per back-off step, and at its end those who come back to it do not
+ * come all at once: with each success one more may be under way, as in the slow start of TCP (Jacobson 1988).
  */
 export class Attempts<T> {
   /** Failed attempts in a row. */
@@ -21,6 +22,15 @@ export class Attempts<T> {
   current = 0;
   /** Creates of this attempt that are still running. One that hangs from an earlier attempt holds up nothing. */
   private running = 0;
+  /** How many may be running. */
+  private window = Infinity;
+  /** There was an outage, and the window is still opening. */
+  private recovering = false;
+  /** Attempts in a row that have failed or are late: as long is the next back-off. */
+  private misses = 0;
+  /** Attempts before this one have been counted among the failures, and among the misses. */
+  private notFailed = 0;
+  private notMissed = 0;
   /** When the next attempt may begin; undefined when it may begin now. */
   private retryAt: number | undefined = undefined;
   /** When the first of the failed attempts failed. */
@@ -42,7 +52,7 @@ export class Attempts<T> {
 
   /** May a create begin now? */
   get open(): boolean {
-    return this.failures === 0 || (this.retryAt === undefined && this.running === 0);
+    return this.retryAt === undefined && this.running < this.window;
   }
 
   /** Waits for the back-off to pass? */
@@ -78,32 +88,40 @@ export class Attempts<T> {
 
   succeeded(slot: Slot<T>): void {
     this.ended(slot);
+    // What began before it and fails later says nothing of the backend as it is now.
+    this.notFailed = Math.max(this.notFailed, slot.attempt);
+    // One that was merely slow is no outage.
+    if (this.failures > 0 || this.misses > 1) this.recovering = true;
+    this.window = this.recovering ? this.window + 1 : Infinity;
+    if (this.window >= this.pool.limits.max) this.openWide();
     this.clear();
   }
 
   failed(slot: Slot<T>, error: unknown): void {
-    const { settings, clock, deadlines, factory } = this.pool;
+    const { clock, factory } = this.pool;
     // That a create with old credentials, or to an old address, has failed says nothing about the new ones.
     if (slot.doom !== 'recycled') {
       this.lastError = error === undefined ? new Error('create failed without an error') : error;
       this.hopeless = !isRetryable(factory, error);
     }
-    if (slot.attempt !== this.current) return;
-    this.current++;
-    this.running = 0;
-    this.failures++;
-    const { initial, max, factor } = settings.createBackoff;
-    const now = clock.now();
-    if (this.failures === 1) this.failingSince = now;
-    const delay = Math.random() * Math.min(max, initial * factor ** (this.failures - 1));
-    this.retryAt = now + delay;
-    deadlines.set(this.pause, now, delay);
+    if (slot.attempt < this.notFailed) return;
+    this.notFailed = slot.attempt + 1;
+    if (++this.failures === 1) this.failingSince = clock.now();
+    this.missed(slot);
+    this.window = 1;
+    this.backOff(this.failures - 1);
+  }
+
+  /** A create is late. The first time that need not mean anything: another one is tried at once. */
+  late(slot: Slot<T>): void {
+    if (this.missed(slot) && this.misses > 1) this.backOff(this.misses - 2);
   }
 
   /** What was before counts no longer: the next create may begin at once, and its failure is the first. */
   forget(): void {
-    this.current++;
+    this.notFailed = this.notMissed = ++this.current;
     this.running = 0;
+    this.openWide();
     this.clear();
   }
 
@@ -113,8 +131,36 @@ export class Attempts<T> {
     this.retryAt = undefined;
   }
 
+  /** @returns whether this is the first that is heard of its attempt */
+  private missed({ attempt }: Slot<T>): boolean {
+    if (attempt < this.notMissed) return false;
+    this.notMissed = attempt + 1;
+    this.misses++;
+    this.window = 1;
+    if (attempt === this.current) {
+      this.current++;
+      this.running = 0;
+    }
+    return true;
+  }
+
+  private backOff(steps: number): void {
+    const { settings, clock, deadlines } = this.pool;
+    const { initial, max, factor } = settings.createBackoff;
+    const now = clock.now();
+    const delay = Math.random() * Math.min(max, initial * factor ** steps);
+    if (this.retryAt !== undefined && this.retryAt > now + delay) return;
+    this.retryAt = now + delay;
+    deadlines.set(this.pause, now, delay);
+  }
+
+  private openWide(): void {
+    this.window = Infinity;
+    this.recovering = false;
+  }
+
   private clear(): void {
-    this.failures = 0;
+    this.failures = this.misses = 0;
     this.hopeless = false;
     this.lastError = undefined;
     this.stop();

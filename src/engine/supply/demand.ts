@@ -1,3 +1,4 @@
+import type { Lateness } from '../slots/lateness.js';
 import { Deadline } from '../time/deadlines.js';
 import type { Supply } from './supply.js';
 
@@ -7,8 +8,8 @@ import type { Supply } from './supply.js';
  * A create that takes longer than the wait it was to shorten helps nobody, and leaves one more connection behind: fifty
  * borrowers who come at once are served sooner by five connections that take 2 ms each than by those that take 150 ms
  * to make. So `adaptive` growth makes a resource for a borrower who is not likely to be served within the time that a
- * create takes, by what comes back meanwhile, or who has in fact waited for that long. What is likely is told by moving
- * averages of how long creates and leases take.
+ * create takes, by what comes back meanwhile, or who has in fact waited for that long, or for half of the time it has, or
+ * has left too late. What is likely is told by how long creates and leases have taken of late.
  *
  * HikariCP has a similar aim and another way: its connections are made by one thread, and no longer than somebody waits.
  */
@@ -18,11 +19,14 @@ export class Demand<T> {
   private inVain = 0;
   /** How many had been served when that was 0. */
   private servedBefore = 0;
+  /** Somebody was too late, with nothing on its way. */
+  private lost = false;
   private readonly question: Deadline;
 
   /** @param again called when the answer may be another, with nothing else having changed */
   constructor(
     private readonly pool: Supply<T>,
+    private readonly lateness: Lateness<T>,
     again: () => void,
   ) {
     this.question = new Deadline(() => {
@@ -39,17 +43,20 @@ export class Demand<T> {
       case 'eager':
         return Math.max(unserved, 0);
       case 'single':
-        return unserved > 0 && census.creating === 0 ? 1 : 0;
-      case 'adaptive':
-        return unserved > 0 ? Math.max(unserved - this.soon, waiters.overdue - census.coming, 0) : 0;
+        return unserved > 0 && census.creating === census.doubted.creating ? 1 : 0;
+      case 'adaptive': {
+        const urgent = Math.max(waiters.overdue - census.coming, Number(this.lost));
+        return unserved > 0 ? Math.max(unserved - this.soon, urgent) : 0;
+      }
     }
   }
 
   /** Somebody has left the queue without having been served: too late, sent away, or of its own accord. */
-  left(waitedMs: number): void {
+  left(waitedMs: number, why: 'late' | 'aborted'): void {
     const { census, limits, totals } = this.pool;
     // Something is on its way for whoever comes next, or nothing could have been made.
     if (census.coming > 0 || census.places >= limits.max) return;
+    if (why === 'late') this.lost = true;
     const { acquired } = totals;
     if (acquired !== this.servedBefore) this.inVain = 0;
     this.servedBefore = acquired;
@@ -58,39 +65,44 @@ export class Demand<T> {
 
   /** A create has begun. */
   began(): void {
+    this.lost = false;
     this.inVain = 0;
   }
 
   /** Have so many left that one more would have served somebody? Or else those who never stay for long never see one. */
   get missed(): boolean {
-    const { totals, latencies, settings } = this.pool;
+    const { totals, settings } = this.pool;
     if (settings.growth !== 'adaptive' || totals.acquired !== this.servedBefore) return false;
-    const { recent = 0 } = latencies.create;
-    return recent > 0 && this.inVain >= recent;
+    const { createMs } = this;
+    return createMs > 0 && this.inVain >= createMs;
   }
 
   /** Should a create begin for those who wait? If not yet, it is asked again when the first has waited for too long. */
   presses(): boolean {
     if (this.unmet > 0) return true;
-    const { waiters, waits, latencies, census, settings } = this.pool;
+    const { waiters, waits, census, settings } = this.pool;
     if (settings.growth !== 'adaptive' || waiters.length <= census.coming || this.asking) return false;
     const now = waits.now();
-    const { recent = 0 } = latencies.create;
-    waiters.markOverdue(now - recent);
+    const patience = Math.min(this.createMs, this.lateness.patience);
+    waiters.markOverdue(now - patience);
     if (this.unmet > 0) return true;
     const next = waiters.patientSince;
     if (next === undefined) return false;
     this.asking = true;
-    waits.set(this.question, now, next + recent - now);
+    waits.set(this.question, now, next + patience - now);
     return false;
   }
 
   /** How many are likely to come back within the time that a create takes. */
   private get soon(): number {
-    const { census, latencies } = this.pool;
     // A pool that has made nothing yet knows nothing better than to try.
-    const returning = census.leased * (latencies.create.recent ?? 0);
+    const returning = this.pool.census.leased * this.createMs;
     return returning === 0 ? 0 : Math.floor(returning / this.hold);
+  }
+
+  /** How long a create takes; 0 while nothing is known. */
+  private get createMs(): number {
+    return this.lateness.paces.creating.expected(this.pool.clock.now()) ?? 0;
   }
 
   /** How long leases last. While none has come back, they last as long as the first has. */

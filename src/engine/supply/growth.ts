@@ -1,4 +1,5 @@
 import { guarded, type Outcome } from '../basics/user-code.js';
+import type { Lateness } from '../slots/lateness.js';
 import { Slot } from '../slots/slot.js';
 import { Attempts } from './attempts.js';
 import { Demand } from './demand.js';
@@ -17,8 +18,10 @@ export interface GrowthEvents<T> {
   invalidated(slot: Slot<T>, cause: unknown): void;
   /** Supply or back-off have changed: look again at who waits. */
   changed(): void;
-  /** The user code of a slot has been running for too long. */
-  overdue(slot: Slot<T>): void;
+  /** The user code of a slot has been running for longer than it should, or may. */
+  overdue(slot: Slot<T>, now: number): void;
+  /** There is no room, and somebody needs some: a resource whose check hangs ends. */
+  yields(slot: Slot<T>): void;
 }
 
 /**
@@ -36,12 +39,13 @@ export class Growth<T> {
   constructor(
     private readonly pool: Supply<T>,
     private readonly replacement: Replacement<T>,
+    private readonly lateness: Lateness<T>,
     private readonly events: GrowthEvents<T>,
   ) {
     this.attempts = new Attempts(pool, () => {
       events.changed();
     });
-    this.demand = new Demand(pool, () => {
+    this.demand = new Demand(pool, lateness, () => {
       events.changed();
     });
   }
@@ -54,8 +58,8 @@ export class Growth<T> {
   /** May a create begin now, if there is room? */
   get ready(): boolean {
     const { census, settings, suspended } = this.pool;
-    if (this.stopped || suspended || census.creating >= settings.createConcurrency) return false;
-    return this.attempts.open;
+    if (this.stopped || suspended) return false;
+    return census.creating - census.doubted.creating < settings.createConcurrency && this.attempts.open;
   }
 
   /**
@@ -70,8 +74,8 @@ export class Growth<T> {
     while (this.ready) {
       const shared = share?.room ?? Infinity;
       const room = Math.min(limits.max - census.places, shared);
-      const roomForWaiters = limits.max + limits.overflow - census.places;
-      const demanded = roomForWaiters > 0 && this.demand.presses();
+      const full = census.places >= limits.max + limits.overflow;
+      const demanded = (!full || census.hasDoubted) && this.demand.presses() && (!full || this.makesWay());
       // Where others compete for the room, only demand makes a pool try again.
       const probe = (this.failing && !share) || this.demand.missed;
       if (demanded && shared > 0) {
@@ -116,13 +120,36 @@ export class Growth<T> {
     for (const slot of this.pool.slots) slot.abort?.abort(reason);
   }
 
+  /**
+   * All places are taken, and somebody needs one: one that hangs makes room. One after the other, as each may be
+   * merely slow.
+   *
+   * @returns whether there is room now
+   */
+  private makesWay(): boolean {
+    const { census, slots, limits } = this.pool;
+    if (census.closing > 0) return false;
+    for (const slot of slots) {
+      if (!slot.hangs) continue;
+      if (slot.state === 'creating') {
+        this.giveUp(slot, new Error('create hangs, and another one needs its place'));
+      } else {
+        this.events.yields(slot);
+      }
+      break;
+    }
+    return census.places < limits.max + limits.overflow;
+  }
+
   private create(replaces?: Slot<T>): void {
-    const { census, settings, slots, deadlines, clock, factory, share } = this.pool;
+    const { census, settings, slots, clock, factory, share } = this.pool;
     const slot = new Slot<T>(
       this.nextId++,
       this.attempts.current,
       census,
-      late => this.events.overdue(late),
+      (late, now) => {
+        this.events.overdue(late, now);
+      },
       replaces,
     );
     share?.took();
@@ -132,7 +159,7 @@ export class Growth<T> {
     const abort = (slot.abort = new AbortController());
     slots.add(slot);
     this.attempts.began();
-    deadlines.set(slot.limit, began, settings.createTimeout);
+    this.lateness.began(slot, began, settings.createTimeout);
     guarded<T>(
       () =>
         factory.create({
@@ -165,6 +192,7 @@ export class Growth<T> {
     slot.tookMs = tookMs;
     totals.created++;
     latencies.create.record(tookMs);
+    this.lateness.learns(tookMs, now);
     watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs });
     if (slot.doom) {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.

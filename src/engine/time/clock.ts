@@ -18,6 +18,11 @@ export interface Clock {
   now(): number;
   /** Calls back once, `ms` milliseconds from now. */
   setTimer(callback: () => void, ms: number): ClockTimer;
+  /**
+   * The time of day in milliseconds, as `Date.now()` gives it. Where `now()` stands still while the machine sleeps, the
+   * difference tells: everything idle is validated before it is lent again. Optional; without it nobody knows.
+   */
+  wallTime?(): number;
 }
 
 /** A timer that is late by more was not merely behind others: the event loop was blocked. */
@@ -25,6 +30,7 @@ const BLOCKED_MS = 20;
 
 export const systemClock: Clock = {
   now: () => performance.now(),
+  wallTime: () => Date.now(),
   setTimer(callback, ms) {
     const due = performance.now() + ms;
     let immediate: NodeJS.Immediate | undefined;

@@ -3,19 +3,34 @@ import { Deadline, type Deadlines } from './deadlines.js';
 
 /** With the rounding of deadlines, and down to a millisecond, at most 50 ms. */
 const TICK = 41;
+/** So many who ask within a tick get the real time. */
+const EXACT = 512;
+/** Of those who come after them, one in so many: a power of two. */
+const SAMPLE = 64;
+/** When the wall clock gains so much on the other, the machine has slept, and has not counted that. */
+const SLEPT_MS = 1_000;
 
 /**
- * The time for those who ask often and can do with one that is up to 50 ms old. Reading a clock costs about half as
- * much as a whole borrow, so a pool in use reads it once a tick. The tick lasts only as long as somebody asks; after a
- * pause the first to ask gets the real time. It is never ahead of the clock, and never goes backwards. In whole
- * milliseconds, as V8 makes an object of every fraction that is handed on.
+ * The time for those who ask often and can do with one that is up to 50 ms old. Reading a clock costs about half as much as
+ * a whole borrow, so the first few hundred who ask within a tick get the real time, and when there are more of them only
+ * one in 64 does. Not all are told the time of the last tick: while the event loop is blocked, or the process is frozen,
+ * no tick comes, and what had been lying for long would pass for just given back. The tick lasts only as long as somebody
+ * asks. It is never ahead of the clock, and never goes backwards. In whole milliseconds, as V8 makes an object of every
+ * fraction that is handed on.
  */
 export class CoarseTime {
+  /**
+   * What was last seen before this moment may be anything by now: the machine has slept, as a virtual one does that is
+   * suspended, with connections that have long been closed.
+   */
+  sleptUntil = -Infinity;
   private time = 0;
+  /** How much the wall clock is ahead. */
+  private lead: number | undefined = undefined;
   private ticking = false;
-  private asked = false;
+  private asked = 0;
   private readonly tick = new Deadline(now => {
-    if (this.asked) this.begin(now);
+    if (this.asked > 0) this.begin(now);
     else this.ticking = false;
   });
 
@@ -25,8 +40,7 @@ export class CoarseTime {
   ) {}
 
   now(): number {
-    if (!this.ticking) return this.begin(this.clock.now());
-    this.asked = true;
+    if (++this.asked <= EXACT || (this.asked & (SAMPLE - 1)) === 0) this.look();
     return this.time;
   }
 
@@ -35,11 +49,24 @@ export class CoarseTime {
     this.deadlines.cancel(this.tick);
   }
 
-  private begin(now: number): number {
-    this.time = Math.floor(now);
+  private look(): void {
+    const now = this.clock.now();
+    this.set(now);
+    if (!this.ticking) this.begin(now);
+  }
+
+  private begin(now: number): void {
+    this.set(now);
     this.ticking = true;
-    this.asked = false;
+    this.asked = 0;
     this.deadlines.set(this.tick, now, TICK);
-    return this.time;
+  }
+
+  private set(now: number): void {
+    this.time = Math.floor(now);
+    if (!this.clock.wallTime) return;
+    const lead = this.clock.wallTime() - now;
+    if (this.lead !== undefined && lead - this.lead > SLEPT_MS) this.sleptUntil = this.time;
+    this.lead = lead;
   }
 }

@@ -74,12 +74,19 @@ export class Facts {
   begun = false;
   /** The pool has told that an attempt to create has failed, and none has succeeded since. */
   failing: { readonly attempt: number; readonly order: number; readonly retryAt: number } | undefined;
+  /** So many creates must go well before as many may run at once as are wanted. */
+  recovering = 0;
   /** It has told so since the last rest. */
   failedLately = false;
   /** Nothing has happened since the last rest, so that the pool knows all that is known here. */
   atRest = true;
   /** What the longest of all creates has taken. */
   longestCreate = 0;
+  /** Since when the pool knows how long a create takes. */
+  measuredAt = Infinity;
+  /** Creates that were late, since one has succeeded in time. After two the pool waits, at most until then. */
+  readonly late = new Set<Resource>();
+  pausedUntil = 0;
   /** How many await `start()`. */
   starting = 0;
   closing: { readonly since: number; within: number; drain: boolean; done: boolean } | undefined;
@@ -98,6 +105,16 @@ export class Facts {
 
   get now(): number {
     return this.clock.now();
+  }
+
+  /** Looks for creates that take too long. */
+  seeLate(): void {
+    for (const one of this.resources) if (one.beingCreated && one.mayBeLate(this)) this.late.add(one);
+    if (this.late.size > 1 || (this.failing && this.late.size > 0)) {
+      const { max = 0 } = this.settings.createBackoff;
+      this.pausedUntil = this.now + max + lateness(max);
+    }
+    if (this.late.size > 0) this.recovering = this.limits.max;
   }
 
   /** Numbers what happens in its order. */

@@ -46,10 +46,17 @@ export class Outside {
         this.enter('onRelease');
       },
       onCreate: ({ slot, tookMs }) => {
+        facts.seeLate();
         this.at(slot).known = true;
+        facts.measuredAt = Math.min(facts.measuredAt, facts.now);
         facts.longestCreate = Math.max(facts.longestCreate, tookMs);
         // One that is of no use proves nothing.
-        if (!this.at(slot).unfit) facts.failing = undefined;
+        if (!this.at(slot).unfit) {
+          facts.failing = undefined;
+          facts.late.clear();
+          facts.pausedUntil = 0;
+          facts.recovering--;
+        }
       },
       onCreateFailed: ({ slot, at, attempt, retryInMs }) => {
         this.at(slot).known = true;
@@ -57,9 +64,9 @@ export class Outside {
         facts.failedLately = true;
         // A straggler of an earlier attempt changes nothing.
         if (attempt === (facts.failing?.attempt ?? 0)) return;
-        const { initial = 0, max = 0, factor = 0 } = facts.settings.createBackoff;
-        const longest = Math.min(max, initial * factor ** (attempt - 1));
-        if (retryInMs <= 0 || retryInMs > longest) facts.violated(`a back-off of ${retryInMs} ms`);
+        const { max = 0 } = facts.settings.createBackoff;
+        if (retryInMs <= 0 || retryInMs > max) facts.violated(`a back-off of ${retryInMs} ms`);
+        facts.recovering = facts.limits.max;
         facts.failing = { attempt, order: facts.next(), retryAt: at + retryInMs };
       },
       onAbandon: ({ slot }) => this.givenUp(this.at(slot)),
@@ -109,7 +116,7 @@ export class Outside {
     const served = [...facts.lendings].filter(one => !one.lease).length;
     if (places > max && facts.waiting.size <= served)
       facts.violated('overflow is made, and nobody waits for it');
-    const creating = facts.count(one => one.beingCreated);
+    const creating = facts.count(one => one.beingCreated && !one.mayBeLate(facts));
     if (creating > facts.settings.createConcurrency) facts.violated(`${creating} creates run at once`);
   }
 
@@ -119,7 +126,9 @@ export class Outside {
     const { failing, now } = facts;
     if (!failing) return;
     if (now < failing.retryAt) facts.violated(`a create begins ${failing.retryAt - now} ms too early`);
-    const probes = facts.count(one => one.beingCreated && one.order > failing.order);
+    const probes = facts.count(
+      one => one.beingCreated && one.order > failing.order && !one.mayBeLate(facts),
+    );
     if (probes > 1) facts.violated(`${probes} probes run at once`);
   }
 

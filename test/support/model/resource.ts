@@ -1,5 +1,5 @@
 import type { CreateContext } from '../../../src/engine/index.js';
-import { COARSE, type Facts, type Lending } from './facts.js';
+import { COARSE, lateness, type Facts, type Lending } from './facts.js';
 
 /** What the pool lends. */
 export interface Item {
@@ -61,6 +61,21 @@ export class Resource {
 
   get beingCreated(): boolean {
     return !this.givenUp && this.state === 'creating';
+  }
+
+  /** Is it on its way for so long that the pool need not count on it any more? */
+  mayBeLate({ now }: Facts): boolean {
+    const since = this.state === 'creating' ? this.since : (this.running?.since ?? now);
+    return now - since >= 20;
+  }
+
+  /** Is it on its way for so long that the pool must not count on it any more? */
+  isLate({ now, settings, longestCreate, measuredAt }: Facts): boolean {
+    const since = this.state === 'creating' ? this.since : (this.running?.since ?? now);
+    const half = settings.acquireTimeout / 2;
+    const usual = this.state === 'creating' && measuredAt <= now ? 2 * longestCreate + 20 : half;
+    const limit = Math.min(half, usual);
+    return now > Math.max(since + limit, Math.min(measuredAt, now)) + lateness(limit);
   }
 
   /** Nobody has it, and nothing is being done to it. */

@@ -14,6 +14,7 @@ function goesBefore(a: Borrower, b: Borrower): boolean {
 /** What is wrong now that everything which can settle by itself has settled. */
 export function wrongAtRest(facts: Facts, crowd: Crowd, pool: Pool<Item>): string[] {
   const wrong = facts.violations.splice(0);
+  facts.seeLate();
   const rules = [
     orderKept,
     nobodyLate,
@@ -105,10 +106,15 @@ function demanding({ waiting, settings, patience, longestCreate }: Facts, creati
 function* enoughIsMade(facts: Facts): Generator<string> {
   const { failing, now, limits, settings } = facts;
   if (facts.suspended || facts.closing) return;
-  const creating = facts.count(one => one.beingCreated);
+  const creating = facts.count(one => one.beingCreated && !one.isLate(facts));
   // Then one attempt at a time, when the back-off is over.
-  if (failing && (creating > 0 || now <= failing.retryAt + lateness(settings.createBackoff.max ?? 0))) return;
-  const coming = creating + facts.count(one => one.state === 'live' && one.running !== undefined);
+  const longest = settings.createBackoff.max ?? 0;
+  if (failing && (creating > 0 || now <= failing.retryAt + lateness(longest))) return;
+  // Likewise while creates take too long; and after an outage, until there have been enough that went well.
+  if (facts.recovering > 0 && (creating > 0 || now <= facts.pausedUntil)) return;
+  const coming =
+    creating +
+    facts.count(one => one.state === 'live' && one.running !== undefined && !one.isLate(facts));
   const room = limits.max + limits.overflow - facts.places;
   if (creating >= settings.createConcurrency || room <= 0) return;
   const wanted = demanding(facts, creating);
