@@ -2,6 +2,7 @@ export { Pool } from './pool.js';
 export type * from './options/calls.js';
 export type { LatencySummary } from './reports/latency.js';
 export { Lease } from './lease.js';
+export { kindOf, messageOf } from './basics/thrown.js';
 export {
   LeaseReleasedError,
   PoolClosedError,
@@ -14,8 +15,6 @@ export {
   PoolUnavailableError,
   ResourceInvalidatedError,
   describeStats,
-  kindOf,
-  messageOf,
   type DeadlockedHolder,
   type PoolErrorCode,
 } from './errors.js';

@@ -1,5 +1,6 @@
+import { isError } from './basics/thrown.js';
 import { guarded } from './basics/user-code.js';
-import { LeaseReleasedError, isError } from './errors.js';
+import { LeaseReleasedError } from './errors.js';
 import type { Handle } from './options/factory.js';
 
 /** What a lease needs of the slot that is lent. */

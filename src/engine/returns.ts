@@ -1,4 +1,5 @@
-import { PoolTimeoutError, ResourceInvalidatedError, messageOf } from './errors.js';
+import { messageOf } from './basics/thrown.js';
+import { PoolTimeoutError, ResourceInvalidatedError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import type { Interior } from './interior.js';
 import type { Lease, Lender } from './lease.js';

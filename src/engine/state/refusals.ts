@@ -1,3 +1,4 @@
+import { messageOf } from '../basics/thrown.js';
 import {
   PoolClosedError,
   PoolDeadlockError,
@@ -6,7 +7,6 @@ import {
   PoolTimeoutError,
   PoolUnavailableError,
   describeStats,
-  messageOf,
   type DeadlockedHolder,
 } from '../errors.js';
 import type { Interior } from '../interior.js';

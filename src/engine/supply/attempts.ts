@@ -1,4 +1,4 @@
-import { kindOf } from '../errors.js';
+import { kindOf } from '../basics/thrown.js';
 import { isRetryable } from '../options/factory.js';
 import type { FailingCreates } from '../reports/stats.js';
 import type { Slot } from '../slots/slot.js';
