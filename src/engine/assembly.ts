@@ -83,6 +83,7 @@ export function assemble<T>(
         },
       },
       owners,
+      share?.tally,
     ),
     owners,
     totals: newTotals(),
@@ -140,14 +141,16 @@ export function assemble<T>(
     },
     overdue: (slot, now) => {
       if (lateness.notes(slot, now)) {
-        if (slot.state === 'creating') growth.attempts.late(slot);
-        else inspection.suspect(slot);
+        if (slot.state === 'creating') {
+          growth.attempts.late(slot);
+          share?.proved(false);
+        } else inspection.suspect(slot);
         exchange.serve();
         return;
       }
       switch (slot.state) {
         case 'creating':
-          growth.giveUp(slot, new Error(`create did not settle within ${settings.createTimeout} ms`));
+          growth.giveUp(slot, refusals.createTimedOut());
           return;
         case 'validating':
         case 'resetting':
@@ -205,6 +208,9 @@ export function assemble<T>(
     interior,
     growth,
     serve: () => exchange.serve(),
+    giveUp: slot => {
+      growth.giveUp(slot, new Error('create hangs, and another key needs its place'));
+    },
     evict: slot => {
       interior.idle.remove(slot);
       retirement.retire(slot, 'evicted');

@@ -77,6 +77,7 @@ export class Exchange<T> {
   /** As {@link offer}, of one that has just been looked at: it need not end. */
   place(slot: Slot<T>, now: number): void {
     const { waiters, suspended } = this.pool;
+    slot.done();
     if (waiters.length === 0 || suspended) this.rest(slot, now);
     // It may have been kept for those who have now been shed.
     else if (!this.hand(slot) && !this.end(slot, now)) this.rest(slot, now);
@@ -108,7 +109,7 @@ export class Exchange<T> {
         this.lendIdle();
         this.trim();
         this.parts.replacement.settle();
-        this.parts.growth.grow(this.closing ? undefined : this.begun ? this.pool.limits.min : 0);
+        this.parts.growth.grow(this.closing ? undefined : this.keep);
         breakDeadlock(this.places, (waiter, holders) => this.parts.refusals.deadlock(waiter, holders));
         this.closing?.step();
       }
@@ -118,6 +119,14 @@ export class Exchange<T> {
     this.pool.share?.settled();
   }
 
+  /** How many are to be alive, whether anybody waits or not. */
+  private get keep(): number {
+    const { limits, census, settings } = this.pool;
+    if (!this.begun) return 0;
+    if (settings.minIdle === 0) return limits.min;
+    return Math.max(limits.min, Math.min(limits.max, census.leased + settings.minIdle));
+  }
+
   /** Everything there may be is lent, and no owner waits for more: nothing can be done for anybody. */
   private get fullyLent(): boolean {
     const { census, limits, owners, share } = this.pool;
@@ -125,6 +134,14 @@ export class Exchange<T> {
     return (
       !owners.any && share === undefined && this.closing === undefined && this.parts.availability.settled
     );
+  }
+
+  /** How many could be lent beside those that are: as many wait for what is on its way, or has room, and not for others. */
+  get unlent(): number {
+    const { census, limits, share } = this.pool;
+    const { leased, closing, places } = census;
+    const room = limits.max + limits.overflow - places;
+    return Math.max(0, places - leased - closing + Math.min(room, Math.max(0, share?.room ?? room)));
   }
 
   /** Sets going what a borrower who does not wait would have needed. */
@@ -157,7 +174,11 @@ export class Exchange<T> {
       this.parts.retirement.retire(slot, 'evicted');
       return true;
     }
-    const { shedding } = this.parts;
+    const { shedding, inspection } = this.parts;
+    if (!slot.checked && inspection.always) {
+      inspection.validate(slot);
+      return true;
+    }
     const first = shedding ? shedding.take() : waiters.shift();
     first?.settle(this.parts.lend(slot, first));
     return first !== undefined;

@@ -5,11 +5,19 @@ import type { Handle } from './options/factory.js';
 
 /** What a lease needs of the slot that is lent. */
 export interface Lent<T> {
+  readonly id: number;
   readonly resource: T;
   /** The lease that may use the resource now; a lease that is not this one has been returned. */
   readonly lease: Lease<T> | undefined;
+  /** The lease that ended last. */
+  readonly last: Lease<T> | undefined;
+  readonly state: string;
+  /** Is user code at work on it, on its way to a borrower? */
+  readonly coming: boolean;
   /** Why its holder should not go on with it. */
   readonly broken: Error | undefined;
+  /** Resolves when what is being done with it is done. */
+  whenDone(): Promise<void>;
 }
 
 /** What a lease needs of its pool, which gets back the very slot that it has lent. */
@@ -38,14 +46,31 @@ export class Lease<T> {
   /** @internal */
   constructor(
     private readonly lender: Lender<T>,
-    private readonly slot: Lent<T>,
+    private readonly record: Lent<T>,
     /** How long the borrower queued for it, in milliseconds. */
     readonly waitedMs: number,
   ) {}
 
+  /** The number of its resource in the pool, as listeners are told it. */
+  get slot(): number {
+    return this.record.id;
+  }
+
+  /**
+   * Resolves when the lease has ended and what follows from that has been done: the resource has been reset and can be lent
+   * again, or has been destroyed (or its destroy was given up). Never rejects. `release()` and `destroy()` do not wait for
+   * it; who wants to, does: `lease.release(); await lease.finished`.
+   */
+  get finished(): Promise<void> {
+    const { record } = this;
+    const pending =
+      record.lease === this || (record.last === this && (record.coming || record.state === 'closing'));
+    return pending ? record.whenDone() : Promise.resolve();
+  }
+
   /** Has it been given back, detached, or taken away by the pool? */
   get released(): boolean {
-    return this.slot.lease !== this;
+    return this.record.lease !== this;
   }
 
   /**
@@ -54,7 +79,7 @@ export class Lease<T> {
    * was lost with it, such as a transaction: see `unfinished` of a handle.
    */
   get broken(): boolean {
-    return this.slot.broken !== undefined && !this.released && this.handle?.unfinished !== true;
+    return this.record.broken !== undefined && !this.released && this.handle?.unfinished !== true;
   }
 
   /**
@@ -65,7 +90,7 @@ export class Lease<T> {
    */
   get resource(): T {
     if (this.released) throw this.ended();
-    if (!this.lender.hasHandles) return this.slot.resource;
+    if (!this.lender.hasHandles) return this.record.resource;
     return (this.handle ?? this.open()).resource;
   }
 
@@ -97,7 +122,7 @@ export class Lease<T> {
   /** Gives the resource back to be destroyed, because the borrower knows that it is broken. Needs no `this` either. */
   get destroy(): (cause?: unknown) => void {
     return cause => {
-      this.lender.discard(this, this.slot, cause);
+      this.lender.discard(this, this.record, cause);
     };
   }
 
@@ -109,9 +134,9 @@ export class Lease<T> {
    */
   detach(): T {
     if (this.released) throw this.ended();
-    const { resource } = this.slot;
+    const { resource } = this.record;
     this.handle = undefined;
-    this.lender.detach(this, this.slot);
+    this.lender.detach(this, this.record);
     return resource;
   }
 
@@ -121,7 +146,7 @@ export class Lease<T> {
 
   /** @internal As {@link release}, after something was thrown, which may be anything. */
   fail(thrown: unknown): void {
-    this.lender.takeBack(this, this.slot, thrown);
+    this.lender.takeBack(this, this.record, thrown);
   }
 
   /** @internal The lease has ended: nobody may use what its borrower got. */
@@ -142,15 +167,15 @@ export class Lease<T> {
   }
 
   private end(error: unknown): void {
-    this.lender.takeBack(this, this.slot, error === undefined ? undefined : errorOrNothing(error));
+    this.lender.takeBack(this, this.record, error === undefined ? undefined : errorOrNothing(error));
   }
 
   private open(): Handle<T> {
     let handle: Handle<T>;
     try {
-      handle = this.lender.makeHandle(this.slot);
+      handle = this.lender.makeHandle(this.record);
     } catch (error) {
-      this.lender.unhandled(this, this.slot, error);
+      this.lender.unhandled(this, this.record, error);
       throw error;
     }
     this.handle = handle;

@@ -11,10 +11,13 @@ import type {
 } from './options/calls.js';
 import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
 import type { PoolOptions } from './options/options.js';
+import type { PoolListener } from './reports/listener.js';
 import type { PoolStats } from './reports/stats.js';
+import { rewatch } from './reports/watch.js';
 import { recycle } from './slots/recycling.js';
 import type { Slot } from './slots/slot.js';
 import { snapshot } from './state/snapshot.js';
+import type { FailureMemory } from './supply/attempts.js';
 import type { Share } from './supply/share.js';
 import type { Commons } from './time/commons.js';
 
@@ -41,6 +44,7 @@ export class Pool<T> {
   private readonly in: Interior<T>;
   private readonly exchange: Exchange<T>;
   private readonly parts: Parts<T>;
+  private readonly listeners: Set<PoolListener>;
 
   /** @throws PoolOptionsError naming the option, its value and what is allowed */
   constructor(options: PoolOptions<T>);
@@ -56,13 +60,14 @@ export class Pool<T> {
     this.in = this.parts.interior;
     this.exchange = this.parts.exchange;
     this.name = this.in.settings.name;
+    this.listeners = new Set(this.in.settings.listeners);
   }
 
   /**
    * Borrows a resource: an idle one, or the next that becomes free or is created.
    *
    * @throws PoolTimeoutError when `timeout` has passed
-   * @throws PoolQueueFullError when `maxWaiting` acquires are waiting already
+   * @throws PoolQueueFullError when `maxWaiting` acquires are waiting already for what others have borrowed
    * @throws PoolShedError when the queue has been standing for too long, see `shed`
    * @throws PoolDeadlockError when everything is leased to owners that wait for more, `owner` among them
    * @throws PoolUnavailableError at once, while nothing is live and creates keep failing
@@ -211,10 +216,58 @@ export class Pool<T> {
     return this.close();
   }
 
+  /**
+   * Destroys what is idle now, reason `caller`, and resolves when that is done or was given up. `min` and `minIdle` are
+   * made anew. To end everything that there is, also what is leased, see {@link recycle}.
+   */
+  async destroyIdle(): Promise<void> {
+    const { interior, exchange, retirement } = this.parts;
+    const ending: Slot<T>[] = [];
+    for (let slot = interior.idle.pop(); slot; slot = interior.idle.pop()) ending.push(slot);
+    const done = ending.map(slot => slot.whenDone());
+    // Out of the list before the first of them is destroyed: user code runs then, and may borrow.
+    for (const slot of ending) retirement.retire(slot, 'caller');
+    exchange.serve();
+    await Promise.all(done);
+  }
+
+  /**
+   * Tells one more what happens in the pool from now on; once for each listener, however often it is added.
+   *
+   * @returns removes it again
+   */
+  addListener(listener: PoolListener): () => void {
+    this.listeners.add(listener);
+    this.listenersChanged();
+    return () => {
+      this.removeListener(listener);
+    };
+  }
+
+  /** Tells a listener nothing any more, also one that came with the options. */
+  removeListener(listener: PoolListener): void {
+    if (this.listeners.delete(listener)) this.listenersChanged();
+  }
+
   /** A snapshot of the counts; cheap. */
   stats(): PoolStats {
     const { interior, availability, growth } = this.parts;
     return snapshot(interior, availability.state, growth.attempts);
+  }
+
+  private listenersChanged(): void {
+    rewatch(this.in.watch, [...this.listeners]);
+    this.parts.leaks.listenersChanged();
+  }
+
+  /** @internal What to {@link recall} when there is a pool for the same again; undefined when creates do not fail. */
+  get failures(): FailureMemory | undefined {
+    return this.parts.growth.attempts.memory;
+  }
+
+  /** @internal */
+  recall(failures: FailureMemory): void {
+    this.parts.growth.attempts.recall(failures);
   }
 
   // ---- the way of a borrow, up to its lease ----
@@ -239,6 +292,8 @@ export class Pool<T> {
     const { settings, waiters, totals } = this.in;
     const { availability, refusals, shedding } = this.parts;
     const { timeout = settings.acquireTimeout, signal, priority, owner } = options;
+    // User code may have run, and closed the pool: one that had expired was destroyed.
+    if (this.exchange.closing) throw refusals.refuse(refusals.closed());
     this.exchange.begun = true;
     if (availability.state === 'unavailable') throw refusals.refuse(refusals.unavailable()());
     if (timeout === 0) {
@@ -246,9 +301,7 @@ export class Pool<T> {
       totals.timedOut++;
       throw refusals.notIdle();
     }
-    if (waiters.length >= settings.maxWaiting) {
-      // With maxWaiting 0 nobody else would ever have anything made.
-      this.exchange.prepareOne();
+    if (waiters.length >= settings.maxWaiting + this.exchange.unlent || this.in.share?.isCrowded) {
       throw refusals.refuse(refusals.queueFull());
     }
     totals.waited++;
@@ -272,7 +325,7 @@ export class Pool<T> {
     owner: object | undefined,
     trace: Error | undefined,
   ): Lease<T> {
-    const { totals, watch, clock, latencies } = this.in;
+    const { totals, watch, clock, latencies, settings } = this.in;
     const { leaks, returns } = this.parts;
     const lease = new Lease<T>(returns, slot, waitedMs);
     slot.lend(lease);
@@ -287,6 +340,7 @@ export class Pool<T> {
     if (waitedMs > 0) latencies.wait.record(waitedMs);
     if (leaks.active) leaks.lent(lease, slot);
     watch.onAcquire?.({ pool: this.name, at: clock.now(), slot: slot.id, waitedMs });
+    if (settings.minIdle > 0) this.exchange.serve();
     return lease;
   }
 }

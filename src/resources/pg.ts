@@ -212,6 +212,7 @@ function makeFactory<K>(
 }
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {
-  const shown = typeof value === 'string' ? `"${value}"` : String(value);
+  // Not what a text says: a connection string has a password in it.
+  const shown = typeof value === 'string' ? 'a string' : String(value);
   return new PoolOptionsError(pool, `Pool "${pool}": option "${option}" is ${shown}; it must be ${allowed}.`);
 }

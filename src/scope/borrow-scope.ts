@@ -285,8 +285,12 @@ export class BorrowScope {
     const { abandonedTimeout = ABANDONED_TIMEOUT } = this.host;
     if (abandonedTimeout > LONGEST_TIMER) return undefined;
     const timer = setTimeout(() => {
-      this.patience = undefined;
-      if (this.holds === 0) this.end(new AbandonedError(String(this), abandonedTimeout));
+      // After a blockage timers come first: what would clear the doubt may have been there for long.
+      setImmediate(() => {
+        if (this.patience !== timer) return;
+        this.patience = undefined;
+        if (this.holds === 0 && this.doubts > 0) this.end(new AbandonedError(String(this), abandonedTimeout));
+      }).unref();
     }, abandonedTimeout);
     return timer.unref();
   }

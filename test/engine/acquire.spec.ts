@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Lease } from '../../src/engine/index.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { slow } from '../support/scripted-factory.js';
+import { slow, type Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -157,11 +158,15 @@ describe('acquire and release', () => {
     expect(waiters.map(one => one.state)).toEqual(['fulfilled', 'pending']);
   });
 
-  it('gets going although nobody may wait', async () => {
-    const { pool } = scriptedPool({ maxWaiting: 0 });
+  it.each([0, 3])('counts only those who wait for others, with a maxWaiting of %i', async maxWaiting => {
+    const { pool, factory } = scriptedPool({ max: 10, maxWaiting, create: slow });
+    const come = (): Promise<Lease<Thing>> => pool.acquire();
+    const borrowers = Array.from({ length: 10 + maxWaiting }, come);
     await expect(pool.acquire()).rejects.toMatchObject({ code: 'POOL_QUEUE_FULL' });
-    await turn();
-    const lease = await pool.acquire();
-    expect(lease.resource).toEqual({ id: 1 });
+    factory.finish();
+    const leases = await Promise.all(borrowers.slice(0, 10));
+    await expect(pool.acquire()).rejects.toMatchObject({ code: 'POOL_QUEUE_FULL' });
+    for (const lease of leases) lease.release();
+    for (const lease of await Promise.all(borrowers.slice(10))) lease.release();
   });
 });

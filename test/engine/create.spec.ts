@@ -25,22 +25,64 @@ describe('create', () => {
     expect(leases.map(lease => lease.resource.id).sort()).toEqual([1, 2]);
   });
 
-  it.each([0, '', false, null, undefined, NaN])(
-    'may make %p, which is lent like anything else',
-    async value => {
-      const { pool, factory } = scriptedPool<unknown>({ create: () => value, max: 1 });
-      const lease = await pool.acquire();
-      expect(lease.resource).toBe(value);
-      const next = follow(pool.acquire());
-      lease.release();
-      await turn();
-      expect(next.value?.resource).toBe(value);
-      next.value?.destroy();
-      await turn();
-      expect(factory.reasons).toEqual(['caller']);
-      expect(pool.stats()).toMatchObject({ total: 0 });
-    },
-  );
+  it.each([0, '', false, null, NaN])('may make %p, which is lent like anything else', async value => {
+    const { pool, factory } = scriptedPool<unknown>({ create: () => value, max: 1 });
+    const lease = await pool.acquire();
+    expect(lease.resource).toBe(value);
+    const next = follow(pool.acquire());
+    lease.release();
+    await turn();
+    expect(next.value?.resource).toBe(value);
+    next.value?.destroy();
+    await turn();
+    expect(factory.reasons).toEqual(['caller']);
+    expect(pool.stats()).toMatchObject({ total: 0 });
+  });
+
+  it('that gives undefined has failed', async () => {
+    const pool = new Pool<unknown>({ create: () => Promise.resolve(undefined), unavailableAfter: 1 });
+    await expect(pool.acquire()).rejects.toMatchObject({
+      code: 'POOL_UNAVAILABLE',
+      cause: {
+        message: 'Pool "pool": create gave undefined. It must return the resource, or a promise of it.',
+      },
+    });
+    await pool.close();
+  });
+
+  it('has a code when it did not settle in time, for who asks for the cause', async () => {
+    const { pool, clock } = scriptedPool({ create: never, createTimeout: 1_000, acquireTimeout: 1_500 });
+    const waiter = follow(pool.acquire());
+    await clock.advance(1_600);
+    expect(waiter.error).toMatchObject({ code: 'POOL_TIMEOUT', cause: { code: 'POOL_TIMEOUT' } });
+  });
+
+  it('is called once for a listener of onCreate that borrows', async () => {
+    const borrowed: Promise<unknown>[] = [];
+    const { pool, factory } = scriptedPool({
+      min: 1,
+      listeners: [
+        {
+          onCreate: () => {
+            if (borrowed.length === 0) borrowed.push(pool.use(() => undefined));
+          },
+        },
+      ],
+    });
+    await pool.start();
+    await Promise.all(borrowed);
+    expect(borrowed).toHaveLength(1);
+    expect(factory.creates.calls).toHaveLength(1);
+  });
+
+  it('may be followed by the end of the pool in a listener of onCreate', async () => {
+    const { pool, factory } = scriptedPool({
+      listeners: [{ onCreate: () => void pool.close({ timeout: 0 }) }],
+    });
+    await expect(pool.acquire()).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+    await turn();
+    expect(factory.reasons).toEqual(['late']);
+  });
 
   it('may make the same object twice, which is then two resources', async () => {
     const shared = { id: 7 };

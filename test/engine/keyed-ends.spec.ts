@@ -71,6 +71,7 @@ describe('the pool of a key that ends', () => {
         throw new Error('down');
       },
       unavailableAfter: 1,
+      maxKeys: 3_001,
     });
     const lease = await pools.acquire('good');
     const waiters = Array.from({ length: 3_000 }, (_, i) => follow(pools.acquire(`bad ${i}`)));
@@ -90,8 +91,9 @@ describe('the pool of a key that ends', () => {
       destroy: ({ key }: Link) =>
         key === 'slow' ? undefined : new Promise<void>(resolve => settle.push(resolve)),
     });
+    const lease = await pools.acquire('a');
     const waiter = follow(pools.acquire('slow', { timeout: 50 }));
-    (await pools.acquire('a')).destroy();
+    lease.destroy();
     await clock.advance(1_000);
     expect(waiter.state).toBe('rejected');
     expect(pools.stats()).toMatchObject({ keys: 0, abandoned: 2, totals: { created: 1, destroyed: 0 } });

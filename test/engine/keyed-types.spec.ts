@@ -48,7 +48,7 @@ describe('the types of what borrowers ask for', () => {
     // @ts-expect-error -- no such priority
     await expect(pool.acquire({ priority: 'urgent' })).rejects.toThrow(`'high' or 'normal' or 'low'`);
     // @ts-expect-error -- a name is no owner: it would be another object each time
-    await expect(pool.acquire({ owner: 'job' })).rejects.toThrow('option "owner" is "job"');
+    await expect(pool.acquire({ owner: 'job' })).rejects.toThrow('option "owner" is a string');
     // @ts-expect-error -- not a limit
     expect(() => pool.resize({ maxUses: 3 })).toThrow('"maxUses"');
     expect(lease.detach().host).toBe('a');

@@ -121,7 +121,7 @@ describe('a pool that detects late uses', () => {
     expect(await detecting(() => frozen).pool.use(one => one.add(1))).toBe(2);
   });
 
-  it.each([5, 'text', undefined, null])('lends a resource that is no object as it is: %s', async value => {
+  it.each([5, 'text', false, null])('lends a resource that is no object as it is: %s', async value => {
     expect(await detecting(() => value).pool.use(resource => [resource])).toEqual([value]);
   });
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { Pool, PoolOptionsError, type PoolOptions, type PoolSettings } from '../../src/engine/index.js';
+import {
+  KeyedPool,
+  Pool,
+  PoolOptionsError,
+  type PoolOptions,
+  type PoolSettings,
+} from '../../src/engine/index.js';
 
 const create = (): object => ({});
 
@@ -65,13 +71,13 @@ describe('a wrong option is refused at construction, with its name, its value an
     ['clock', { now: create }, 'an object', /Clock/],
     ['clock', { setTimer: create }, 'an object', /Clock/],
     ['clock', null, 'null', /Clock/],
-    ['create', 'x', '"x"', /a function/],
+    ['create', 'x', 'a string', /a function/],
     ['create', undefined, 'undefined', /a function/],
     ['validate', true, 'true', /a function/],
     ['reset', {}, 'an object', /a function/],
     ['destroy', 1, '1', /a function/],
     ['isFatal', [], 'an array', /a function/],
-    ['isRetryable', 'no', '"no"', /a function/],
+    ['isRetryable', 'no', 'a string', /a function/],
     ['factory', create, 'a function', /an object with a create function/],
     ['factory', null, 'null', /an object with a create function/],
   ];
@@ -81,6 +87,28 @@ describe('a wrong option is refused at construction, with its name, its value an
     expect(code).toBe('POOL_OPTIONS');
     expect(message).toContain(`option "${name}" is ${shown}`);
     expect(message).toMatch(allowed);
+  });
+
+  it('does not say what a text says that may have a secret in it', () => {
+    const url = 'postgres://app:s3cret@db/orders';
+    const told = [
+      () => new Pool(url as never),
+      () => new Pool({ factory: url } as never),
+      () => new Pool({ create: url } as never),
+      () => new Pool({ create, min: url } as never),
+      () => new Pool({ create, growth: 'password=s3cret' } as never),
+      () => new Pool({ create }).tryAcquire({ owner: url as never }),
+      () => new KeyedPool({ create, maxTotal: url } as never),
+    ].map(wrongly => {
+      try {
+        wrongly();
+        return 'no error';
+      } catch (error) {
+        return (error as Error).message + JSON.stringify(error);
+      }
+    });
+    for (const message of told) expect(message).toMatch(/option .* is a string; it must be/);
+    expect(told.join()).not.toContain('s3cret');
   });
 
   it.each([
@@ -120,7 +148,7 @@ describe('a wrong option is refused at construction, with its name, its value an
     );
     expect(errorOf({ create, maxconnections: 5 }).message).toContain('did you mean "max"?');
     expect(errorOf({ create, name: 'orders', poolSize: 5 }).message).toMatch(
-      /^Pool "orders": unknown option "poolSize"; known are .*min, max,.*clock, factory, create/,
+      /^Pool "orders": unknown option "poolSize"; known are .*min, minIdle, max,.*clock, factory, create/,
     );
     // An ending is taken off, not anything that looks like one.
     expect(errorOf({ create, sizeMax: 5 }).message).toContain('known are');

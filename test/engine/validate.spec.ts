@@ -102,7 +102,21 @@ describe('validate', () => {
     expect([first.state, second.state]).toEqual(['fulfilled', 'pending']);
     first.value?.release();
     await turn();
+    // Always means also what goes straight from one borrower to the next.
+    expect([second.state, factory.validates.open.length]).toEqual(['pending', 1]);
+    factory.validates.last.settle();
+    await turn();
     expect(second.state).toBe('fulfilled');
+  });
+
+  it.each([
+    [0, 5],
+    [500, 0],
+  ])('with validateAfterIdle %i is run %i times in five borrows one after the other', async (idle, times) => {
+    const { pool, factory } = scriptedPool({ max: 1, validate: ok, validateAfterIdle: idle, reset: ok });
+    const queue = Array.from({ length: 6 }, () => pool.use(() => undefined));
+    await Promise.all(queue);
+    expect(factory.validates.calls).toHaveLength(times);
   });
 
   it('that fails once does not empty the pool', async () => {

@@ -66,7 +66,7 @@ describe('the options of pgPool', () => {
 
   it('are refused at once when sessionReset is wrong', () => {
     expect(() => pgPool({ name: 'orders', sessionReset: 'sometimes' as never })).toThrow(
-      `Pool "orders": option "sessionReset" is "sometimes"; it must be 'auto', 'always' or 'never'.`,
+      `Pool "orders": option "sessionReset" is a string; it must be 'auto', 'always' or 'never'.`,
     );
   });
 
@@ -140,7 +140,7 @@ describe('connecting', () => {
     const abort = new AbortController();
     const { factory } = pgPool({ host: '127.0.0.1', port: mute.port, user: 'a', ...options });
     const created = failureOf(
-      Promise.resolve(factory.create({ signal: abort.signal, invalidate: () => {} })),
+      Promise.resolve(factory.create({ slot: 1, signal: abort.signal, invalidate: () => {} })),
     );
     const socket = await mute.accepted();
     if (greeting) await until(() => socket.bytesWritten > 0 && socket.bytesRead > 8, Boolean);
@@ -154,7 +154,7 @@ describe('connecting', () => {
   it('can be aborted before it has begun, and at its very end', async () => {
     const { factory } = pgPool(watch.config);
     const reason = new Error('changed my mind');
-    const before = factory.create({ signal: AbortSignal.abort(reason), invalidate: () => {} });
+    const before = factory.create({ slot: 1, signal: AbortSignal.abort(reason), invalidate: () => {} });
     await expect(before).rejects.toBe(reason);
 
     const abort = new AbortController();
@@ -165,7 +165,7 @@ describe('connecting', () => {
         abort.abort(reason);
       });
     });
-    const late = factory.create({ signal: abort.signal, invalidate: () => {} });
+    const late = factory.create({ slot: 1, signal: abort.signal, invalidate: () => {} });
     await expect(late).rejects.toBe(reason);
     await watch.untilBackends(0);
   });

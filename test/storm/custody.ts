@@ -94,8 +94,8 @@ export class Custody {
       },
       validate: client => factory.validate?.(client),
       reset: client => factory.reset?.(client),
-      destroy: async (client, reason) => {
-        await factory.destroy?.(client, reason);
+      destroy: async (client, reason, context) => {
+        await factory.destroy?.(client, reason, context);
         this.bySlot.delete(slots.get(client)!);
       },
       ...(factory.handle && { handle: client => factory.handle!(client) }),

@@ -210,7 +210,7 @@ class InvariantWatch<T> {
   private track(lease: Lease<T>): void {
     if (lease.released) return;
     // Not by way of the lease, which would make a handle that nobody has asked for.
-    const value = (lease as unknown as { slot: { resource: T } }).slot.resource;
+    const value = (lease as unknown as { record: { resource: T } }).record.resource;
     let held = true;
     const letGo = (): void => {
       if (held) this.factory.returned(value);

@@ -50,6 +50,9 @@ export class KeyedWorld {
   /** When a create of a key failed last; no entry once one has succeeded. */
   private readonly failedAt = new Map<string, number>();
 
+  /** Keys whose last create has gone well. */
+  private readonly succeeded = new Set<string>();
+
   /** @param chance whether something with this probability happens now */
   constructor(
     private readonly keys: readonly string[],
@@ -80,6 +83,12 @@ export class KeyedWorld {
     this.pools = new KeyedPool<string, Link>({
       ...limits,
       clock: this.clock,
+      listeners: [
+        {
+          // Also one that was of no use when it came.
+          onCreateFailed: ({ pool }) => void this.succeeded.delete(pool.slice(pool.indexOf('[') + 1, -1)),
+        },
+      ],
       acquireTimeout: Infinity,
       createTimeout: Infinity,
       destroyTimeout: Infinity,
@@ -175,15 +184,23 @@ export class KeyedWorld {
   ): void {
     const { maxTotal, max, overflow, createConcurrency, growth } = this.limits;
     let wanted = 0;
+    // Those whose creates have come to nothing yet, or may be late, have a quarter of the places under way.
+    let wantedByUnproven = 0;
+    let probation = Math.max(1, maxTotal >> 2);
     for (const [key, one] of there) {
+      const isProven = this.succeeded.has(key) && one.creating === 0;
+      if (!isProven) probation -= one.creating;
       const unserved = one.waiting - one.creating - one.validating - one.resetting;
       if (one.idle > 0 && one.waiting > one.validating) findings.add(`${key} waits while one of it is idle`);
       const probing = this.failedAt.has(key) && (this.mayBackOff(key) || one.creating > 0);
       const more = Math.min(unserved, max + overflow - one.total, createConcurrency - one.creating);
       // Adaptive growth may find that nothing need be made yet.
       const most = { eager: Infinity, single: one.creating === 0 ? 1 : 0, adaptive: 0 }[growth];
-      if (!probing) wanted += Math.min(most, Math.max(0, more));
+      if (probing) continue;
+      if (isProven) wanted += Math.min(most, Math.max(0, more));
+      else wantedByUnproven += Math.min(most, Math.max(0, more));
     }
+    wanted += Math.min(wantedByUnproven, Math.max(0, probation));
     const free = maxTotal - total;
     if (wanted > 0 && free > 0) findings.add(`${free} places are free, ${wanted} are wanted`);
     if (wanted > free + closing && idle > 0) findings.add(`${wanted} places are wanted, and ${idle} idle`);
@@ -205,9 +222,11 @@ export class KeyedWorld {
       if (this.down.has(key)) {
         this.failed++;
         this.failedAt.set(key, this.clock.now());
+        this.succeeded.delete(key);
         throw new Error(`${key} is down`);
       }
       this.failedAt.delete(key);
+      this.succeeded.add(key);
       const link: Link = { key, id: this.links.length, state: 'live', invalidate };
       this.links.push(link);
       return link;

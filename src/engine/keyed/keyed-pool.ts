@@ -1,12 +1,14 @@
 import { brand } from '../basics/brand.js';
-import { PoolClosedError } from '../errors.js';
+import { PoolClosedError, PoolQueueFullError } from '../errors.js';
 import type { Lease } from '../lease.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions } from '../options/calls.js';
 import { checkCount, checkDuration, checkLeftOut, resolveOptions } from '../options/checks.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from '../options/options.js';
 import { Pool } from '../pool.js';
+import type { PoolListener } from '../reports/listener.js';
 import type { PoolStats } from '../reports/stats.js';
 import { Commons } from '../time/commons.js';
+import { KeyedMemory } from './keyed-memory.js';
 import type { KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
 import { KeyedHistory, keyedCounts, type KeyedPoolStats } from './keyed-stats.js';
 import { SharedTotal } from './shared-total.js';
@@ -34,11 +36,14 @@ export class KeyedPool<K, T> {
   /** @internal As that of a pool. */
   readonly self: KeyedPool<K, T> = this;
   private readonly maxTotal: number;
+  private readonly maxKeys: number;
+  private readonly memory = new KeyedMemory<K>();
   private readonly settings: ResolvedSettings;
   private readonly factory: KeyedResourceFactory<K, T>;
   private readonly commons: Commons;
   private readonly total: SharedTotal<T>;
   private readonly keys = new Map<K, Keyed<T>>();
+  private readonly listeners: Set<PoolListener>;
   private readonly history = new KeyedHistory();
   /** Whose acquire is being called now: its pool stays, although it may hold nothing yet. */
   private entered: Pool<T> | undefined;
@@ -49,14 +54,18 @@ export class KeyedPool<K, T> {
   private closed = false;
 
   /** @throws PoolOptionsError naming the option, its value and what is allowed */
-  constructor({ maxTotal, ...options }: KeyedPoolOptions<K, T>) {
+  constructor({ maxTotal, maxKeys, ...options }: KeyedPoolOptions<K, T>) {
     // A factory differs from that of a pool only in what its create is given.
     const { settings, factory } = resolveOptions(options as unknown as PoolOptions<T>);
     this.name = settings.name;
     checkCount(this.name, 'maxTotal', maxTotal);
     checkLeftOut(this.name, 'min', (options as PoolSettings).min, 'a key goes when it is idle');
+    checkLeftOut(this.name, 'minIdle', (options as PoolSettings).minIdle, 'a key goes when it is idle');
+    if (maxKeys !== undefined) checkCount(this.name, 'maxKeys', maxKeys);
     this.maxTotal = maxTotal;
+    this.maxKeys = maxKeys ?? Math.max(KEYS, 2 * maxTotal);
     this.settings = settings;
+    this.listeners = new Set(settings.listeners);
     this.factory = factory;
     this.commons = new Commons(settings.clock);
     this.total = new SharedTotal(maxTotal);
@@ -66,6 +75,7 @@ export class KeyedPool<K, T> {
    * Borrows a resource of a key; see `Pool.acquire`. Its deadline covers the wait for a place under the total.
    *
    * @throws what `Pool.acquire` throws
+   * @throws PoolQueueFullError also when there are `maxKeys` keys already
    */
   acquire(key: K, options?: AcquireOptions): Promise<Lease<T>> {
     try {
@@ -117,10 +127,9 @@ export class KeyedPool<K, T> {
    * @throws PoolOptionsError when `spread` is not a duration
    */
   recycle(options: RecycleOptions & { readonly key?: K } = {}): void {
-    const { key, spread = 0 } = options;
+    const { spread = 0 } = options;
     checkDuration(this.name, 'spread', spread);
-    const chosen = 'key' in options ? [this.keys.get(key as K)] : [...this.keys.values()];
-    for (const keyed of chosen) keyed?.pool.recycle({ spread });
+    for (const { pool } of this.chosen(options)) pool.recycle({ spread });
   }
 
   /**
@@ -137,6 +146,32 @@ export class KeyedPool<K, T> {
       this.closed = true;
     });
     return this.closing;
+  }
+
+  /**
+   * Destroys what is idle now, of a key or of all; see `Pool.destroyIdle`.
+   */
+  async destroyIdle(options: { readonly key?: K } = {}): Promise<void> {
+    await Promise.all(this.chosen(options).map(({ pool }) => pool.destroyIdle()));
+  }
+
+  /**
+   * Tells one more what happens in the pools of all keys from now on; see `Pool.addListener`.
+   *
+   * @returns removes it again
+   */
+  addListener(listener: PoolListener): () => void {
+    this.listeners.add(listener);
+    for (const { pool } of this.keys.values()) pool.addListener(listener);
+    return () => {
+      this.removeListener(listener);
+    };
+  }
+
+  /** Tells a listener nothing any more, also one that came with the options. */
+  removeListener(listener: PoolListener): void {
+    this.listeners.delete(listener);
+    for (const { pool } of this.keys.values()) pool.removeListener(listener);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -161,6 +196,13 @@ export class KeyedPool<K, T> {
     };
   }
 
+  /** The pool of a key, if it is there, or all. */
+  private chosen(options: { readonly key?: K }): readonly Keyed<T>[] {
+    if (!('key' in options)) return [...this.keys.values()];
+    const keyed = this.keys.get(options.key);
+    return keyed ? [keyed] : [];
+  }
+
   private get state(): KeyedPoolStats['state'] {
     if (this.ending) return this.closed ? 'closed' : 'draining';
     return this.suspended ? 'suspended' : 'ready';
@@ -181,19 +223,21 @@ export class KeyedPool<K, T> {
   }
 
   private open(key: K): Keyed<T> {
-    const { factory, settings, total, commons } = this;
-    const member = total.member(settings.order, () => {
+    const { factory, settings, total, commons, memory } = this;
+    if (this.keys.size >= this.maxKeys) throw this.tooManyKeys();
+    const member = total.member(settings.order, memory.isProven(key), () => {
       if (this.entered !== pool) this.dissolve(key, pool, member);
     });
     const pool = new Pool<T>(
       {
         ...settings,
+        listeners: [...this.listeners],
         name: `${this.name}[${nameOf(key)}]`,
         factory: {
           create: context => factory.create({ ...context, key }),
           ...(factory.validate && { validate: resource => factory.validate?.(resource) }),
           ...(factory.reset && { reset: resource => factory.reset?.(resource) }),
-          destroy: (resource, reason) => factory.destroy?.(resource, reason),
+          destroy: (resource, reason, context) => factory.destroy?.(resource, reason, context),
           ...(factory.handle && { handle: factory.handle.bind(factory) }),
           isFatal: (error, resource) => factory.isFatal?.(error, resource) ?? false,
           isRetryable: error => factory.isRetryable?.(error) ?? true,
@@ -202,6 +246,8 @@ export class KeyedPool<K, T> {
       commons,
       member,
     );
+    const failures = memory.failuresOf(key);
+    if (failures) pool.recall(failures);
     if (this.suspended) pool.suspend();
     const keyed = { pool, member };
     this.keys.set(key, keyed);
@@ -211,8 +257,21 @@ export class KeyedPool<K, T> {
   private dissolve(key: K, pool: Pool<T>, member: Member<T>): void {
     if (this.keys.get(key)?.pool !== pool) return;
     this.keys.delete(key);
+    this.memory.keep(key, pool.failures, member.proven);
+    // That of a key which has nothing is nobody's concern.
+    member.sharer.interior.watch.onStateChange = undefined;
     this.history.keep(member.sharer.interior);
     void pool.close();
+  }
+
+  private tooManyKeys(): PoolQueueFullError {
+    this.history.totals.refused++;
+    const { name, maxKeys } = this;
+    return new PoolQueueFullError(
+      name,
+      `Keyed pool "${name}": ${maxKeys} keys hold or want something already (maxKeys). If that many are real, raise ` +
+        'maxKeys; if they come from requests, check them before you borrow.',
+    );
   }
 
   private refused(): PoolClosedError {
@@ -227,10 +286,22 @@ export class KeyedPool<K, T> {
 
 brand({ KeyedPool });
 
+/** So many keys at the same time, if nothing else is said. */
+const KEYS = 1_000;
+/** A name has so much of a key, where that is long: it may be a token. */
+const SHORT = 32;
+const CUT = 16;
+/** Control characters, separators of lines, and what changes the direction of writing or cannot be seen. */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
+const shown = (unseen: string): string => `\\u{${unseen.codePointAt(0)!.toString(16)}}`;
+
 /** A key may be anything, also what has no text. */
 function nameOf(key: unknown): string {
   try {
-    return String(key);
+    const text = String(key);
+    const short = text.length > SHORT ? `${text.slice(0, CUT)}…` : text;
+    // It comes from a request, and goes into logs: what ends a line or turns the rest of it is shown, and does nothing.
+    return short.replace(UNSEEN, shown);
   } catch {
     return typeof key;
   }

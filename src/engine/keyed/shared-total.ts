@@ -2,7 +2,9 @@ import { breakDeadlock, type Places } from '../queue/deadlock.js';
 import { WaitingOwners } from '../queue/owners.js';
 import { Census, type Slot } from '../slots/slot.js';
 import type { Sharer } from '../supply/share.js';
+import { Pace } from '../time/pace.js';
 import { Member } from './total-member.js';
+import { Turns } from './turns.js';
 
 /**
  * A total that several pools share, in this process.
@@ -11,27 +13,35 @@ import { Member } from './total-member.js';
  * is free, the resource that has been idle longest makes room, whosever it is. When none is idle, a pool that gets one
  * back gives it up for a pool that has nothing, or that would still have fewer; but not before it has served for as long
  * as it took to make, so that however many pools compete, at least half of the time goes into work.
+ *
+ * Who makes up keys would have as many turns as it likes. So pools whose creates have not come to anything, or have failed
+ * or are late, are on probation: they may have a quarter of the places under way, all together, and turns of their own
+ * among each other; where one of them hangs, the next one gets its place. What serves is never evicted for more than that.
  */
 export class SharedTotal<T> {
   readonly census = new Census();
   readonly owners = new WaitingOwners();
   readonly members = new Set<Member<T>>();
+  readonly tally = { waiting: 0 };
+  /** How many of those wait for unproven members. */
+  private waitingUnproven = 0;
+  readonly pace = new Pace();
   /** The idle resources of all members, the one that has been idle longest first. */
   private readonly idle = new Map<Slot<T>, Member<T>>();
-  /** Members that could make use of a place, by how many they have; among equals, whose turn it is first. */
-  private readonly queues: Set<Member<T>>[] = [];
-  /** All before this one are empty. */
-  private fewest = 0;
-  /** How many members could make use of a place. */
-  private wanting = 0;
-  /** How many places they could make use of, taken together. */
-  private demand = 0;
+  private readonly proven = new Turns<Member<T>>();
+  private readonly unproven = new Turns<Member<T>>();
+  /** Unproven members that have creates under way, and how many those are. */
+  private readonly probationers = new Set<Member<T>>();
+  private onProbation = 0;
+  private readonly mostOnProbation: number;
+  private tickets = 0;
   private readonly places: Places<T>;
   private dispatching = false;
   private dispatchAgain = false;
 
   constructor(private readonly max: number) {
     const { census, owners, members } = this;
+    this.mostOnProbation = Math.max(1, max >> 2);
     this.places = {
       census,
       owners,
@@ -49,9 +59,12 @@ export class SharedTotal<T> {
     };
   }
 
-  /** @param empty called when the member holds nothing, nobody waits, and it has no failure to remember */
-  member(order: 'lifo' | 'fifo', empty: () => void): Member<T> {
-    return new Member(this, this.idle, order, empty);
+  /**
+   * @param proven has it been known to come to something before?
+   * @param empty called when the member holds nothing, and nobody waits
+   */
+  member(order: 'lifo' | 'fifo', proven: boolean, empty: () => void): Member<T> {
+    return new Member(this, this.idle, order, proven, empty);
   }
 
   joined(member: Member<T>): void {
@@ -61,23 +74,38 @@ export class SharedTotal<T> {
   left(member: Member<T>): void {
     this.members.delete(member);
     this.note(member, 0);
+    this.watch(member, 0, 0);
+  }
+
+  get isFull(): boolean {
+    return this.free <= 0;
+  }
+
+  /** Do so many wait already that one more for this member is too much? Those for the unproven do not count for others. */
+  isCrowded({ proven, sharer }: Member<T>): boolean {
+    const { leased, closing } = this.census;
+    const waiting = this.tally.waiting - (proven ? this.waitingUnproven : 0);
+    return waiting >= sharer.interior.settings.maxWaiting + Math.max(0, this.max - leased - closing);
   }
 
   roomFor(member: Member<T>): number {
+    if (!member.proven && this.probation === 0) return 0;
     // One place at a time; those that want nothing for a borrower have what is left when all others have had theirs.
-    return this.first === member ? Math.min(this.free, 1) : this.free - this.wanting;
+    const wanting = this.proven.size + Math.min(this.unproven.size, this.probation);
+    return this.first === member ? Math.min(this.free, 1) : this.free - wanting;
   }
 
   /** It was its turn; the next one is somebody else's. */
   took(member: Member<T>): void {
     this.note(member, member.demand);
+    const { census, waiters } = member.sharer.interior;
+    // Its create is about to begin.
+    if (!member.proven) this.watch(member, census.creating + 1, waiters.length);
   }
 
   yields(member: Member<T>): boolean {
     const { first } = this;
-    if (!first || this.demand - member.demand <= this.free + this.census.closing) {
-      return false;
-    }
+    if (!first || this.demandBeside(member) <= this.free + this.census.closing) return false;
     const has = first.sharer.interior.census.alive;
     return has === 0 || member.sharer.interior.census.alive >= has + 2;
   }
@@ -93,6 +121,7 @@ export class SharedTotal<T> {
         this.dispatchAgain = false;
         this.grant();
         this.makeRoom();
+        this.endProbation();
         breakDeadlock(this.places, (waiter, holders, queue) => {
           for (const { sharer } of this.members) {
             if (sharer.interior.waiters === queue) sharer.deadlocked(waiter, holders);
@@ -108,30 +137,62 @@ export class SharedTotal<T> {
     return this.max - this.census.places;
   }
 
+  /** How many creates of unproven members may begin. */
+  private get probation(): number {
+    return Math.max(0, this.mostOnProbation - this.onProbation);
+  }
+
+  /** How many places members could make use of, as far as they are allowed to. */
+  private get demand(): number {
+    return this.proven.demand + Math.min(this.unproven.demand, this.probation);
+  }
+
+  private demandBeside({ proven, demand }: Member<T>): number {
+    return proven
+      ? this.demand - demand
+      : this.proven.demand + Math.min(this.unproven.demand - demand, this.probation);
+  }
+
   private get first(): Member<T> | undefined {
-    while (this.queues[this.fewest]?.size === 0) this.fewest++;
-    const [first] = this.queues[this.fewest] ?? [];
-    return first;
+    const proven = this.proven.first;
+    const unproven = this.probation > 0 ? this.unproven.first : undefined;
+    if (!proven || !unproven) return proven ?? unproven;
+    // By what each had when it came into its queue: one that has just given its place away does not come first for that.
+    const more = this.proven.fewest - this.unproven.fewest;
+    return (more || proven.ticket - unproven.ticket) > 0 ? unproven : proven;
   }
 
   private note(member: Member<T>, demand: number): void {
-    this.demand += demand - member.demand;
+    const { census, waiters } = member.sharer.interior;
+    const { creating, alive } = census;
+    if (member.proven) this.watch(member, 0, 0);
+    else this.watch(member, creating, waiters.length);
+    const turns = member.proven ? this.proven : this.unproven;
+    const queue = demand > 0 ? turns.queueOf(alive) : undefined;
+    // One that stays in its queue keeps its turn.
+    if (queue !== member.queue) {
+      if (member.queue?.delete(member)) member.turns!.size--;
+      if (queue) {
+        queue.add(member);
+        member.ticket = ++this.tickets;
+        turns.size++;
+      }
+      member.queue = queue;
+    }
+    if (member.turns) member.turns.demand -= member.demand;
+    turns.demand += demand;
+    member.turns = turns;
     member.demand = demand;
-    this.enqueue(member, demand > 0 ? this.queueOf(member.sharer.interior.census.alive) : undefined);
   }
 
-  /** One that stays in its queue keeps its turn. */
-  private enqueue(member: Member<T>, queue: Set<Member<T>> | undefined): void {
-    if (queue === member.queue) return;
-    if (member.queue?.delete(member)) this.wanting--;
-    if (queue?.add(member)) this.wanting++;
-    member.queue = queue;
-  }
-
-  private queueOf(alive: number): Set<Member<T>> {
-    while (this.queues.length <= alive) this.queues.push(new Set());
-    this.fewest = Math.min(this.fewest, alive);
-    return this.queues[alive]!;
+  /** How much of a member is on probation. */
+  private watch(member: Member<T>, creating: number, waiting: number): void {
+    this.waitingUnproven += waiting - member.waitingUnproven;
+    member.waitingUnproven = waiting;
+    this.onProbation += creating - member.onProbation;
+    member.onProbation = creating;
+    if (creating > 0) this.probationers.add(member);
+    else this.probationers.delete(member);
   }
 
   private grant(): void {
@@ -149,6 +210,18 @@ export class SharedTotal<T> {
       if (!oldest) return;
       const [slot, { sharer }] = oldest;
       sharer.evict(slot);
+    }
+  }
+
+  /** Others wait for their turn behind unproven ones: the place of one that hangs goes to the next. */
+  private endProbation(): void {
+    if (this.probation > 0 || this.unproven.size === 0) return;
+    for (const { sharer } of this.probationers) {
+      for (const slot of sharer.interior.slots) {
+        if (slot.state !== 'creating' || !slot.hangs) continue;
+        sharer.giveUp(slot);
+        return;
+      }
     }
   }
 }

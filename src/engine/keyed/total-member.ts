@@ -2,11 +2,17 @@ import type { WaitingOwners } from '../queue/owners.js';
 import { IdleSlots } from '../slots/idle-slots.js';
 import type { Census, Slot } from '../slots/slot.js';
 import type { Share, Sharer } from '../supply/share.js';
+import type { Pace } from '../time/pace.js';
+import type { Turns } from './turns.js';
 
 /** What a member needs of the total. */
 interface Total<T> {
   readonly census: Census;
   readonly owners: WaitingOwners;
+  readonly tally: { waiting: number };
+  readonly pace: Pace;
+  readonly isFull: boolean;
+  isCrowded(member: Member<T>): boolean;
   roomFor(member: Member<T>): number;
   joined(member: Member<T>): void;
   left(member: Member<T>): void;
@@ -21,6 +27,13 @@ export class Member<T> implements Share<T> {
   sharer!: Sharer<T>;
   /** How many places it could make use of. */
   demand = 0;
+  /** How many creates of it were under way at the last look, and how many waited, while it was unproven. */
+  onProbation = 0;
+  waitingUnproven = 0;
+  /** Who came into any queue earlier has a lower one. */
+  ticket = 0;
+  /** Among whom it has its turns. */
+  turns: Turns<Member<T>> | undefined = undefined;
   /** Where it waits for its turn, while it could make use of any. */
   queue: Set<Member<T>> | undefined = undefined;
 
@@ -28,6 +41,8 @@ export class Member<T> implements Share<T> {
     private readonly total: Total<T>,
     idle: Map<Slot<T>, Member<T>>,
     order: 'lifo' | 'fifo',
+    /** Have its creates come to something? */
+    public proven: boolean,
     private readonly empty: () => void,
   ) {
     this.idle = new SharedIdleSlots(order, idle, this);
@@ -39,6 +54,22 @@ export class Member<T> implements Share<T> {
 
   get owners(): WaitingOwners {
     return this.total.owners;
+  }
+
+  get tally(): { waiting: number } {
+    return this.total.tally;
+  }
+
+  get isFull(): boolean {
+    return this.total.isFull;
+  }
+
+  get isCrowded(): boolean {
+    return this.total.isCrowded(this);
+  }
+
+  get pace(): Pace {
+    return this.total.pace;
   }
 
   get room(): number {
@@ -54,6 +85,10 @@ export class Member<T> implements Share<T> {
     this.total.left(this);
   }
 
+  proved(well: boolean): void {
+    this.proven = well;
+  }
+
   took(): void {
     this.total.took(this);
   }
@@ -66,9 +101,8 @@ export class Member<T> implements Share<T> {
 
   settled(): void {
     this.total.settled(this);
-    const { interior, growth } = this.sharer;
-    if (interior.census.places === 0 && interior.waiters.length === 0 && !growth.attempts.backsOff)
-      this.empty();
+    const { census, waiters } = this.sharer.interior;
+    if (census.places === 0 && waiters.length === 0) this.empty();
   }
 }
 

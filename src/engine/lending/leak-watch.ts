@@ -20,14 +20,19 @@ export class LeakWatch<T> {
   private readonly held = new Map<Lease<T>, Held>();
 
   /** Does anybody want to know where leases were acquired? */
-  readonly traces: boolean;
+  traces = false;
   /** Is there anything to watch? */
-  readonly active: boolean;
+  active = false;
 
   constructor(private readonly pool: Stock<T>) {
-    const { leakThreshold, maxHold } = pool.settings;
-    this.traces = Math.min(leakThreshold, maxHold) !== Infinity && pool.watch.onLeak !== undefined;
-    this.active = this.traces || maxHold !== Infinity;
+    this.listenersChanged();
+  }
+
+  listenersChanged(): void {
+    const { leakThreshold, maxHold } = this.pool.settings;
+    this.traces = Math.min(leakThreshold, maxHold) !== Infinity && this.pool.watch.onLeak !== undefined;
+    // What is watched is watched to its end.
+    this.active ||= this.traces || maxHold !== Infinity;
   }
 
   lent(lease: Lease<T>, slot: Slot<T>): void {

@@ -170,12 +170,18 @@ function check(pool: string, prefix: string, rules: Readonly<Record<string, Rule
 function wrong(pool: string, option: string, value: unknown, allowed: string): PoolOptionsError {
   return new PoolOptionsError(
     pool,
-    `Pool "${pool}": option "${option}" is ${show(value)}; it must be ${allowed}.`,
+    `Pool "${pool}": option "${option}" is ${show(value, allowed)}; it must be ${allowed}.`,
   );
 }
 
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+/** A text may be a connection string with a password, above all where no text was expected: it is told if it is harmless. */
+const HARMLESS = /^[\w .-]{0,12}$/;
+
+function show(value: unknown, allowed: string): string {
+  if (typeof value === 'string') {
+    return HARMLESS.test(value) && !/^an? (object|function)|^\{/.test(allowed) ? `"${value}"` : 'a string';
+  }
+  if (typeof value === 'symbol' || typeof value === 'bigint') return `a ${typeof value}`;
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return String(value);

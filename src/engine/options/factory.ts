@@ -4,6 +4,8 @@ import type { DestroyReason } from '../reports/destroy-reason.js';
 
 /** What a create is given. */
 export interface CreateContext {
+  /** The number of the resource in its pool, as listeners are told it. */
+  readonly slot: number;
   /** Aborted when nobody wants the result any more: past `createTimeout`, or the pool is closing. */
   readonly signal: AbortSignal;
   /**
@@ -44,7 +46,7 @@ export interface ResourceFactory<T> {
   /** Cleans it for the next borrower. A falsy answer other than `undefined`, a throw or a rejection destroys it. */
   reset?(resource: T): Verdict | PromiseLike<Verdict>;
   /** Ends it. Its place in the pool is free only when this has settled, or past `destroyTimeout`. */
-  destroy?(resource: T, reason: DestroyReason): unknown;
+  destroy?(resource: T, reason: DestroyReason, context: { readonly slot: number }): unknown;
   /**
    * Makes what one borrower gets in place of the resource, so that it can be taken from it. Synchronous, called when
    * the borrower first asks for `lease.resource`; all other members get the resource itself. A throw destroys it.

@@ -26,6 +26,11 @@ export interface PoolSettings {
   name?: string;
   /** Kept alive in total, once the pool has been started or first used. Default 0. */
   min?: number;
+  /**
+   * So many are kept idle beside those that are leased, as far as `max` allows, so that a burst finds them ready. Made in
+   * the background when something is borrowed; `idleTimeout` leaves as many. Default 0.
+   */
+  minIdle?: number;
   /** At most; counts everything the outside may still see, closing ones included. Default 10. */
   max?: number;
   /** As many beyond `max` are made when borrowers wait, and destroyed when nobody does any more. Default 0. */
@@ -34,7 +39,10 @@ export interface PoolSettings {
   order?: 'lifo' | 'fifo';
   /** One deadline over queueing, creating and validating. Default 10 000; 0 = only what is idle now. */
   acquireTimeout?: number;
-  /** Waiters beyond it are refused at once. Default `Infinity`. */
+  /**
+   * As many may wait for what others have borrowed; more are refused at once. Those for whom something can be made, or is
+   * on its way, do not count. Default `Infinity`.
+   */
   maxWaiting?: number;
   /** A create that takes longer is given up; what it still makes is destroyed. Default 30 000. */
   createTimeout?: number;
@@ -47,6 +55,12 @@ export interface PoolSettings {
    * back meanwhile, see supply/demand.ts; `eager` for everyone at once; `single` one after the other.
    */
   growth?: 'adaptive' | 'eager' | 'single';
+  /**
+   * An error of `create` goes to who has waited longest, as it is, and the next acquire has an attempt of its own, without
+   * back-off and without the pool ever being unavailable. For code that was written for pools that do so. Default false:
+   * a failed create fails nobody, and the pool tries again.
+   */
+  propagateCreateError?: boolean;
   /** Failed attempts in a row, with nothing live, after which the pool is unavailable. Default 3. */
   unavailableAfter?: number;
   /** Validate before lending only what was idle for as long. Default 500; 0 = always, `Infinity` = never. */
@@ -107,6 +121,7 @@ export type Limits = Pick<ResolvedSettings, 'min' | 'max' | 'overflow'>;
 export const DEFAULTS: ResolvedSettings = {
   name: 'pool',
   min: 0,
+  minIdle: 0,
   max: 10,
   overflow: 0,
   order: 'lifo',
@@ -116,6 +131,7 @@ export const DEFAULTS: ResolvedSettings = {
   createConcurrency: Infinity,
   createBackoff: { initial: 100, max: 10_000, factor: 2 },
   growth: 'adaptive',
+  propagateCreateError: false,
   unavailableAfter: 3,
   validateAfterIdle: 500,
   keepAlive: Infinity,

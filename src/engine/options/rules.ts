@@ -36,6 +36,7 @@ const method: Rule = { ok: value => typeof value === 'function', allowed: 'a fun
 export const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
   name: { ok: value => typeof value === 'string' && value !== '', allowed: 'a non-empty string' },
   min: count(0),
+  minIdle: count(0),
   max: count(1),
   overflow: count(0),
   order: oneOf('lifo', 'fifo'),
@@ -45,6 +46,7 @@ export const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
   createConcurrency: count(1, true),
   createBackoff: { ok: isObject, allowed: '{ initial?, max?, factor? }' },
   growth: oneOf('adaptive', 'eager', 'single'),
+  propagateCreateError: flag,
   unavailableAfter: count(1, true),
   validateAfterIdle: duration(),
   keepAlive: duration(1),

@@ -2,6 +2,7 @@ import { IntrusiveList, type Links } from '../basics/intrusive-list.js';
 import type { AcquireSignal, Priority } from '../options/calls.js';
 import type { Alarm } from '../time/alarm.js';
 import type { Bucket, Deadlines, Timed } from '../time/deadlines.js';
+import { listen, unlisten } from './abort-listeners.js';
 import type { WaitingOwners } from './owners.js';
 
 /**
@@ -114,6 +115,8 @@ export class WaiterQueue<R> {
     private readonly departures: Departures<R>,
     /** Told about waiters that have one. */
     private readonly owners?: WaitingOwners,
+    /** Counts those who wait in several queues. */
+    private readonly tally?: { waiting: number },
   ) {}
 
   /** Whose turn it is. */
@@ -155,7 +158,7 @@ export class WaiterQueue<R> {
    * Waits to be taken out of the queue and settled.
    *
    * @returns what it is settled with; rejects with what a refusal says, or the reason of the signal
-   * @throws the reason of a signal that is aborted already
+   * @throws the reason of a signal that is aborted already, and what a signal of foreign make throws
    */
   join(wish: Wish): Promise<R> {
     // User code has run since the last look: a listener, or a destroy.
@@ -164,10 +167,11 @@ export class WaiterQueue<R> {
     const waiter = new Waiter<R>(now, ++tickets, wish, this.leave);
     this.lineOf(wish).push(waiter);
     this.length++;
+    if (this.tally) this.tally.waiting++;
     this.alarm.hold();
     this.waits.set(waiter.deadline, now, wish.timeout);
     if (wish.owner) this.owners?.joined(wish.owner);
-    wish.signal?.addEventListener('abort', waiter);
+    if (wish.signal) this.heed(wish.signal, waiter);
     // Not an async function, which would cost everybody who is served as much again.
     return waiter.outcome.then(served);
   }
@@ -184,16 +188,27 @@ export class WaiterQueue<R> {
     const { signal, owner } = waiter.wish;
     this.lineOf(waiter.wish).remove(waiter);
     this.length--;
+    if (this.tally) this.tally.waiting--;
     if (waiter.since < this.overdueBy) this.overdue--;
     this.waits.cancel(waiter.deadline);
     this.alarm.letGo();
     if (owner) this.owners?.left(owner);
-    signal?.removeEventListener('abort', waiter);
+    if (signal) unlisten(signal, waiter);
   }
 
   /** Ends everybody's wait alike. */
   settleAll(outcome: R | Refusal): void {
     for (let waiter = this.shift(); waiter; waiter = this.shift()) waiter.settle(outcome);
+  }
+
+  /** @throws what a signal of foreign make throws; then nobody waits */
+  private heed(signal: AcquireSignal, waiter: Waiter<R>): void {
+    try {
+      listen(signal, waiter);
+    } catch (error) {
+      this.remove(waiter);
+      throw error;
+    }
   }
 
   private lineOf({ priority }: Wish): Line<R> {

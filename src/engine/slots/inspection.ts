@@ -34,6 +34,12 @@ export class Inspection<T> {
     );
   }
 
+  /** Is every borrower to get one that has been looked at, also who waits for just that one? */
+  get always(): boolean {
+    const { factory, settings } = this.pool;
+    return settings.validateAfterIdle === 0 && factory.validate !== undefined;
+  }
+
   /** Validates an idle slot that was taken out of the idle list. */
   validate(slot: Slot<T>): void {
     slot.validate();
@@ -90,7 +96,10 @@ export class Inspection<T> {
       this.verdicts.unfit(slot, slot.doom, slot.doomCause);
     } else {
       // Was it one of those in doubt, the others may be as good.
-      if (slot.state === 'validating') this.doubtsBefore = -Infinity;
+      if (slot.state === 'validating') {
+        this.doubtsBefore = -Infinity;
+        slot.checked = true;
+      }
       slot.provenAt = this.pool.coarse.now();
       slot.rest();
       this.verdicts.fit(slot);

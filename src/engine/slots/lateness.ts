@@ -39,6 +39,7 @@ export class Lateness<T> {
     const { creating } = this.paces;
     const isFirst = creating.limit === undefined;
     creating.record(tookMs, now);
+    this.pool.share?.pace.record(tookMs, now);
     if (!isFirst) return;
     for (const slot of this.pool.slots) if (slot.coming) this.watch(slot, now);
   }
@@ -70,6 +71,7 @@ export class Lateness<T> {
 
   /** What takes longer is late. A check of what there is takes no longer than to make it, while nothing better is known. */
   private usualLimit({ state }: Slot<T>): number {
-    return this.paces[state as Coming].limit ?? this.paces.creating.limit ?? Infinity;
+    const { paces, pool } = this;
+    return paces[state as Coming].limit ?? paces.creating.limit ?? pool.share?.pace.limit ?? Infinity;
   }
 }

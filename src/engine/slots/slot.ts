@@ -130,6 +130,11 @@ export class Slot<T> implements Links<Slot<T>> {
   /** Why its holder should not go on with it; set while it is leased. */
   broken: Error | undefined = undefined;
   uses = 0;
+  /** It has been made or looked at since it was last lent. */
+  checked = false;
+  /** The lease that ended last: its borrower may want to know when all is done. */
+  last: Lease<T> | undefined = undefined;
+  private awaited: (() => void)[] | undefined = undefined;
   /** When it was made, and how long that took. */
   bornAt = 0;
   tookMs = 0;
@@ -201,6 +206,7 @@ export class Slot<T> implements Links<Slot<T>> {
   /** creating → idle: the create has settled well. */
   arrive(resource: T): void {
     this.resource = resource;
+    this.checked = true;
     this.abort = undefined;
     this.become('idle');
   }
@@ -217,6 +223,7 @@ export class Slot<T> implements Links<Slot<T>> {
     this.state = 'leased';
     this.census.lent();
     this.lease = lease;
+    this.checked = false;
     this.uses++;
     this.idleSince = Infinity;
   }
@@ -259,6 +266,21 @@ export class Slot<T> implements Links<Slot<T>> {
   /** closing or abandoned → gone: its destroy has settled, or there turned out to be nothing to destroy. */
   vanish(): void {
     this.become('gone');
+  }
+
+  /** Resolves when what is being done with it is done: it can be lent again, or has come to its end. */
+  whenDone(): Promise<void> {
+    return new Promise(resolve => {
+      (this.awaited ??= []).push(resolve);
+    });
+  }
+
+  /** Tells those who await it. */
+  done(): void {
+    const { awaited } = this;
+    if (!awaited) return;
+    this.awaited = undefined;
+    for (const tell of awaited) tell();
   }
 
   private become(state: SlotState): void {

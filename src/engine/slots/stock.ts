@@ -6,6 +6,7 @@ import type { Watch } from '../reports/watch.js';
 import type { Clock } from '../time/clock.js';
 import type { CoarseTime } from '../time/coarse-time.js';
 import type { Deadlines } from '../time/deadlines.js';
+import type { Pace } from '../time/pace.js';
 import type { IdleSlots } from './idle-slots.js';
 import type { Census, Slot } from './slot.js';
 
@@ -29,4 +30,6 @@ export interface Stock<T> {
   /** Once the pool of a key has gone, they are those of all keys. */
   totals: PoolTotals;
   readonly latencies: Latencies;
+  /** What it has in common with others under one total, if it does. */
+  readonly share: { readonly pace: Pace } | undefined;
 }

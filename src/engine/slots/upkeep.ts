@@ -79,7 +79,8 @@ export class Upkeep<T> {
 
   private plan(slot: Slot<T>, now: number): void {
     const { census, settings, limits } = this.pool;
-    const idleEnds = census.alive > limits.min ? slot.idleSince + settings.idleTimeout : Infinity;
+    const spare = census.alive > limits.min && this.pool.idle.length > settings.minIdle;
+    const idleEnds = spare ? slot.idleSince + settings.idleTimeout : Infinity;
     this.expect(Math.min(idleEnds, slot.expiresAt, this.checkAt(slot)), now);
   }
 
@@ -114,7 +115,7 @@ export class Upkeep<T> {
     const unproven: Slot<T>[] = [];
     // Half of them stay for borrowers.
     let checks = suspended ? 0 : Math.max(1, idle.length >> 1) - census.validating;
-    let spare = census.alive - limits.min - this.replacing();
+    let spare = Math.min(census.alive - limits.min - this.replacing(), idle.length - settings.minIdle);
     let due = Infinity;
     for (let slot = idle.first; slot; slot = slot.next) {
       const idleEnds = spare > 0 ? slot.idleSince + settings.idleTimeout : Infinity;

@@ -75,6 +75,12 @@ export class Refusals<T> {
     return new Refusal(() => new PoolTimeoutError(this.pool, message, stats, cause));
   }
 
+  /** For who asks for the `cause` of its own error. */
+  createTimedOut(): PoolTimeoutError {
+    const { createTimeout } = this.interior.settings;
+    return new PoolTimeoutError(this.pool, `create did not settle within ${createTimeout} ms`, this.stats());
+  }
+
   startTimedOut(timeout: number): Refusal {
     const stats = this.stats();
     const remedy = this.remedy(stats, 'Creating takes too long: give start a longer timeout.');
@@ -146,7 +152,7 @@ export class Refusals<T> {
     if (stats.state === 'suspended') return 'The pool is suspended: resume() it.';
     if (lastError !== undefined) return `Creates are failing: ${messageOf(lastError)}`;
     const { share } = this.interior;
-    if (share && share.room <= 0) {
+    if (share?.isFull) {
       return 'The total of all keys is used up: hold leases for less time, or raise maxTotal.';
     }
     if (stats.leased < stats.max) return otherwise;

@@ -5,6 +5,16 @@ import type { Slot } from '../slots/slot.js';
 import { Deadline } from '../time/deadlines.js';
 import type { Supply } from './supply.js';
 
+/** What is to be known of creates that kept failing, when their pool has gone and there is another for the same. */
+export interface FailureMemory {
+  readonly attempts: number;
+  readonly error: unknown;
+  readonly hopeless: boolean;
+  readonly since: number;
+  /** When the next attempt may begin. */
+  readonly retryAt: number;
+}
+
 /**
  * When creates may be tried, and tried again.
  *
@@ -109,7 +119,7 @@ export class Attempts<T> {
     if (++this.failures === 1) this.failingSince = clock.now();
     this.missed(slot);
     this.window = 1;
-    this.backOff(this.failures - 1);
+    this.backOff(Math.max(this.failures, this.misses) - 1);
   }
 
   /** A create is late. The first time that need not mean anything: another one is tried at once. */
@@ -123,6 +133,29 @@ export class Attempts<T> {
     this.running = 0;
     this.openWide();
     this.clear();
+  }
+
+  /** What to {@link recall}; undefined unless the last attempt has failed. */
+  get memory(): FailureMemory | undefined {
+    if (this.failures === 0) return undefined;
+    const { lastError: error, hopeless, failingSince: since, retryAt = -Infinity } = this;
+    return { attempts: Math.max(this.failures, this.misses), error, hopeless, since, retryAt };
+  }
+
+  /** Goes on where the attempts of another pool for the same have ended. Once its back-off is over, one may try. */
+  recall({ attempts, error, hopeless, since, retryAt }: FailureMemory): void {
+    const { clock, deadlines, settings } = this.pool;
+    const now = clock.now();
+    const waits = retryAt > now;
+    this.misses = attempts;
+    this.failures = waits ? attempts : Math.min(attempts, settings.unavailableAfter - 1);
+    this.hopeless = waits && hopeless;
+    this.lastError = error;
+    this.failingSince = since;
+    this.window = 1;
+    if (!waits) return;
+    this.retryAt = retryAt;
+    deadlines.set(this.pause, now, retryAt - now);
   }
 
   /** No attempt waits for its time any more. */

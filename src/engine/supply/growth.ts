@@ -1,4 +1,5 @@
 import { guarded, type Outcome } from '../basics/user-code.js';
+import { Refusal } from '../queue/waiter-queue.js';
 import type { Lateness } from '../slots/lateness.js';
 import { Slot } from '../slots/slot.js';
 import { Attempts } from './attempts.js';
@@ -163,12 +164,14 @@ export class Growth<T> {
     guarded<T>(
       () =>
         factory.create({
+          slot: slot.id,
           signal: abort.signal,
           invalidate: cause => {
             this.events.invalidated(slot, cause);
           },
         }),
-      outcome => {
+      result => {
+        const outcome = result.ok && result.value === undefined ? nothing(settings.name) : result;
         if (slot.state === 'abandoned') this.settledLate(slot, outcome);
         else this.settled(slot, outcome, began);
       },
@@ -178,7 +181,16 @@ export class Growth<T> {
   private settled(slot: Slot<T>, outcome: Outcome<T>, began: number): void {
     const { deadlines, slots, totals, watch, settings, clock, latencies } = this.pool;
     deadlines.cancel(slot.limit);
-    if (!outcome.ok) {
+    if (outcome.ok) {
+      // While it is still on its way: a listener that borrows waits for it, and has no other one made.
+      const now = clock.now();
+      watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs: now - began });
+      // User code has run.
+      if (slot.state !== 'creating') {
+        this.settledLate(slot, outcome);
+        return;
+      }
+    } else {
       slot.miscarry();
       slots.delete(slot);
       this.failed(slot, outcome.error);
@@ -193,16 +205,19 @@ export class Growth<T> {
     totals.created++;
     latencies.create.record(tookMs);
     this.lateness.learns(tookMs, now);
-    watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs });
     if (slot.doom) {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
       if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
       // One that was recycled says nothing of the backend now, but it runs no more.
-      else this.attempts.ended(slot);
+      else {
+        this.attempts.ended(slot);
+        this.pool.share?.proved(true);
+      }
       this.replacement.failed(slot);
       this.events.stillborn(slot);
     } else {
       this.attempts.succeeded(slot);
+      this.pool.share?.proved(true);
       this.events.arrived(slot);
       this.replacement.arrived(slot);
     }
@@ -221,7 +236,12 @@ export class Growth<T> {
   }
 
   private failed(slot: Slot<T>, error: unknown): void {
+    const { settings, waiters } = this.pool;
     this.noteFailure(slot, error);
+    if (settings.propagateCreateError && !this.stopped) {
+      this.attempts.forget();
+      waiters.shift()?.settle(new Refusal(() => error));
+    }
     this.replacement.failed(slot);
     this.events.changed();
   }
@@ -230,6 +250,7 @@ export class Growth<T> {
     if (this.stopped) return;
     const { settings, totals, watch, clock } = this.pool;
     totals.createFailed++;
+    this.pool.share?.proved(false);
     this.attempts.failed(slot, error);
     watch.onCreateFailed?.({
       pool: settings.name,
@@ -240,4 +261,14 @@ export class Growth<T> {
       retryInMs: this.attempts.retryInMs,
     });
   }
+}
+
+/** It would be lent, and fail where nobody thinks of it: a `return` was forgotten. */
+function nothing(pool: string): Outcome<never> {
+  return {
+    ok: false,
+    error: new TypeError(
+      `Pool "${pool}": create gave undefined. It must return the resource, or a promise of it.`,
+    ),
+  };
 }

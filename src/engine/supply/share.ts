@@ -14,6 +14,7 @@ interface Appetite {
   readonly demand: { readonly unmet: number };
   readonly attempts: { readonly backsOff: boolean };
 }
+import type { Pace } from '../time/pace.js';
 
 /** What a pool shows to those it shares a total with. */
 export interface Sharer<T> {
@@ -21,6 +22,8 @@ export interface Sharer<T> {
   readonly growth: Appetite;
   /** Brings its waiters and what there is together. */
   serve(): void;
+  /** Gives a create of it up, to make room. */
+  giveUp(slot: Slot<T>): void;
   /** Destroys one of its idle resources, to make room. */
   evict(slot: Slot<T>): void;
   /** Tells one of its waiters, taken out of the queue, that it would wait for ever. */
@@ -31,12 +34,22 @@ export interface Sharer<T> {
 export interface Share<T> {
   /** How many more resources this pool may make now. */
   readonly room: number;
+  /** How many wait for a resource of any of them; kept by their queues. */
+  readonly tally: { waiting: number };
+  /** Are all places taken, by whichever of them? */
+  readonly isFull: boolean;
+  /** Do more wait than may, of all of them together? */
+  readonly isCrowded: boolean;
+  /** How long creates take, of all of them. */
+  readonly pace: Pace;
   readonly census: Census;
   readonly owners: WaitingOwners;
   readonly idle: IdleSlots<T>;
   join(sharer: Sharer<T>): void;
   /** The pool is closed. */
   leave(): void;
+  /** A create has succeeded: this pool is known to come to something. Or it has failed, or is late. */
+  proved(well: boolean): void;
   /** A place has been taken. */
   took(): void;
   /** Should a resource that is free now make room for another pool, rather than serve one's own waiters? */

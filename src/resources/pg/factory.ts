@@ -27,37 +27,39 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     this.#config = config;
   }
 
-  async create(context: CreateContext & { readonly key?: K }): Promise<Client> {
+  // Members of its own, not of a prototype: who takes it apart, `{ ...factory, create }`, keeps the others.
+
+  readonly create = async (context: CreateContext & { readonly key?: K }): Promise<Client> => {
     const config = this.#config(context.key as K);
     const session = await openSession(config, this.sessionReset, context);
     this.#sessions.set(session.client, session);
     return session.client;
-  }
+  };
 
-  validate(client: Client): Promise<void> {
+  readonly validate = (client: Client): Promise<void> => {
     return this.session(client).ping();
-  }
+  };
 
-  reset(client: Client): boolean | Promise<boolean> {
+  readonly reset = (client: Client): boolean | Promise<boolean> => {
     return this.session(client).reset();
-  }
+  };
 
-  destroy(client: Client): Promise<void> {
+  readonly destroy = (client: Client): Promise<void> => {
     return endSession(this.session(client), this.patience, this.reachable);
-  }
+  };
 
-  handle(client: Client): Handle<Client> {
+  readonly handle = (client: Client): Handle<Client> => {
     return this.session(client).lend();
-  }
+  };
 
   /** What the session itself has been through counts; the error may be that of something else. */
-  isFatal(error: unknown, client: Client): boolean {
+  readonly isFatal = (error: unknown, client: Client): boolean => {
     return this.session(client).broken || (this.ownIsFatal?.(error, client) ?? false);
-  }
+  };
 
-  isRetryable(error: unknown): boolean {
+  readonly isRetryable = (error: unknown): boolean => {
     return !isHopeless(error);
-  }
+  };
 
   private session(client: Client): Session {
     const session = this.#sessions.get(client);

@@ -126,9 +126,7 @@ export class Outside {
     const { failing, now } = facts;
     if (!failing) return;
     if (now < failing.retryAt) facts.violated(`a create begins ${failing.retryAt - now} ms too early`);
-    const probes = facts.count(
-      one => one.beingCreated && one.order > failing.order && !one.mayBeLate(facts),
-    );
+    const probes = facts.count(one => one.beingCreated && one.order > failing.order && !one.mayBeLate(facts));
     if (probes > 1) facts.violated(`${probes} probes run at once`);
   }
 

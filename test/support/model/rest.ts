@@ -113,8 +113,7 @@ function* enoughIsMade(facts: Facts): Generator<string> {
   // Likewise while creates take too long; and after an outage, until there have been enough that went well.
   if (facts.recovering > 0 && (creating > 0 || now <= facts.pausedUntil)) return;
   const coming =
-    creating +
-    facts.count(one => one.state === 'live' && one.running !== undefined && !one.isLate(facts));
+    creating + facts.count(one => one.state === 'live' && one.running !== undefined && !one.isLate(facts));
   const room = limits.max + limits.overflow - facts.places;
   if (creating >= settings.createConcurrency || room <= 0) return;
   const wanted = demanding(facts, creating);

@@ -6,6 +6,8 @@ export type Setup = Partial<Settings> & { readonly validate?: boolean; readonly 
 /** Times are short, so that they pass often. */
 export const SETTINGS: Settings = {
   min: 0,
+  minIdle: 0,
+  propagateCreateError: false,
   max: 2,
   overflow: 0,
   order: 'lifo',
