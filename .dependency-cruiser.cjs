@@ -5,7 +5,7 @@
 //   module
 //   transports
 //   scope
-//   engine     imports node: and itself
+//   engine     imports node: and itself; it has rooms, with an order of their own, see ENGINE
 
 /** A layer, and all that its files may import: paths below src/, and packages. */
 const LAYERS = {
@@ -18,6 +18,28 @@ const LAYERS = {
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg'] },
 };
+
+/** The rooms of src/engine, and the files at its door: each may import itself and those above it here. */
+const ENGINE = [
+  'basics/', // knows nothing of pools
+  'time/', // clock, timer, deadlines
+  'reports/', // what a pool tells: counts, latencies, events
+  'errors.ts',
+  'options/', // what a pool is told: settings, the factory, the options of calls
+  'lease.ts', // sees a slot as Lent: so they need not know each other
+  'slots/', // the life of a resource
+  'lending/', // what a borrower has of it
+  'queue/', // who waits
+  'supply/', // when to make more
+  'interior.ts',
+  'state/', // can it serve, and what is said when it cannot
+  'exchange.ts',
+  'returns.ts',
+  'assembly.ts',
+  'pool.ts',
+  'keyed/', // a pool for each key, under one total
+  'index.ts',
+];
 
 const alternatives = names => `(${names.join('|')})`;
 
@@ -36,10 +58,43 @@ const layerRules = Object.entries(LAYERS).map(([layer, { layers, packages }]) =>
   };
 });
 
+const enginePaths = places =>
+  `^src/engine/${alternatives(places.map(place => place.replace(/\.ts$/, '\\.ts$')))}`;
+
+const roomRules = ENGINE.slice(0, -1).map((place, i) => ({
+  name: `engine-${place.replace(/\W.*/, '')}-imports`,
+  comment: `src/engine/${place} may import ${['itself', ...ENGINE.slice(0, i)].join(', ')}.`,
+  severity: 'error',
+  from: { path: enginePaths([place]) },
+  to: { path: enginePaths(ENGINE.slice(i + 1)) },
+}));
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     ...layerRules,
+    ...roomRules,
+    {
+      name: 'known-rooms',
+      comment: 'A file under src/engine has a room; give a new one its place in .dependency-cruiser.cjs.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/engine/', pathNot: enginePaths(ENGINE) },
+    },
+    {
+      name: 'no-barrels-in-rooms',
+      comment: 'A room has no index.ts: import from the file that defines the thing.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/engine/[^/]+/index\\.ts$' },
+    },
+    {
+      name: 'no-cycles-in-engine',
+      comment: 'Nor by way of types: say what is needed of the other in an interface, as lease.ts does.',
+      severity: 'error',
+      from: { path: '^src/engine/' },
+      to: { circular: true },
+    },
     {
       name: 'known-layers',
       comment: 'A file under src belongs to a layer; give a new folder its place in .dependency-cruiser.cjs.',

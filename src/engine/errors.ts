@@ -1,6 +1,6 @@
-import { types } from 'node:util';
-import { brand } from './brand.js';
-import type { PoolStats } from './stats.js';
+import { brand } from './basics/brand.js';
+import { messageOf } from './basics/thrown.js';
+import type { PoolStats } from './reports/stats.js';
 
 /** The machine-readable names of the errors of a pool. */
 export type PoolErrorCode =
@@ -152,31 +152,4 @@ export function describeStats(stats: PoolStats): string {
   }
   const max = stats.overflow > 0 ? `${stats.max} + ${stats.overflow}` : stats.max;
   return `${parts.join(', ')} of max ${max}, ${stats.waiting} waiting`;
-}
-
-/** What an unknown thrown value has to say. */
-export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // node: several addresses refused = an AggregateError without a message of its own
-  if (error.message === '' && error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
-  return error.message;
-}
-
-/** Is it an error? Also one of another realm, as those of Node's own modules are in Jest. */
-export function isError(value: unknown): boolean {
-  return value instanceof Error || types.isNativeError(value);
-}
-
-/** The class of an unknown thrown value and its code, for places where its message may not go. */
-export function kindOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const { name, code } = error as Error & { code?: unknown };
-  const kind = plain(name) ?? 'Error';
-  const known = plain(code);
-  return known === undefined ? kind : `${kind} ${known}`;
-}
-
-/** Names and codes can be anything, too. */
-function plain(value: unknown): string | undefined {
-  return typeof value === 'string' && /^[A-Za-z0-9_]{1,50}$/.test(value) ? value : undefined;
 }

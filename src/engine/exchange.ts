@@ -1,18 +1,18 @@
-import type { Availability } from './availability.js';
-import type { Closing } from './closing.js';
-import { breakDeadlock, type Places } from './deadlock.js';
-import type { DestroyReason } from './factory.js';
-import type { Growth } from './growth.js';
-import type { Inspection } from './inspection.js';
 import type { Interior } from './interior.js';
 import type { Lease } from './lease.js';
-import type { Refusals } from './refusals.js';
-import type { Replacement } from './replacement.js';
-import type { Retirement } from './retirement.js';
-import type { Shedding } from './shedding.js';
-import type { Slot } from './slot.js';
-import type { Upkeep } from './upkeep.js';
-import type { Waiter } from './waiter-queue.js';
+import { breakDeadlock, type Places } from './queue/deadlock.js';
+import type { Shedding } from './queue/shedding.js';
+import type { Waiter } from './queue/waiter-queue.js';
+import type { DestroyReason } from './reports/destroy-reason.js';
+import type { Inspection } from './slots/inspection.js';
+import type { Retirement } from './slots/retirement.js';
+import type { Slot } from './slots/slot.js';
+import type { Upkeep } from './slots/upkeep.js';
+import type { Availability } from './state/availability.js';
+import type { Closing } from './state/closing.js';
+import type { Refusals } from './state/refusals.js';
+import type { Growth } from './supply/growth.js';
+import type { Replacement } from './supply/replacement.js';
 
 /** The parts that an exchange makes use of. */
 export interface ExchangeParts<T> {

@@ -1,8 +1,8 @@
 export { Pool } from './pool.js';
-export type * from './calls.js';
-export type { Priority } from './waiter-queue.js';
-export type { LatencySummary } from './latency.js';
+export type * from './options/calls.js';
+export type { LatencySummary } from './reports/latency.js';
 export { Lease } from './lease.js';
+export { kindOf, messageOf } from './basics/thrown.js';
 export {
   LeaseReleasedError,
   PoolClosedError,
@@ -15,17 +15,22 @@ export {
   PoolUnavailableError,
   ResourceInvalidatedError,
   describeStats,
-  kindOf,
-  messageOf,
   type DeadlockedHolder,
   type PoolErrorCode,
 } from './errors.js';
-export type { CreateContext, DestroyReason, Handle, ResourceFactory, Verdict } from './factory.js';
-export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options.js';
-export type * from './listener.js';
-export type { FailingCreates } from './attempts.js';
-export type { PoolHolder, PoolLatency, PoolState, PoolStats, PoolTotals } from './stats.js';
-export type { Clock, ClockTimer } from './clock.js';
-export type { KeyedCreateContext, KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
-export { KeyedPool } from './keyed-pool.js';
-export type { KeyedPoolStats } from './keyed-stats.js';
+export type { DestroyReason } from './reports/destroy-reason.js';
+export type { CreateContext, Handle, ResourceFactory, Verdict } from './options/factory.js';
+export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options/options.js';
+export type * from './reports/listener.js';
+export type {
+  FailingCreates,
+  PoolHolder,
+  PoolLatency,
+  PoolState,
+  PoolStats,
+  PoolTotals,
+} from './reports/stats.js';
+export type { Clock, ClockTimer } from './time/clock.js';
+export type { KeyedCreateContext, KeyedPoolOptions, KeyedResourceFactory } from './keyed/keyed-options.js';
+export { KeyedPool } from './keyed/keyed-pool.js';
+export type { KeyedPoolStats } from './keyed/keyed-stats.js';

@@ -1,18 +1,36 @@
-import { LeaseReleasedError, isError } from './errors.js';
-import { guarded, type Handle } from './factory.js';
-import type { Slot } from './slot.js';
+import { isError } from './basics/thrown.js';
+import { guarded } from './basics/user-code.js';
+import { LeaseReleasedError } from './errors.js';
+import type { Handle } from './options/factory.js';
 
-/** What a lease needs of its pool. */
+/** What a lease needs of the slot that is lent. */
+export interface Lent<T> {
+  readonly id: number;
+  readonly resource: T;
+  /** The lease that may use the resource now; a lease that is not this one has been returned. */
+  readonly lease: Lease<T> | undefined;
+  /** The lease that ended last. */
+  readonly last: Lease<T> | undefined;
+  readonly state: string;
+  /** Is user code at work on it, on its way to a borrower? */
+  readonly coming: boolean;
+  /** Why its holder should not go on with it. */
+  readonly broken: Error | undefined;
+  /** Resolves when what is being done with it is done. */
+  whenDone(): Promise<void>;
+}
+
+/** What a lease needs of its pool, which gets back the very slot that it has lent. */
 export interface Lender<T> {
   readonly name: string;
   /** Do borrowers get something in place of the resource? */
   readonly hasHandles: boolean;
-  makeHandle(slot: Slot<T>): Handle<T>;
-  takeBack(lease: Lease<T>, slot: Slot<T>, error: unknown): void;
-  discard(lease: Lease<T>, slot: Slot<T>, cause: unknown): void;
-  detach(lease: Lease<T>, slot: Slot<T>): void;
+  makeHandle(slot: Lent<T>): Handle<T>;
+  takeBack(lease: Lease<T>, slot: Lent<T>, error: unknown): void;
+  discard(lease: Lease<T>, slot: Lent<T>, cause: unknown): void;
+  detach(lease: Lease<T>, slot: Lent<T>): void;
   /** The handle could not be made. */
-  unhandled(lease: Lease<T>, slot: Slot<T>, error: unknown): void;
+  unhandled(lease: Lease<T>, slot: Lent<T>, error: unknown): void;
 }
 
 /**
@@ -28,7 +46,7 @@ export class Lease<T> {
   /** @internal */
   constructor(
     private readonly lender: Lender<T>,
-    private readonly record: Slot<T>,
+    private readonly record: Lent<T>,
     /** How long the borrower queued for it, in milliseconds. */
     readonly waitedMs: number,
   ) {}

@@ -1,18 +1,25 @@
 import { assemble, type Parts } from './assembly.js';
-import type { FailureMemory } from './attempts.js';
-import type { AcquireOptions, CloseOptions, RecycleOptions, ResizeOptions, StartOptions } from './calls.js';
-import type { Commons } from './commons.js';
 import type { Exchange } from './exchange.js';
 import type { Interior } from './interior.js';
 import { Lease } from './lease.js';
-import type { PoolListener } from './listener.js';
-import { checkDuration, checkWish, resizedLimits } from './option-checks.js';
-import type { PoolOptions } from './options.js';
-import { recycle } from './recycling.js';
-import type { Share } from './share.js';
-import type { Slot } from './slot.js';
-import { holdersOf, snapshot, type PoolHolder, type PoolStats } from './stats.js';
-import { rewatch } from './watch.js';
+import type {
+  AcquireOptions,
+  CloseOptions,
+  RecycleOptions,
+  ResizeOptions,
+  StartOptions,
+} from './options/calls.js';
+import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
+import type { PoolOptions } from './options/options.js';
+import type { PoolListener } from './reports/listener.js';
+import type { PoolHolder, PoolStats } from './reports/stats.js';
+import { rewatch } from './reports/watch.js';
+import { recycle } from './slots/recycling.js';
+import type { Slot } from './slots/slot.js';
+import { holdersOf, snapshot } from './state/snapshot.js';
+import type { FailureMemory } from './supply/attempts.js';
+import type { Share } from './supply/share.js';
+import type { Commons } from './time/commons.js';
 
 /** The hold time of the first so many leases is measured, and of one in so many after that, when nobody listens. */
 const SAMPLE = 64;
@@ -21,9 +28,9 @@ const SAMPLE = 64;
  * Lends resources that are expensive to make: `acquire`, use, `release`.
  *
  * This file is the story of one borrow, up to the lease; returns.ts tells how it ends, and exchange.ts who gets what.
- * What they delegate: when to create (growth.ts), whether a resource is fit for its next borrower (inspection.ts), how
- * it ends (retirement.ts), what happens while nobody borrows (upkeep.ts). The states of a resource are in slot.ts, and
- * assembly.ts puts everything together.
+ * What they delegate is in the rooms beside them: the life of a resource in slots/, with its states in slots/slot.ts;
+ * what a borrower has of it in lending/; who waits in queue/; when to create in supply/; whether the pool can serve, and
+ * what is said when it cannot, in state/. assembly.ts puts everything together.
  *
  * ```ts
  * const pool = new Pool({ create: () => connect(), destroy: c => c.end(), max: 10 });

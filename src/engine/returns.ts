@@ -1,13 +1,15 @@
-import { PoolTimeoutError, ResourceInvalidatedError, messageOf } from './errors.js';
+import { messageOf } from './basics/thrown.js';
+import { PoolTimeoutError, ResourceInvalidatedError } from './errors.js';
 import type { Exchange } from './exchange.js';
-import { isFatal, type DestroyReason, type Handle } from './factory.js';
-import { hasHandles, makeHandle } from './handles.js';
-import type { Inspection } from './inspection.js';
 import type { Interior } from './interior.js';
-import type { LeakWatch } from './leak-watch.js';
 import type { Lease, Lender } from './lease.js';
-import type { Retirement } from './retirement.js';
-import type { Slot } from './slot.js';
+import { hasHandles, makeHandle } from './lending/handles.js';
+import type { LeakWatch } from './lending/leak-watch.js';
+import { isFatal, type Handle } from './options/factory.js';
+import type { DestroyReason } from './reports/destroy-reason.js';
+import type { Inspection } from './slots/inspection.js';
+import type { Retirement } from './slots/retirement.js';
+import type { Slot } from './slots/slot.js';
 
 /** How leases end: given back, destroyed, kept by the borrower, or taken away from it. */
 export class Returns<T> implements Lender<T> {

@@ -1,4 +1,4 @@
-import { brand } from '../engine/brand.js';
+import { brand } from '../engine/basics/brand.js';
 
 /** Two definitions have the same name. */
 export class DuplicatePoolError extends Error {

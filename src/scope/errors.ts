@@ -1,4 +1,4 @@
-import { brand } from '../engine/brand.js';
+import { brand } from '../engine/basics/brand.js';
 import { copiesLoaded } from './copies.js';
 
 /** A borrowed resource was asked for where no borrow scope is running. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { brand } from '../../src/engine/brand.js';
+import { brand } from '../../src/engine/basics/brand.js';
 import * as all from '../../src/index.js';
 
 const errors = Object.entries(all).filter(

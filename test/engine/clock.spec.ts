@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { describe, expect, it, jest } from '@jest/globals';
-import { systemClock } from '../../src/engine/clock.js';
+import { systemClock } from '../../src/engine/time/clock.js';
 
 /** Nothing else runs meanwhile. */
 function blockTheLoop(ms: number): void {

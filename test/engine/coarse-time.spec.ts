@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Pool, type Lease, type PoolSettings } from '../../src/engine/index.js';
-import type { CoarseTime } from '../../src/engine/coarse-time.js';
-import { Commons } from '../../src/engine/commons.js';
+import type { CoarseTime } from '../../src/engine/time/coarse-time.js';
+import { Commons } from '../../src/engine/time/commons.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { randomFrom } from '../support/random.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Alarm } from '../../src/engine/alarm.js';
-import { Deadline, Deadlines } from '../../src/engine/deadlines.js';
+import { Alarm } from '../../src/engine/time/alarm.js';
+import { Deadline, Deadlines } from '../../src/engine/time/deadlines.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { randomFrom } from '../support/random.js';
 

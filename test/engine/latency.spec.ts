@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Pool, type LatencySummary } from '../../src/engine/index.js';
-import { Latency } from '../../src/engine/latency.js';
+import { Latency } from '../../src/engine/reports/latency.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool } from '../support/invariants.js';
 import { ManualClock } from '../support/manual-clock.js';

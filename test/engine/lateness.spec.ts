@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PoolSettings } from '../../src/engine/index.js';
-import { Pace } from '../../src/engine/pace.js';
+import { Pace } from '../../src/engine/time/pace.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool, type ScriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, it, jest } from '@jest/globals';
 import { deepEqual } from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { messageOf } from '../../src/engine/errors.js';
+import { messageOf } from '../../src/engine/basics/thrown.js';
 import {
   BorrowStory,
   EVENTS,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Lease } from '../../src/engine/index.js';
-import { Census, Slot, type SlotState } from '../../src/engine/slot.js';
+import { Census, Slot, type SlotState } from '../../src/engine/slots/slot.js';
 
 const STATES: readonly SlotState[] = [
   'creating',

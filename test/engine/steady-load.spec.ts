@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Lease } from '../../src/engine/index.js';
-import { Replacement } from '../../src/engine/replacement.js';
+import { Replacement } from '../../src/engine/supply/replacement.js';
 import { checkPoolsAfterEach, scriptedPool, type ScriptedPool } from '../support/invariants.js';
 import { randomFrom } from '../support/random.js';
 import { slow, type Thing } from '../support/scripted-factory.js';

@@ -5,7 +5,7 @@ import { startPostgres, type LocalPostgres } from 'local-postgres';
 import { existsSync, readFileSync } from 'node:fs';
 import pg from 'pg';
 import type { PoolStats } from '../../src/index.js';
-import { DEFAULTS } from '../../src/engine/options.js';
+import { DEFAULTS } from '../../src/engine/options/options.js';
 import { PoolRegistry } from '../../src/module/registry.js';
 import { get } from '../support/http-client.js';
 import { schemaErrors } from '../support/kubernetes-schema.js';

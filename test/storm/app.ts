@@ -27,8 +27,8 @@ import { Doorkeeper, FilterWithQuery, GuardWithQuery, Impatience, Transaction } 
 import { Work } from './work.js';
 import { Wrongs } from './wrongs.js';
 
-/** Milliseconds. Short, as a storm has many clients that leave, and few connections that could wait for their code. */
-const ABANDONED_TIMEOUT = 50;
+/** Milliseconds. Short, as a storm has many clients that leave, and few connections; not so short that a busy machine is too slow. */
+const ABANDONED_TIMEOUT = 200;
 
 export interface StormApp extends RunningApp, Disposable {
   readonly pool: Pool<Client>;

@@ -1,4 +1,4 @@
-import { Injectable, type DynamicModule, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type DynamicModule, type OnModuleDestroy } from '@nestjs/common';
 import type { Lease } from '../../src/engine/index.js';
 import { InjectPool, Pool, PoolModule } from '../../src/index.js';
 
@@ -27,20 +27,18 @@ export function failingPools(): DynamicModule {
 
 /** Borrows from them, in vain. */
 @Injectable()
-export class InVain implements OnModuleInit, OnModuleDestroy {
-  private lease: Lease<object> | undefined;
+export class InVain implements OnModuleDestroy {
+  private readonly held: Promise<Lease<object>>;
 
   constructor(
     @InjectPool('full') private readonly full: Pool<object>,
     @InjectPool('down') private readonly down: Pool<object>,
-  ) {}
-
-  async onModuleInit(): Promise<void> {
-    this.lease = await this.full.acquire();
+  ) {
+    this.held = full.acquire();
   }
 
-  onModuleDestroy(): void {
-    this.lease?.release();
+  async onModuleDestroy(): Promise<void> {
+    (await this.held).release();
   }
 
   borrow(pool: 'full' | 'down'): Promise<string> {

@@ -47,10 +47,10 @@ export class WatchedDatabase extends Database {
         this.ledger.back(client);
         return factory.reset?.(client);
       },
-      destroy: async (client, reason) => {
+      destroy: async (client, reason, context) => {
         this.ledger.back(client);
         this.destroyed.set(reason, (this.destroyed.get(reason) ?? 0) + 1);
-        await factory.destroy?.(client, reason);
+        await factory.destroy?.(client, reason, context);
         this.open.delete(client);
       },
       isFatal: (error, client) => factory.isFatal?.(error, client) ?? false,

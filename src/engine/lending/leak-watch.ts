@@ -1,0 +1,104 @@
+import type { Lease } from '../lease.js';
+import type { LeakEvent } from '../reports/listener.js';
+import type { Slot } from '../slots/slot.js';
+import type { Stock } from '../slots/stock.js';
+import { Deadline } from '../time/deadlines.js';
+
+interface Held {
+  readonly since: number;
+  readonly trace: Error;
+  readonly deadline: Deadline;
+  /** The last limit it was reported for. */
+  reported: LeakEvent['limit'] | undefined;
+}
+
+/**
+ * Watches over how long leases are held: limits them to `maxHold`, and reports those that are held for longer than that
+ * or `leakThreshold`, and again when they do come back.
+ */
+export class LeakWatch<T> {
+  private readonly held = new Map<Lease<T>, Held>();
+
+  /** Does anybody want to know where leases were acquired? */
+  traces = false;
+  /** Is there anything to watch? */
+  active = false;
+
+  constructor(private readonly pool: Stock<T>) {
+    this.listenersChanged();
+  }
+
+  listenersChanged(): void {
+    const { leakThreshold, maxHold } = this.pool.settings;
+    this.traces = Math.min(leakThreshold, maxHold) !== Infinity && this.pool.watch.onLeak !== undefined;
+    // What is watched is watched to its end.
+    this.active ||= this.traces || maxHold !== Infinity;
+  }
+
+  lent(lease: Lease<T>, slot: Slot<T>): void {
+    const { deadlines, clock, settings } = this.pool;
+    const now = clock.now();
+    deadlines.set(slot.limit, now, settings.maxHold);
+    const { trace } = slot;
+    if (!this.traces || !trace) return;
+    const held: Held = {
+      since: now,
+      trace,
+      reported: undefined,
+      deadline: new Deadline(at => {
+        this.report(held, slot, at, 'leakThreshold');
+      }),
+    };
+    this.held.set(lease, held);
+    deadlines.set(held.deadline, now, settings.leakThreshold);
+  }
+
+  /** `maxHold` has passed. */
+  overheld(lease: Lease<T>, slot: Slot<T>): void {
+    const held = this.held.get(lease);
+    if (held) this.report(held, slot, this.pool.clock.now(), 'maxHold');
+  }
+
+  /** The pool could not wait for it any longer, and takes it away. */
+  takenAway(lease: Lease<T>, slot: Slot<T>): void {
+    const { watch, settings, clock } = this.pool;
+    if (!watch.onLeak) return;
+    const at = clock.now();
+    const held = this.held.get(lease);
+    // That is its end: nobody has to be told that it did come back.
+    if (held) held.reported = undefined;
+    const since = held?.since ?? slot.lentAt;
+    watch.onLeak({
+      pool: settings.name,
+      at,
+      slot: slot.id,
+      limit: 'close',
+      heldMs: Number.isNaN(since) ? undefined : at - since,
+      stack: slot.trace?.stack ?? '',
+      returned: false,
+    });
+  }
+
+  returned(lease: Lease<T>, slot: Slot<T>): void {
+    this.pool.deadlines.cancel(slot.limit);
+    const held = this.held.get(lease);
+    if (!held) return;
+    this.held.delete(lease);
+    this.pool.deadlines.cancel(held.deadline);
+    if (held.reported) this.report(held, slot, this.pool.clock.now(), held.reported, true);
+  }
+
+  private report(held: Held, slot: Slot<T>, now: number, limit: LeakEvent['limit'], returned = false): void {
+    const { watch, settings } = this.pool;
+    held.reported = limit;
+    watch.onLeak?.({
+      pool: settings.name,
+      at: now,
+      slot: slot.id,
+      limit,
+      heldMs: now - held.since,
+      stack: held.trace.stack ?? '',
+      returned,
+    });
+  }
+}

@@ -1,0 +1,90 @@
+import { isThenable, swallow, type Outcome } from '../basics/user-code.js';
+import type { LeaseReleasedError } from '../errors.js';
+import type { DestroyReason } from '../reports/destroy-reason.js';
+
+/** What a create is given. */
+export interface CreateContext {
+  /** The number of the resource in its pool, as listeners are told it. */
+  readonly slot: number;
+  /** Aborted when nobody wants the result any more: past `createTimeout`, or the pool is closing. */
+  readonly signal: AbortSignal;
+  /**
+   * Tells the pool that the resource has become unusable, at any time of its life; it will be destroyed instead of
+   * being lent again. Fits as an event listener: `client.on('error', invalidate)`.
+   */
+  readonly invalidate: (cause?: unknown) => void;
+}
+
+/** `false` and other falsy answers mean no; nothing at all (`undefined`) means yes. */
+export type Verdict = boolean | undefined | void | object;
+
+/** What one borrower gets in place of the resource itself. */
+export interface Handle<T> {
+  /** Stands for the resource: what `lease.resource` gives. */
+  readonly resource: T;
+  /**
+   * Has its borrower begun something on the resource (a transaction) that is lost if the resource has broken, and that
+   * its borrower has not ended yet? As long as that is so, those who share the borrow are not given another resource, on
+   * which they would go on as if nothing were lost. Default false.
+   */
+  readonly unfinished?: boolean;
+  /**
+   * The borrow is over: from now on the handle must not let its borrower at the resource. Synchronous, called exactly
+   * once, before the resource is reset or destroyed, and not for a resource that is detached.
+   *
+   * @param why makes the error for a use that comes too late, so that each has the stack of its own user
+   */
+  revoke(why: () => LeaseReleasedError): void;
+}
+
+/** How the pool makes, checks, cleans and destroys resources. Every member may be synchronous or return a promise. */
+export interface ResourceFactory<T> {
+  /** Makes one resource. The only required member. */
+  create(context: CreateContext): T | PromiseLike<T>;
+  /** Is it still usable? A falsy answer other than `undefined`, a throw or a rejection means no. */
+  validate?(resource: T): Verdict | PromiseLike<Verdict>;
+  /** Cleans it for the next borrower. A falsy answer other than `undefined`, a throw or a rejection destroys it. */
+  reset?(resource: T): Verdict | PromiseLike<Verdict>;
+  /** Ends it. Its place in the pool is free only when this has settled, or past `destroyTimeout`. */
+  destroy?(resource: T, reason: DestroyReason, context: { readonly slot: number }): unknown;
+  /**
+   * Makes what one borrower gets in place of the resource, so that it can be taken from it. Synchronous, called when
+   * the borrower first asks for `lease.resource`; all other members get the resource itself. A throw destroys it.
+   */
+  handle?(resource: T): Handle<T>;
+  /**
+   * Does this error, seen by the borrower of this resource, mean that it is broken? Synchronous; only `true` counts, but
+   * a throw or a promise counts as true, since unknown is unsafe.
+   */
+  isFatal?(error: unknown, resource: T): boolean;
+  /** Is it worth trying again after this create error? Synchronous; only `false` means no. */
+  isRetryable?(error: unknown): boolean;
+}
+
+/** Did user code say yes? */
+export function approves(outcome: Outcome<Verdict>): boolean {
+  return outcome.ok && (outcome.value === undefined || Boolean(outcome.value));
+}
+
+/** Asks `isFatal`: a throw or a promise counts as true. */
+export function isFatal<T>(factory: ResourceFactory<T>, error: unknown, resource: T): boolean {
+  try {
+    const answer: unknown = factory.isFatal?.(error, resource);
+    if (!isThenable(answer)) return answer === true;
+    swallow(answer);
+    return true;
+  } catch {
+    return true;
+  }
+}
+
+/** Asks `isRetryable`: anything but a plain `false` is a yes. */
+export function isRetryable<T>(factory: ResourceFactory<T>, error: unknown): boolean {
+  try {
+    const answer: unknown = factory.isRetryable?.(error);
+    if (isThenable(answer)) swallow(answer);
+    return answer !== false;
+  } catch {
+    return true;
+  }
+}

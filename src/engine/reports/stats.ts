@@ -1,0 +1,118 @@
+import type { DestroyReason } from './destroy-reason.js';
+import type { Latencies, LatencySummary } from './latency.js';
+
+/**
+ * - `ready`: serves
+ * - `starting`: `start()` was called and `min` has not been reached yet; serves what it has
+ * - `unavailable`: nothing is live and creates keep failing; acquires are refused at once while it probes
+ * - `suspended`: `suspend()` was called; acquires queue
+ * - `draining`: `close()` was called, resources are coming back
+ * - `closed`: every resource is destroyed or was given up
+ */
+export type PoolState = 'ready' | 'starting' | 'unavailable' | 'suspended' | 'draining' | 'closed';
+
+/** Running totals since the pool was made. */
+export interface PoolTotals {
+  /** Leases given. */
+  acquired: number;
+  /** Leases that have ended: given back, taken away, or detached. */
+  released: number;
+  /** Resources whose borrowers kept them. */
+  detached: number;
+  /** Acquires that had to queue. */
+  waited: number;
+  timedOut: number;
+  aborted: number;
+  /** Acquires refused because the queue had been standing. */
+  shed: number;
+  /** Acquires refused because everything was leased to owners that waited for more. */
+  deadlocked: number;
+  /** Acquires refused because the queue was full, the pool unavailable, or closed. */
+  refused: number;
+  created: number;
+  createFailed: number;
+  destroyed: number;
+  destroyedBy: Partial<Record<DestroyReason, number>>;
+}
+
+/** A snapshot of a pool; plain data, fit for JSON. */
+export interface PoolStats {
+  readonly name: string;
+  readonly state: PoolState;
+  readonly min: number;
+  readonly max: number;
+  readonly overflow: number;
+  /** Places of the cap that are filled: creating + idle + validating + leased + resetting + closing. */
+  readonly total: number;
+  readonly idle: number;
+  readonly leased: number;
+  readonly creating: number;
+  readonly validating: number;
+  readonly resetting: number;
+  readonly closing: number;
+  /** Creates and destroys that did not settle in time and may still do so. They fill no place. */
+  readonly abandoned: number;
+  readonly waiting: number;
+  /** How long the first waiter has been queueing, in milliseconds; 0 when nobody waits. */
+  readonly oldestWaitMs: number;
+  /** Creates that keep failing; undefined unless the last attempt has failed. */
+  readonly failing: FailingCreates | undefined;
+  readonly totals: Readonly<PoolTotals>;
+  readonly latency: PoolLatency;
+}
+
+/** Creates that keep failing, for those who watch: nothing of what the errors say, which may have a secret in it. */
+export interface FailingCreates {
+  /** Failed attempts in a row. */
+  readonly attempts: number;
+  /** Milliseconds since the first of them failed. */
+  readonly forMs: number;
+  /** The class of the last error, and its code if it has one: `Error ECONNREFUSED`. */
+  readonly error: string;
+}
+
+/** How long things took since the pool was made. */
+export interface PoolLatency {
+  /** From the acquire to the lease, of all acquires that were served; those that found something idle took no time. */
+  readonly wait: LatencySummary;
+  /** From the lease to its end; the first 64 and then one in 64, unless somebody listens to `onRelease`. */
+  readonly hold: LatencySummary;
+  readonly create: LatencySummary;
+}
+
+/** Who holds a resource now. */
+export interface PoolHolder {
+  /** The number of the resource in its pool. */
+  readonly slot: number;
+  /** Milliseconds; undefined where the pool does not know: of one lease in 64, unless somebody listens to `onRelease`. */
+  readonly heldMs: number | undefined;
+  /** The stack of its acquire; undefined where nobody wants to know it, see `leakThreshold`. */
+  readonly stack: string | undefined;
+}
+
+export function newTotals(): PoolTotals {
+  return {
+    acquired: 0,
+    released: 0,
+    detached: 0,
+    waited: 0,
+    timedOut: 0,
+    aborted: 0,
+    shed: 0,
+    deadlocked: 0,
+    refused: 0,
+    created: 0,
+    createFailed: 0,
+    destroyed: 0,
+    destroyedBy: {},
+  };
+}
+
+export function summaries({ wait, hold, create }: Latencies, acquired: number): PoolLatency {
+  // Who found something idle was not recorded, to spare that path the work.
+  return {
+    wait: wait.summary(acquired - wait.recorded),
+    hold: hold.summary(),
+    create: create.summary(),
+  };
+}

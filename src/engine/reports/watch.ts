@@ -1,0 +1,59 @@
+import { messageOf } from '../basics/thrown.js';
+import { guarded } from '../basics/user-code.js';
+import type { PoolListener } from './listener.js';
+
+/** The listeners of a pool, one function an event, or none: a pool pays nothing for an event nobody listens to. */
+export type Watch = { [E in keyof PoolListener]-?: Required<PoolListener>[E] | undefined };
+
+/** Who has been told already: of each listener, which of its events. */
+const warned = new WeakMap<PoolListener, Set<keyof PoolListener>>();
+
+/** What a listener throws is dropped, but not without a word: its metrics would be missing, and nobody would know why. */
+function warnOnce(listener: PoolListener, event: keyof PoolListener, error: unknown): void {
+  const events = warned.get(listener) ?? new Set();
+  if (events.has(event)) return;
+  warned.set(listener, events.add(event));
+  process.emitWarning(
+    `A listener of a pool has failed in ${event}: ${messageOf(error)}. What it throws is dropped; this is told once.`,
+    { type: 'PoolListenerWarning', detail: error instanceof Error ? (error.stack ?? '') : '' },
+  );
+}
+
+const EVENTS = [
+  'onAcquire',
+  'onRelease',
+  'onCreate',
+  'onCreateFailed',
+  'onDestroy',
+  'onAbandon',
+  'onTimeout',
+  'onRefuse',
+  'onShed',
+  'onLeak',
+  'onLateUse',
+  'onStateChange',
+] as const satisfies readonly (keyof PoolListener)[];
+
+export function watchWith(listeners: readonly PoolListener[]): Watch {
+  return Object.fromEntries(EVENTS.map(event => [event, join(listeners, event)])) as Watch;
+}
+
+/** Others listen from now on. */
+export function rewatch(watch: Watch, listeners: readonly PoolListener[]): void {
+  Object.assign(watch, watchWith(listeners));
+}
+
+function join<E extends keyof PoolListener>(listeners: readonly PoolListener[], event: E): Watch[E] {
+  const interested = listeners.filter(listener => typeof listener[event] === 'function');
+  if (interested.length === 0) return undefined;
+  return (data: never) => {
+    for (const listener of interested) {
+      guarded(
+        () => (listener[event] as (data: never) => unknown).call(listener, data),
+        outcome => {
+          if (!outcome.ok) warnOnce(listener, event, outcome.error);
+        },
+      );
+    }
+  };
+}

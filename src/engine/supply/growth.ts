@@ -1,0 +1,274 @@
+import { guarded, type Outcome } from '../basics/user-code.js';
+import { Refusal } from '../queue/waiter-queue.js';
+import type { Lateness } from '../slots/lateness.js';
+import { Slot } from '../slots/slot.js';
+import { Attempts } from './attempts.js';
+import { Demand } from './demand.js';
+import type { Replacement } from './replacement.js';
+import type { Supply } from './supply.js';
+
+/** What growth tells its pool. */
+export interface GrowthEvents<T> {
+  /** A new resource, fit for its first borrower; the slot is in state `idle`, in no list. */
+  arrived(slot: Slot<T>): void;
+  /** A new resource that is doomed already: invalidated, or recycled; likewise `idle`, in no list. */
+  stillborn(slot: Slot<T>): void;
+  /** A create that was given up has made a resource after all; the slot is in state `abandoned`. */
+  late(slot: Slot<T>): void;
+  /** User code says that the resource has become unusable. */
+  invalidated(slot: Slot<T>, cause: unknown): void;
+  /** Supply or back-off have changed: look again at who waits. */
+  changed(): void;
+  /** The user code of a slot has been running for longer than it should, or may. */
+  overdue(slot: Slot<T>, now: number): void;
+  /** There is no room, and somebody needs some: a resource whose check hangs ends. */
+  yields(slot: Slot<T>): void;
+}
+
+/**
+ * When to create, and how many at once.
+ *
+ * Creates belong to the pool, not to whoever waits: their results go to the first waiter, and their failures back off
+ * once for all, see attempts.ts.
+ */
+export class Growth<T> {
+  readonly attempts: Attempts<T>;
+  readonly demand: Demand<T>;
+  private stopped = false;
+  private nextId = 1;
+
+  constructor(
+    private readonly pool: Supply<T>,
+    private readonly replacement: Replacement<T>,
+    private readonly lateness: Lateness<T>,
+    private readonly events: GrowthEvents<T>,
+  ) {
+    this.attempts = new Attempts(pool, () => {
+      events.changed();
+    });
+    this.demand = new Demand(pool, lateness, () => {
+      events.changed();
+    });
+  }
+
+  /** Nothing live, and creates keep failing: whoever waits would wait in vain. */
+  get failing(): boolean {
+    return this.pool.census.live === 0 && this.attempts.inVain;
+  }
+
+  /** May a create begin now, if there is room? */
+  get ready(): boolean {
+    const { census, settings, suspended } = this.pool;
+    if (this.stopped || suspended) return false;
+    return census.creating - census.doubted.creating < settings.createConcurrency && this.attempts.open;
+  }
+
+  /**
+   * Starts as many creates as are wanted and allowed.
+   *
+   * @param keep how many shall be alive, whether anybody waits or not; left out by a pool that is closing, which makes
+   *   nothing but for those who wait
+   */
+  grow(keep?: number): void {
+    const { census, limits, share } = this.pool;
+    // Looked at anew each time: a synchronous create serves its waiter, or fails, before it returns here.
+    while (this.ready) {
+      const shared = share?.room ?? Infinity;
+      const room = Math.min(limits.max - census.places, shared);
+      const full = census.places >= limits.max + limits.overflow;
+      const demanded = (!full || census.hasDoubted) && this.demand.presses() && (!full || this.makesWay());
+      // Where others compete for the room, only demand makes a pool try again.
+      const probe = (this.failing && !share) || this.demand.missed;
+      if (demanded && shared > 0) {
+        this.create();
+      } else if (keep === undefined) {
+        return;
+      } else if (room > 0 && (keep > census.alive || probe || this.replacement.owed > 0)) {
+        this.create();
+      } else if (room > 0) {
+        const old = this.replacement.next();
+        if (!old) return;
+        this.create(old);
+      } else {
+        this.replacement.makeRoom();
+        return;
+      }
+    }
+  }
+
+  /** The create of a slot did not settle in time, or the pool gives up on it: what it still makes is destroyed. */
+  giveUp(slot: Slot<T>, why: Error): void {
+    const { watch, settings, clock, deadlines } = this.pool;
+    deadlines.cancel(slot.limit);
+    // Given up before it is told so: what listens to the signal may come back into the pool.
+    slot.abandon();
+    slot.abort?.abort(why);
+    watch.onAbandon?.({
+      pool: settings.name,
+      at: clock.now(),
+      slot: slot.id,
+      stage: 'create',
+      limitMs: settings.createTimeout,
+    });
+    this.failed(slot, why);
+  }
+
+  /** For good: what is being created is told that nobody wants it, and its failures are nobody's concern. */
+  stop(reason: Error): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.attempts.stop();
+    for (const slot of this.pool.slots) slot.abort?.abort(reason);
+  }
+
+  /**
+   * All places are taken, and somebody needs one: one that hangs makes room. One after the other, as each may be
+   * merely slow.
+   *
+   * @returns whether there is room now
+   */
+  private makesWay(): boolean {
+    const { census, slots, limits } = this.pool;
+    if (census.closing > 0) return false;
+    for (const slot of slots) {
+      if (!slot.hangs) continue;
+      if (slot.state === 'creating') {
+        this.giveUp(slot, new Error('create hangs, and another one needs its place'));
+      } else {
+        this.events.yields(slot);
+      }
+      break;
+    }
+    return census.places < limits.max + limits.overflow;
+  }
+
+  private create(replaces?: Slot<T>): void {
+    const { census, settings, slots, clock, factory, share } = this.pool;
+    const slot = new Slot<T>(
+      this.nextId++,
+      this.attempts.current,
+      census,
+      (late, now) => {
+        this.events.overdue(late, now);
+      },
+      replaces,
+    );
+    share?.took();
+    this.demand.began();
+    this.replacement.began(slot);
+    const began = clock.now();
+    const abort = (slot.abort = new AbortController());
+    slots.add(slot);
+    this.attempts.began();
+    this.lateness.began(slot, began, settings.createTimeout);
+    guarded<T>(
+      () =>
+        factory.create({
+          slot: slot.id,
+          signal: abort.signal,
+          invalidate: cause => {
+            this.events.invalidated(slot, cause);
+          },
+        }),
+      result => {
+        const outcome = result.ok && result.value === undefined ? nothing(settings.name) : result;
+        if (slot.state === 'abandoned') this.settledLate(slot, outcome);
+        else this.settled(slot, outcome, began);
+      },
+    );
+  }
+
+  private settled(slot: Slot<T>, outcome: Outcome<T>, began: number): void {
+    const { deadlines, slots, totals, watch, settings, clock, latencies } = this.pool;
+    deadlines.cancel(slot.limit);
+    if (outcome.ok) {
+      // While it is still on its way: a listener that borrows waits for it, and has no other one made.
+      const now = clock.now();
+      watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs: now - began });
+      // User code has run.
+      if (slot.state !== 'creating') {
+        this.settledLate(slot, outcome);
+        return;
+      }
+    } else {
+      slot.miscarry();
+      slots.delete(slot);
+      this.failed(slot, outcome.error);
+      return;
+    }
+    const now = clock.now();
+    const tookMs = now - began;
+    slot.arrive(outcome.value);
+    // As the coarse time, which it is compared with.
+    slot.bornAt = Math.floor(now);
+    slot.tookMs = tookMs;
+    totals.created++;
+    latencies.create.record(tookMs);
+    this.lateness.learns(tookMs, now);
+    if (slot.doom) {
+      // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
+      if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
+      // One that was recycled says nothing of the backend now, but it runs no more.
+      else {
+        this.attempts.ended(slot);
+        this.pool.share?.proved(true);
+      }
+      this.replacement.failed(slot);
+      this.events.stillborn(slot);
+    } else {
+      this.attempts.succeeded(slot);
+      this.pool.share?.proved(true);
+      this.events.arrived(slot);
+      this.replacement.arrived(slot);
+    }
+    this.events.changed();
+  }
+
+  private settledLate(slot: Slot<T>, outcome: Outcome<T>): void {
+    if (outcome.ok) {
+      slot.resource = outcome.value;
+      this.pool.totals.created++;
+      this.events.late(slot);
+    } else {
+      slot.vanish();
+      this.pool.slots.delete(slot);
+    }
+  }
+
+  private failed(slot: Slot<T>, error: unknown): void {
+    const { settings, waiters } = this.pool;
+    this.noteFailure(slot, error);
+    if (settings.propagateCreateError && !this.stopped) {
+      this.attempts.forget();
+      waiters.shift()?.settle(new Refusal(() => error));
+    }
+    this.replacement.failed(slot);
+    this.events.changed();
+  }
+
+  private noteFailure(slot: Slot<T>, error: unknown): void {
+    if (this.stopped) return;
+    const { settings, totals, watch, clock } = this.pool;
+    totals.createFailed++;
+    this.pool.share?.proved(false);
+    this.attempts.failed(slot, error);
+    watch.onCreateFailed?.({
+      pool: settings.name,
+      at: clock.now(),
+      slot: slot.id,
+      error,
+      attempt: this.attempts.failures,
+      retryInMs: this.attempts.retryInMs,
+    });
+  }
+}
+
+/** It would be lent, and fail where nobody thinks of it: a `return` was forgotten. */
+function nothing(pool: string): Outcome<never> {
+  return {
+    ok: false,
+    error: new TypeError(
+      `Pool "${pool}": create gave undefined. It must return the resource, or a promise of it.`,
+    ),
+  };
+}
