@@ -112,7 +112,7 @@ describe('a pool of PostgreSQL connections by key', () => {
       keyedPgPool({ name: 'x', maxTotal: 1, connection: 'postgres://u:hunter2@h' as never });
     expect(make).toThrow(PoolOptionsError);
     expect(make).toThrow(
-      'Pool "x": option "connection" is "of type string"; it must be a function from a key',
+      'Pool "x": option "connection" is a string; it must be a function from a key',
     );
   });
 });

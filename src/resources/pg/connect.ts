@@ -78,6 +78,55 @@ export async function endSession(session: Session, patience: number, reachable: 
   clearTimeout(timer);
 }
 
+/** Milliseconds in which what a borrower did not wait for may end by itself. */
+const GRACE = 100;
+/** So many requests to cancel are under way at once, for all connections of a pool: each is a connection for a moment. */
+const MOST_CANCELS = 2;
+
+/** The requests to cancel that are under way for one pool. */
+export class Cancels {
+  private underWay = 0;
+  private readonly queue: (() => void)[] = [];
+
+  /** @param reachable false when the server cannot be reached by another socket */
+  constructor(private readonly reachable: boolean) {}
+
+  /**
+   * Cleans a session whose borrower has given it back, maybe without having waited for its last query (a `Promise.all` of
+   * which another part has failed, a `query_timeout`): that is cancelled. A request to cancel that comes late would hit the
+   * next borrower's query. So the session is fit only when the server has closed the connection of the request, which it
+   * does when it has passed it on, and has then answered once more.
+   */
+  async reset(session: Session): Promise<boolean> {
+    let request: Promise<void> | undefined;
+    const timer = setTimeout(() => {
+      if (session.busy && this.reachable) request = this.cancel(session);
+    }, GRACE);
+    try {
+      const fit = await session.reset();
+      if (!request) return fit;
+      await request;
+      await session.ping();
+      return fit;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async cancel(session: Session): Promise<void> {
+    if (this.underWay === MOST_CANCELS) await new Promise<void>(resolve => this.queue.push(resolve));
+    else this.underWay++;
+    const socket = session.busy && !session.ended ? cancelQuery(session.client) : undefined;
+    if (socket) {
+      void session.closed().then(() => socket.destroy());
+      await new Promise(resolve => socket.once('close', resolve));
+    }
+    const next = this.queue.shift();
+    if (next) next();
+    else this.underWay--;
+  }
+}
+
 const CANCEL_REQUEST = 80877102;
 
 /** Sends the request that libpq's PQcancel sends; its answer, if there is one, is the end of the query. */

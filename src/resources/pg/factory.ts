@@ -1,6 +1,6 @@
 import type { Client, ClientConfig } from 'pg';
 import type { CreateContext, Handle, KeyedResourceFactory, ResourceFactory } from '../../engine/index.js';
-import { endSession, openSession } from './connect.js';
+import { Cancels, endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
 import type { Session, SessionReset } from './session.js';
 
@@ -13,6 +13,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
   readonly #config: (key: K) => ClientConfig;
   readonly #sessions = new WeakMap<Client, Session>();
+  private readonly cancels: Cancels;
 
   constructor(
     config: (key: K) => ClientConfig,
@@ -25,6 +26,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     private readonly ownIsFatal: ResourceFactory<Client>['isFatal'],
   ) {
     this.#config = config;
+    this.cancels = new Cancels(reachable);
   }
 
   // Members of its own, not of a prototype: who takes it apart, `{ ...factory, create }`, keeps the others.
@@ -41,7 +43,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   };
 
   readonly reset = (client: Client): boolean | Promise<boolean> => {
-    return this.session(client).reset();
+    const session = this.session(client);
+    return session.busy ? this.cancels.reset(session) : session.reset();
   };
 
   readonly destroy = (client: Client): Promise<void> => {
