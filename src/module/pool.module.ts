@@ -181,7 +181,7 @@ function poolProviders(
 function madeBy(name: string, made: unknown): PoolOptions<unknown> {
   if (typeof made === 'object' && made !== null) return made as PoolOptions<unknown>;
   throw new TypeError(
-    `Pool "${name}": its useFactory gave ${String(made)}. It must return what the pool is made of, such as ` +
+    `Pool "${name}": its useFactory gave ${typeof made === 'string' ? 'a string' : String(made)}. It must return what the pool is made of, such as ` +
       '{ create, destroy }, or pgPool({ … }).',
   );
 }

@@ -218,7 +218,6 @@ function makeFactory<K>(
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {
   // Not what a text says: a connection string has a password in it.
-  const shown =
-    typeof value === 'string' ? 'a string' : typeof value === 'object' ? 'an object' : String(value);
+  const shown = typeof value === 'string' ? 'a string' : String(value);
   return new PoolOptionsError(pool, `Pool "${pool}": option "${option}" is ${shown}; it must be ${allowed}.`);
 }
