@@ -111,8 +111,6 @@ describe('a pool of PostgreSQL connections by key', () => {
     const make = (): unknown =>
       keyedPgPool({ name: 'x', maxTotal: 1, connection: 'postgres://u:hunter2@h' as never });
     expect(make).toThrow(PoolOptionsError);
-    expect(make).toThrow(
-      'Pool "x": option "connection" is a string; it must be a function from a key',
-    );
+    expect(make).toThrow('Pool "x": option "connection" is a string; it must be a function from a key');
   });
 });
