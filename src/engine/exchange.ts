@@ -77,7 +77,7 @@ export class Exchange<T> {
   /** As {@link offer}, of one that has just been looked at: it need not end. */
   place(slot: Slot<T>, now: number): void {
     const { waiters, suspended } = this.pool;
-    slot.done();
+    if (slot.awaited !== undefined) slot.done();
     if (waiters.length === 0 || suspended) this.rest(slot, now);
     // It may have been kept for those who have now been shed.
     else if (!this.hand(slot) && !this.end(slot, now)) this.rest(slot, now);
@@ -136,12 +136,16 @@ export class Exchange<T> {
     );
   }
 
-  /** How many could be lent beside those that are: as many wait for what is on its way, or has room, and not for others. */
-  get unlent(): number {
-    const { census, limits, share } = this.pool;
+  /**
+   * Do as many wait already as may? As many wait for what is on its way, or has room, and not for others, as could be lent
+   * beside those that are.
+   */
+  isCrowded(maxWaiting: number): boolean {
+    const { census, limits, share, waiters } = this.pool;
     const { leased, closing, places } = census;
     const room = limits.max + limits.overflow - places;
-    return Math.max(0, places - leased - closing + Math.min(room, Math.max(0, share?.room ?? room)));
+    const unlent = places - leased - closing + Math.min(room, Math.max(0, share?.room ?? room));
+    return waiters.length >= maxWaiting + Math.max(0, unlent) || share?.isCrowded === true;
   }
 
   /** Sets going what a borrower who does not wait would have needed. */
@@ -175,7 +179,7 @@ export class Exchange<T> {
       return true;
     }
     const { shedding, inspection } = this.parts;
-    if (!slot.checked && inspection.always) {
+    if (inspection.always && !slot.checked) {
       inspection.validate(slot);
       return true;
     }

@@ -9,8 +9,6 @@ export interface Lent<T> {
   readonly resource: T;
   /** The lease that may use the resource now; a lease that is not this one has been returned. */
   readonly lease: Lease<T> | undefined;
-  /** The lease that ended last. */
-  readonly last: Lease<T> | undefined;
   readonly state: string;
   /** Is user code at work on it, on its way to a borrower? */
   readonly coming: boolean;
@@ -63,8 +61,9 @@ export class Lease<T> {
    */
   get finished(): Promise<void> {
     const { record } = this;
-    const pending =
-      record.lease === this || (record.last === this && (record.coming || record.state === 'closing'));
+    // What is being done with it now may follow from a lease that came later: then that is waited for, too.
+    const free = record.lease === undefined && (record.coming || record.state === 'closing');
+    const pending = record.lease === this || free;
     return pending ? record.whenDone() : Promise.resolve();
   }
 

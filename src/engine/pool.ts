@@ -306,7 +306,7 @@ export class Pool<T> {
       totals.timedOut++;
       throw refusals.notIdle();
     }
-    if (waiters.length >= settings.maxWaiting + this.exchange.unlent || this.in.share?.isCrowded) {
+    if (settings.maxWaiting !== Infinity && this.exchange.isCrowded(settings.maxWaiting)) {
       throw refusals.refuse(refusals.queueFull());
     }
     totals.waited++;

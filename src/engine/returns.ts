@@ -123,7 +123,6 @@ export class Returns<T> implements Lender<T> {
     // From here on the lease is a released one, also for user code that runs below. Whatever that does to the pool,
     // nobody but the caller ends what is leased to nobody.
     slot.lease = undefined;
-    slot.last = lease;
     slot.owner = undefined;
     slot.trace = undefined;
     if (this.hasHandles) lease.withdraw();

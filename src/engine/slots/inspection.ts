@@ -17,12 +17,16 @@ export interface Verdicts<T> {
 export class Inspection<T> {
   /** What was last known to be good before this moment is in doubt, as one of its age has failed or is late. */
   private doubtsBefore = -Infinity;
+  /** Is every borrower to get one that has been looked at, also who waits for just that one? */
+  readonly always: boolean;
 
   constructor(
     private readonly pool: Stock<T>,
     private readonly lateness: Lateness<T>,
     private readonly verdicts: Verdicts<T>,
-  ) {}
+  ) {
+    this.always = pool.settings.validateAfterIdle === 0 && pool.factory.validate !== undefined;
+  }
 
   /** Must it be validated before it is lent now? */
   isDue(slot: Slot<T>, now: number): boolean {
@@ -32,12 +36,6 @@ export class Inspection<T> {
       settings.validateAfterIdle !== Infinity &&
       (now - slot.provenAt >= settings.validateAfterIdle || slot.provenAt < coarse.sleptUntil)
     );
-  }
-
-  /** Is every borrower to get one that has been looked at, also who waits for just that one? */
-  get always(): boolean {
-    const { factory, settings } = this.pool;
-    return settings.validateAfterIdle === 0 && factory.validate !== undefined;
   }
 
   /** Validates an idle slot that was taken out of the idle list. */

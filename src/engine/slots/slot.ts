@@ -132,9 +132,8 @@ export class Slot<T> implements Links<Slot<T>> {
   uses = 0;
   /** It has been made or looked at since it was last lent. */
   checked = false;
-  /** The lease that ended last: its borrower may want to know when all is done. */
-  last: Lease<T> | undefined = undefined;
-  private awaited: (() => void)[] | undefined = undefined;
+  /** Those who want to know when what is being done with it is done; see {@link whenDone}. */
+  awaited: (() => void)[] | undefined = undefined;
   /** When it was made, and how long that took. */
   bornAt = 0;
   tookMs = 0;
