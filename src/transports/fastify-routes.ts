@@ -6,7 +6,9 @@ interface Request {
   readonly raw: IncomingMessage;
 }
 interface Reply {
+  readonly request: Request;
   readonly raw: ServerResponse;
+  send: (this: Reply, payload: unknown) => unknown;
 }
 
 type Handler = (this: unknown, request: Request, reply: Reply) => unknown;
@@ -33,16 +35,32 @@ interface AdapterWithMiddleware {
 export function watchRoutes(adapter: object, fastify: FastifyLike): void {
   fastify.addHook('onRoute', route => {
     const { handler } = route;
+    let watchedReply: Reply | undefined;
     route.handler = function (request, reply) {
       const scope = attachedTo(request.raw);
       if (!(scope instanceof HttpScope)) return handler.call(this, request, reply);
-      scope.hasHooks = true;
+      const kind = Object.getPrototypeOf(reply) as Reply;
+      if (kind !== watchedReply) watchReplies((watchedReply = kind));
       return anyScope() === scope
         ? run(scope, this, handler, request, reply)
         : inScope(scope, () => run(scope, this, handler, request, reply));
     };
   });
   watchMiddleware(adapter as AdapterWithMiddleware, fastify);
+}
+
+const watchedReplies = new WeakSet<Reply>();
+
+/** Tells the scope of a request when Fastify is given its answer. Each part of an application has a kind of reply of its own. */
+function watchReplies(kind: Reply): void {
+  if (watchedReplies.has(kind)) return;
+  watchedReplies.add(kind);
+  const { send } = kind;
+  kind.send = function (payload) {
+    const scope = attachedTo(this.request.raw);
+    if (scope instanceof HttpScope) scope.isReplied = true;
+    return send.call(this, payload);
+  };
 }
 
 /**

@@ -51,8 +51,8 @@ export class HttpScope extends BorrowScope {
   private bodies: WeakSet<object> | undefined = undefined;
   /** What the platform has made of Node's request, where it makes something of its own. */
   platformRequest: unknown = undefined;
-  /** Does the platform run hooks for the answer (`onSend`) that nobody waits for when the client has left? */
-  hasHooks = false;
+  /** The platform has been given the answer, and runs hooks for it (`onSend`) before the head is written. */
+  isReplied = false;
   /** What runs of the platform for this request. */
   readonly layers = new Layers(this);
   /** Subscriptions that are of no use once the response is over. */
@@ -114,6 +114,8 @@ export class HttpScope extends BorrowScope {
     // One that answers by hand may return the stream that it has piped into the response.
     if (this.answer === 'by hand' && (answer === 'stream' || answer === 'observable')) return;
     this.answer = answer;
+    // Where its client has left while the handler was making it, nobody may ever end the response; its own end is known.
+    if (answer === 'stream') this.clearDoubt?.();
     if (answer !== 'by hand') return;
     this.layers.dropWay?.();
     if (this.responseOver) this.watchPipes();
@@ -186,7 +188,9 @@ export class HttpScope extends BorrowScope {
 
   /** Nest has gone its way through this request, and its own code is done with it. */
   wentItsWay(): void {
-    if (this.isNestToAnswer && !this.hasHooks) this.clearDoubt?.();
+    // Nobody waits for hooks when the client has left.
+    const areHooksAtWork = this.isReplied && !this.response?.headersSent;
+    if (this.isNestToAnswer && !areHooksAtWork) this.clearDoubt?.();
   }
 
   get hasLostItsClient(): boolean {

@@ -101,6 +101,15 @@ describe.each(['express', 'fastify'] as const)('beside compression and helmet on
     }
     call.leave();
   });
+
+  it('has back what a compressed value has borrowed, as good as it was, when its client leaves half-way', async () => {
+    const call = zipped(`${rig.url()}/zip/big`);
+    await call.response;
+    call.leave();
+    await rig.clientsGone();
+    await rig.allBack();
+    expect(rig.pool.stats().totals).toMatchObject({ released: 1, destroyed: 0 });
+  });
 });
 
 describe('hooks of Fastify', () => {
