@@ -1,10 +1,11 @@
 import type { EventEmitter } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 const WAITING = Symbol('nestjs-pool.waiting');
 
 interface Connection extends EventEmitter {
   readonly destroyed: boolean;
+  readonly closed: boolean;
   /**
    * Those that wait for its end. A set, which keeps its store: an array that shrinks to nothing gets a new one with each
    * request, by which the collector takes one dead request after the other for alive, until it collects everything.
@@ -15,6 +16,27 @@ interface Connection extends EventEmitter {
 /** What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. */
 export function connectionOf(request: IncomingMessage & { stream?: Connection }): Connection | undefined {
   return request.httpVersionMajor >= 2 ? request.stream : request.socket;
+}
+
+/**
+ * Has a response whose connection has closed say so, where Node does not: over HTTP/2, and of a pipelined request whose turn
+ * has not come. `finished()` would wait for ever, and with it Fastify and Nest, to end the stream that they send.
+ */
+export function sayClosed(response: ServerResponse, connection: Connection): void {
+  if (!connection.closed) {
+    connection.once('close', () => {
+      sayClosed(response, connection);
+    });
+    return;
+  }
+  // Node comes first, if it does.
+  process.nextTick(() => {
+    if (response.closed) return;
+    Object.defineProperty(response, 'closed', { value: true });
+    if (response.req.httpVersionMajor >= 2) return;
+    response.destroyed = true;
+    response.emit('close');
+  });
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   type ScopeHost,
 } from '../scope/index.js';
 import { endOrphan, untilClosed } from './bodies.js';
-import { connectionOf, onceClosed } from './connections.js';
+import { connectionOf, onceClosed, sayClosed } from './connections.js';
 import { Layers } from './layers.js';
 import { bodyOnItsWay } from './request-body.js';
 import type { EndUnread } from './watch.js';
@@ -116,9 +116,7 @@ export class HttpScope extends BorrowScope {
     this.answer = answer;
     // Where its client has left while the handler was making it, nobody may ever end the response; its own end is known.
     if (answer === 'stream') this.clearDoubt?.();
-    if (answer !== 'by hand') return;
-    this.layers.dropWay?.();
-    if (this.responseOver) this.watchPipes();
+    if (answer === 'by hand' && this.responseOver) this.watchPipes();
   }
 
   /** Is the end of this body known already? From now on it is. */
@@ -163,13 +161,10 @@ export class HttpScope extends BorrowScope {
       // When the client leaves, Nest gives up on them as well: the end of its way tells nothing about theirs.
       if (!intercepted) return;
       this.givenUp = 'unsure';
-      if (this.clientLeft) this.layers.dropWay?.();
     } else if (this.isClientGone()) {
       const atWork = intercepted && emitted;
       this.givenUp = atWork ? 'unsure' : 'yes';
       if (!atWork) this.clearDoubt?.();
-      // Its way may never end on Fastify, over HTTP/2: it waits there for the end of the response.
-      this.layers.dropWay?.();
       this.layers.suspect();
       this.loseClient();
     }
@@ -178,7 +173,6 @@ export class HttpScope extends BorrowScope {
   /** An exception filter answers, maybe from callbacks. */
   filters(): void {
     this.filtered = true;
-    this.layers.dropWay?.();
   }
 
   /** Does Nest answer at the end of its way through this request, so that this end tells something? */
@@ -232,6 +226,7 @@ export class HttpScope extends BorrowScope {
     };
     const left = (): void => {
       if (!response.writableFinished) this.layers.suspect();
+      if (!response.closed && connection) sayClosed(response, connection);
       if (response.writableEnded) this.responseOver?.();
       else this.loseClient();
     };

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { borrowingRig, nextTurn, type BorrowingRig } from '../support/borrowing/rig.js';
 import { mountMiddleware, mountRoutes, mountWrappers, workingOn } from '../support/borrowing/working-on.js';
 import { Call } from '../support/http-client.js';
+import { KeepAliveClient } from '../support/keep-alive-client.js';
 import { PLATFORMS, type Platform } from '../support/nest-app.js';
 
 const prepare = (app: Parameters<typeof mountMiddleware>[0]): void => {
@@ -80,6 +81,22 @@ describe.each(PLATFORMS)('a resource whose client has left on %s', platform => {
     await rig.stage.reached('work');
     await rig.clientsGone();
     await isHeldUntilWorkIsOver();
+  });
+
+  it('belongs to middleware that has gone on until the response has closed', async () => {
+    await leaveAtWork(rig, 'watched/value');
+    await isHeldUntilWorkIsOver();
+  });
+
+  it('belongs to it also when the turn of its response never comes', async () => {
+    const first = rig.nextExchange();
+    const client = await KeepAliveClient.connect(rig.port);
+    client.send('/unanswered', '/watched/value');
+    await rig.stage.reached('work');
+    client.lose();
+    await rig.clientsGone();
+    await isHeldUntilWorkIsOver();
+    expect((await first).response.writableEnded).toBe(false);
   });
 
   it('is destroyed when middleware that has gone on waits for a response that will not finish', async () => {

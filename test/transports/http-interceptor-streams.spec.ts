@@ -53,6 +53,12 @@ describe.each(PLATFORMS)('a stream on %s that is not the handler’s alone', pla
     await isHeldUntilItsSourceCloses();
   });
 
+  it('has it until its source has closed that nobody will read, as the handler has failed', async () => {
+    const answer = call('vouched-and-failed').answer();
+    await isHeldUntilItsSourceCloses();
+    expect((await answer).status).toBe(500);
+  });
+
   it('has it destroyed when a loop that goes on with it never ends what it writes', async () => {
     const leaving = call('loop-never-ends');
     await leaving.firstBytes();

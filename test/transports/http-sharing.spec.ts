@@ -219,6 +219,20 @@ describe.each(PLATFORMS)('everything around a handler on %s', platform => {
       expect(rig.loggedErrors).toEqual([]);
     });
 
+    it('lends it to a middleware that answers without asking for the body', async () => {
+      rig.server.once('checkContinue', (request, response) => rig.server.emit('request', request, response));
+      rig.stage.open('middleware');
+      const call = rig.call(way, 'post/plums', {
+        method: 'POST',
+        headers: { 'x-middleware': 'answers', expect: '100-continue', 'content-type': 'application/json' },
+        body: { n: 7 },
+        bodyAfter: new Promise(() => undefined),
+      });
+      expect((await call.answer()).body).toBe('1');
+      await rig.allBack();
+      call.leave();
+    });
+
     it('cannot have it after the request is over', async () => {
       await rig.call(way, 'unawaited').answer();
       rig.stage.open('afterwards');

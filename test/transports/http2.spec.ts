@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { bodyControllers, streamed } from '../support/borrowing/bodies.js';
 import { byHandControllers } from '../support/borrowing/by-hand.js';
 import { eventControllers } from '../support/borrowing/events.js';
+import { LATE_ANSWERS, lateAnswers } from '../support/borrowing/late-answers.js';
 import { borrowingRig, nextTurn, type Exchange } from '../support/borrowing/rig.js';
 import { WAYS } from '../support/borrowing/services.js';
 import { sharingControllers, sharingProviders } from '../support/borrowing/sharing.js';
 import { CHUNK, CHUNKS } from '../support/borrowing/sources.js';
 import { valueControllers } from '../support/borrowing/values.js';
+import { workingOn } from '../support/borrowing/working-on.js';
 import { Http2Client } from '../support/http2-client.js';
 
 describe('HTTP/2 on Fastify, many requests on one connection', () => {
@@ -208,4 +210,60 @@ describe('HTTP/2 on Fastify, many requests on one connection', () => {
       await rig.allBack();
     });
   });
+});
+
+describe('HTTP/2 on Fastify, where no doubt has any time', () => {
+  const rig = borrowingRig(() => new FastifyAdapter({ http2: true } as object), {
+    controllers: [...lateAnswers.controllers, ...workingOn.controllers],
+    imports: workingOn.imports,
+    providers: workingOn.providers,
+    abandonedTimeout: 0,
+  });
+
+  const leaveAtWork = async (path: string): Promise<void> => {
+    const client = rig.with(await Http2Client.connect(rig.url()));
+    const exchange = rig.nextExchange();
+    const call = client.call(`/${path}`);
+    await rig.stage.reached('work');
+    call.leave();
+    await once((await exchange).response, 'close');
+    await nextTurn();
+  };
+
+  it.each(LATE_ANSWERS)(
+    'costs no resource when the answer is made for a request that was reset (%s)',
+    async kind => {
+      await leaveAtWork(`late/${kind}`);
+      expect(rig.leased()).toBe(1);
+      rig.stage.openAll();
+      const lease = await rig.pool.acquire();
+      expect(lease.resource.id).toBe(1);
+      lease.release();
+      expect(rig.pool.stats().totals).toMatchObject({ released: 2, destroyed: 0 });
+    },
+  );
+
+  it.each(['transaction/completed', 'transaction/later', 'transaction/failed', 'transaction/emitted'])(
+    'has it destroyed when an interceptor may still use it for what an Observable has emitted (%s)',
+    async path => {
+      await leaveAtWork(path);
+      const lease = await rig.pool.acquire();
+      expect(lease.resource.id).toBe(2);
+      lease.release();
+      expect(rig.pool.stats().totals.destroyedBy).toEqual({ caller: 1 });
+    },
+  );
+
+  it.each(['transaction/value', 'transaction/promise', 'guard', 'handler'])(
+    'belongs to what is at work until that is over (%s)',
+    async path => {
+      await leaveAtWork(path);
+      expect(rig.leased()).toBe(1);
+      rig.stage.open('work');
+      const lease = await rig.pool.acquire();
+      expect(lease.resource.id).toBe(1);
+      lease.release();
+      expect(rig.pool.stats().totals).toMatchObject({ released: 2, destroyed: 0 });
+    },
+  );
 });

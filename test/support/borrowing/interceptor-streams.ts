@@ -35,6 +35,11 @@ export class Streams {
     return new StagedSource({ stage: this.stage, thing: await this.facade.get(), failsAt: NaN });
   }
 
+  /** Rows that are waited for until they have closed. */
+  async vouchedRows(): Promise<Readable> {
+    return this.scopes.until(await this.rows());
+  }
+
   async pipelined(): Promise<Readable> {
     const made = upperCase();
     pipeline(await this.rows(), made, () => undefined);
@@ -168,6 +173,10 @@ class StreamsController {
   }
   @Get('piped') async piped(): Promise<StreamableFile> {
     return new StreamableFile(await this.streams.piped());
+  }
+  @Get('vouched-and-failed') async vouchedAndFailed(): Promise<StreamableFile> {
+    await this.streams.vouchedRows();
+    throw new Error('no');
   }
   @Get('loop-ends') async loop(): Promise<StreamableFile> {
     return new StreamableFile(await this.streams.written('the end'));

@@ -5,7 +5,7 @@ import { Borrower } from './services.js';
 import { StagedSource, stagedGenerator, stagedWebStream, type SourceOptions } from './sources.js';
 
 /** Handlers that have their thing, and make their answer when the test opens "work". */
-@Controller()
+@Controller('late')
 class LateController extends Borrower {
   @Get('value') async value(): Promise<string> {
     const { thing } = await this.work();
@@ -49,6 +49,12 @@ class LateController extends Borrower {
   }
   @Sse('failed-events') async failedEvents(): Promise<Observable<never>> {
     return this.failure();
+  }
+
+  /** Borrows nothing, and keeps the answers behind it on its connection waiting for their turn. */
+  @Get('first') async first(): Promise<string> {
+    await this.stage.pass('first');
+    return 'first';
   }
 
   private async work(): Promise<SourceOptions> {

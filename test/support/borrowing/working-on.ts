@@ -191,7 +191,7 @@ class AuditingFilter implements ExceptionFilter {
 class WorkingController {
   constructor(private readonly work: Export) {}
 
-  @Get(['value', 'logged/value']) async value(): Promise<string> {
+  @Get(['value', 'logged/value', 'watched/value']) async value(): Promise<string> {
     await this.work.work();
     return 'done';
   }
@@ -307,6 +307,12 @@ export function mountWrappers(app: INestApplication): void {
     next();
     // It will not, when the client leaves.
     await new Promise(resolve => response.once('finish', resolve));
+  });
+  app.use('/unanswered', () => undefined);
+  app.use('/watched', async (_: IncomingMessage, response: ServerResponse, next: Next) => {
+    next();
+    // It will, whoever leaves.
+    await new Promise(resolve => response.once('close', resolve));
   });
   app.use('/audited', async (_: IncomingMessage, __: ServerResponse, next: Next) => {
     next();
