@@ -119,6 +119,14 @@ describe('what a borrower gets', () => {
     expect(pool.stats().totals.created).toBe(2);
   });
 
+  it('has not just broken when it was ended within a transaction: that cannot go on with another one', async () => {
+    await client.query('begin');
+    await client.end();
+    expect(lease.broken).toBe(false);
+    await expect(client.query('rollback')).rejects.toThrow('the borrower has ended the connection');
+    expect(lease.broken).toBe(true);
+  });
+
   it('is the client itself once it has been detached', async () => {
     const real = lease.detach();
     expect((await real.query('select 1')).rowCount).toBe(1);

@@ -356,6 +356,22 @@ describe('a transaction is over', () => {
     expect(await notes()).toEqual([1, 11]);
   });
 
+  it('when its borrower has gone, and its sender goes on in another borrow', async () => {
+    await (async () => {
+      await get();
+      await shared.query('begin');
+    })();
+    const other = async (): Promise<void> => {
+      expect(await failureOf(shared.query('begin'))).toBeInstanceOf(TransactionOverlapError);
+      lease.release();
+      const next = await pool.acquire();
+      await next.resource.query('insert into notes values (8)');
+      next.release();
+    };
+    await other();
+    expect(await notes()).toEqual([8]);
+  });
+
   it('when its borrower has gone, whatever was refused', async () => {
     await shared.query('begin');
     const other = (async () => {
@@ -380,6 +396,19 @@ describe('a transaction is over', () => {
 });
 
 describe('in pipeline mode', () => {
+  it('a transaction is not over when what was sent before it is answered', async () => {
+    await using pipelined = new Pool(pgPool({ ...watch.config, max: 1, pipeline: true }));
+    await pipelined.use(async client => {
+      const before = client.query('select 1');
+      const begun = client.query('begin');
+      await before;
+      const [second] = await outcomes([client.query('begin')]);
+      expect(second).toBeInstanceOf(TransactionOverlapError);
+      await begun;
+      await client.query('rollback');
+    });
+  });
+
   it('transactions that are sent one after the other run, and those that overlap are refused', async () => {
     await using pipelined = new Pool(pgPool({ ...watch.config, max: 1, pipeline: true }));
     await pipelined.use(async client => {

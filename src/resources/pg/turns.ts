@@ -17,6 +17,9 @@ interface Submittable {
   query_timeout?: unknown;
   /** A stream has it. */
   destroy?: (error: Error) => unknown;
+  /** A stream that can be read has them. */
+  push?: (chunk: unknown) => boolean;
+  _read?: (size: number) => unknown;
   /** A cursor has them. */
   close?: () => Promise<void>;
   read?: (rows: number, callback?: Callback) => unknown;
@@ -265,6 +268,7 @@ function closePortal(query: Submittable, why: () => Error): void {
     // It may well be that nobody listens any more.
     (query as Partial<NodeJS.EventEmitter>).on?.('error', () => undefined);
     query.destroy(why());
+    if (!query.cursor) readToEnd(query);
   } else if (query.close) {
     query.close().catch(() => undefined);
     query.read = (_rows, callback) => {
@@ -273,4 +277,11 @@ function closePortal(query: Submittable, why: () => Error): void {
       return undefined;
     };
   }
+}
+
+/** The server goes on sending rows (COPY … TO STDOUT) until it is told to stop, and says nothing else before they are read. */
+function readToEnd(query: Submittable): void {
+  if (!query._read) return;
+  query.push = () => true;
+  query._read(0);
 }
