@@ -356,32 +356,15 @@ describe('a transaction is over', () => {
     expect(await notes()).toEqual([1, 11]);
   });
 
-  it('when its borrower has gone, and its sender goes on in another borrow', async () => {
+  it('when its borrower has gone, whatever was refused', async () => {
     await (async () => {
       await get();
       await shared.query('begin');
     })();
-    const other = async (): Promise<void> => {
+    await (async () => {
       expect(await failureOf(shared.query('begin'))).toBeInstanceOf(TransactionOverlapError);
       lease.release();
       const next = await pool.acquire();
-      await next.resource.query('insert into notes values (8)');
-      next.release();
-    };
-    await other();
-    expect(await notes()).toEqual([8]);
-  });
-
-  it('when its borrower has gone, whatever was refused', async () => {
-    await shared.query('begin');
-    const other = (async () => {
-      const client = await get();
-      await failureOf(client.query('begin'));
-    })();
-    await other;
-    lease.release();
-    const next = await pool.acquire();
-    await (async () => {
       // Begun below, ended here: which would be refused if anything were left of what has been refused.
       await (async () => {
         await get();
@@ -389,8 +372,8 @@ describe('a transaction is over', () => {
       })();
       await next.resource.query('insert into notes values (7)');
       await next.resource.query('commit');
+      next.release();
     })();
-    next.release();
     expect(await notes()).toEqual([7]);
   });
 });
