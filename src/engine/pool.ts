@@ -337,7 +337,7 @@ export class Pool<T> {
     slot.owner = owner;
     slot.trace = trace;
     // Asking the clock each time would cost half as much as all the rest.
-    const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0 || leaks.traces;
+    const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0 || trace !== undefined;
     slot.lentAt = measured || watch.onRelease !== undefined ? clock.now() : NaN;
     if (totals.acquired === 0) latencies.firstLeaseAt = slot.lentAt;
     totals.acquired++;

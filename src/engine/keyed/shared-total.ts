@@ -112,6 +112,7 @@ export class SharedTotal<T> {
 
   /** A member has changed: notes what it wants, and sees what can be done for all. */
   settled(member: Member<T>): void {
+    if (this.isQuiet && member.isAtRest) return;
     this.note(member, demandOf(member.sharer));
     this.dispatchAgain = true;
     if (this.dispatching) return;
@@ -131,6 +132,11 @@ export class SharedTotal<T> {
     } finally {
       this.dispatching = false;
     }
+  }
+
+  /** Nobody waits, and nobody is noted to want anything: so it is at most borrows and returns. */
+  private get isQuiet(): boolean {
+    return this.tally.waiting === 0 && this.proven.size === 0 && this.unproven.size === 0;
   }
 
   private get free(): number {

@@ -5,7 +5,7 @@ import { Deadline, type Deadlines } from './deadlines.js';
 const TICK = 41;
 /** So many who ask within a tick get the real time. */
 const EXACT = 512;
-/** Of those who come after them, one in so many: a power of two. */
+/** Of those who come after them, one in so many. */
 const SAMPLE = 64;
 /** When the wall clock gains so much on the other, the machine has slept, and has not counted that. */
 const SLEPT_MS = 1_000;
@@ -28,9 +28,12 @@ export class CoarseTime {
   /** How much the wall clock is ahead. */
   private lead: number | undefined = undefined;
   private ticking = false;
-  private asked = 0;
+  /** How often the clock was read since the tick began. */
+  private looks = 0;
+  /** The so-manyeth who asks next gets the real time. */
+  private left = 1;
   private readonly tick = new Deadline(now => {
-    if (this.asked > 0) this.begin(now);
+    if (this.looks > 0) this.begin(now);
     else this.ticking = false;
   });
 
@@ -40,7 +43,7 @@ export class CoarseTime {
   ) {}
 
   now(): number {
-    if (++this.asked <= EXACT || (this.asked & (SAMPLE - 1)) === 0) this.look();
+    if (--this.left === 0) this.look();
     return this.time;
   }
 
@@ -51,14 +54,19 @@ export class CoarseTime {
 
   private look(): void {
     const now = this.clock.now();
+    if (!this.ticking) {
+      this.begin(now);
+      return;
+    }
     this.set(now);
-    if (!this.ticking) this.begin(now);
+    this.left = ++this.looks < EXACT ? 1 : SAMPLE;
   }
 
   private begin(now: number): void {
     this.set(now);
     this.ticking = true;
-    this.asked = 0;
+    this.looks = 0;
+    this.left = 1;
     this.deadlines.set(this.tick, now, TICK);
   }
 
