@@ -84,6 +84,8 @@ export class PoolUnavailableError extends PoolError {
     /** Milliseconds until the pool tries again to create; 0 when it is trying now. */
     readonly retryInMs: number,
     options?: ErrorOptions,
+    /** Has the last create error said that trying again is of no use (`isRetryable` of the factory)? */
+    readonly hopeless = false,
   ) {
     super(pool, message, stats, options);
   }

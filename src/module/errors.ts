@@ -6,7 +6,7 @@ export class DuplicatePoolError extends Error {
 
   constructor(pool: string, modules: readonly string[]) {
     super(
-      `Pool "${pool}" is defined twice: in ${modules.join(' and in ')}. Give one of them another name; to use one pool ` +
+      `Pool "${pool}" is defined twice: in ${[...new Set(modules)].join(' and in ')}. Give one of them another name; to use one pool ` +
         'in both, define it once and import the same definition object, or export the module that registers it.',
     );
   }

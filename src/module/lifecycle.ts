@@ -8,9 +8,10 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Server } from 'node:http';
-import { KeyedPool, messageOf } from '../engine/index.js';
+import { messageOf } from '../engine/index.js';
 import { PoolStartError } from './errors.js';
-import { PoolRegistry, type RegisteredPool } from './registry.js';
+import { startPool } from './pool-start.js';
+import { PoolRegistry } from './registry.js';
 
 /**
  * Milliseconds within which a repeated signal is no second one: a Ctrl-C goes to all processes at the terminal, and npm
@@ -54,7 +55,7 @@ export class PoolLifecycle
     await Promise.all(
       this.registry.entries().map(async entry => {
         try {
-          await start(entry);
+          await startPool(entry);
           entry.started = true;
         } catch (error) {
           // Not that it tries again: it will not.
@@ -62,14 +63,14 @@ export class PoolLifecycle
             failures.push(messageOf(error).replace(/ It tries again by itself[^.]*\./, ''));
           else
             this.logger.warn(
-              `${messageOf(error)} The application goes on without it, and the pool goes on trying.`,
+              `${sentence(messageOf(error))} The application goes on without it, and the pool goes on trying.`,
             );
         }
       }),
     );
     if (failures.length > 0) {
       await this.closeAll(0);
-      throw new PoolStartError(`The application cannot start: ${failures.join(' ')}`);
+      throw new PoolStartError(`The application cannot start: ${failures.map(sentence).join(' ')}`);
     }
     // What listens to nobody, such as a script, closes its context itself.
     const serves = Boolean(this.adapterHost.httpAdapter as unknown);
@@ -138,11 +139,7 @@ export class PoolLifecycle
   }
 }
 
-/** @throws what the pool could not be started for */
-async function start({ pool, start: mode, startTimeout }: RegisteredPool): Promise<void> {
-  if (mode === 'lazy' || pool instanceof KeyedPool) return;
-  const { min } = pool.stats();
-  await pool.start({ timeout: startTimeout });
-  // At least one, also where none is kept: or else nothing would have been tried.
-  if (min === 0) await pool.use(() => undefined, { timeout: startTimeout });
+/** What users' code has said need not end as one. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -63,8 +63,9 @@ export function logListener(
           'until it settles there may be more resources than max',
       );
     },
-    onLeak({ pool, slot, limit, heldMs, stack, returned }) {
-      const resource = `Pool "${pool}": resource ${slot}`;
+    onLeak({ pool, slot, limit, heldMs, stack, owner, returned }) {
+      const borrower = owner === undefined ? '' : `, borrowed by ${owner},`;
+      const resource = `Pool "${pool}": resource ${slot}${borrower}`;
       const time = heldMs === undefined ? 'an unknown time' : `${Math.round(heldMs)} ms`;
       const where = stack === '' ? 'Set leakThreshold to learn where it was acquired.' : stack;
       if (returned) logger.log(`${resource} did come back, after ${time}`);
@@ -111,21 +112,26 @@ function describe(pool: AnyPool<unknown> | undefined): string {
     return ` (${leased} leased of maxTotal ${maxTotal}, ${waiting} waiting, ${keys} keys)`;
   }
   const counts = ` (${describeStats(pool.stats())})`;
-  const known = pool.holders().filter(({ heldMs, stack }) => heldMs !== undefined || stack !== undefined);
+  const known = pool
+    .holders()
+    .filter(({ heldMs, stack, owner }) => heldMs !== undefined || stack !== undefined || owner !== undefined);
   if (known.length === 0) return `${counts}. Set leakThreshold to learn who holds them.`;
-  const held = known.slice(0, NAMED).map(({ slot, heldMs, stack }) => {
+  const held = known.slice(0, NAMED).map(({ slot, heldMs, stack, owner }) => {
     const time = heldMs === undefined ? '' : ` for ${Math.round(heldMs)} ms`;
-    // Of the stack the first line that is not the pool's own.
-    return `resource ${slot}${time}${stack === undefined ? '' : `, borrowed ${placeOf(stack)}`}`;
+    const borrower = owner === undefined ? '' : `, borrowed by ${owner}`;
+    const place = stack === undefined ? undefined : placeOf(stack);
+    const where = place === undefined ? '' : borrower === '' ? `, borrowed ${place}` : ` ${place}`;
+    return `resource ${slot}${time}${borrower}${where}`;
   });
   return `${counts}. Held longest: ${held.join('; ')}`;
 }
 
-function placeOf(stack: string): string {
+/** Of a stack the first line of the application's own; there is none where a parameter is borrowed. */
+function placeOf(stack: string): string | undefined {
   const lines = stack.split('\n').slice(1);
-  const own =
-    /[\\/](nestjs-pool|dist[\\/]lib)[\\/]|[\\/]src[\\/](engine|scope|transports|module)[\\/]|node:internal/;
-  return (lines.find(line => !own.test(line)) ?? lines[0] ?? '').trim();
+  const notTheirs =
+    /[\\/](node_modules|dist[\\/]lib)[\\/]|[\\/]src[\\/](engine|scope|transports|module)[\\/]|node:internal/;
+  return lines.find(line => !notTheirs.test(line))?.trim();
 }
 
 function say(error: unknown): string {

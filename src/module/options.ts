@@ -40,10 +40,41 @@ export function checkModuleOptions(options: PoolModuleOptions): void {
       `PoolModule: its options are ${String(given)}. useFactory, or createPoolOptions(), must return an object.`,
     );
   }
+  checkKnown(options);
   checkMilliseconds('shutdownTimeout is', options.shutdownTimeout);
   checkMilliseconds('abandonedTimeout is', options.abandonedTimeout);
   if (options.defaults) checkStart('defaults', options.defaults);
   if (options.defaults && 'name' in options.defaults) {
     throw new TypeError('PoolModule: defaults cannot have a name; every pool has its own.');
   }
+}
+
+const KNOWN: Readonly<Record<keyof PoolModuleOptions, true>> = {
+  defaults: true,
+  shutdownTimeout: true,
+  abandonedTimeout: true,
+  log: true,
+};
+/** They make up the module, and so must be known before any provider is made. */
+const STATIC: readonly string[] = ['pools', 'imports', 'isGlobal'];
+
+function checkKnown(options: object): void {
+  const unknown = Object.keys(options).find(key => !(key in KNOWN));
+  if (unknown === undefined) return;
+  if (STATIC.includes(unknown)) {
+    throw new TypeError(
+      `PoolModule: ${unknown} cannot come from a factory: write forRootAsync({ ${unknown}: …, useFactory: … }). What a ` +
+        'pool is made of can come from a useFactory of its own.',
+    );
+  }
+  const known = [...STATIC, ...Object.keys(KNOWN)].join(', ');
+  throw new TypeError(`PoolModule: unknown option ${JSON.stringify(unknown)}; known are ${known}.`);
+}
+
+/** @throws TypeError when it is no list */
+export function checkList(pools: unknown): void {
+  if (Array.isArray(pools)) return;
+  throw new TypeError(
+    'PoolModule: pools is no array; it must be one of definitions, such as [{ name, create }].',
+  );
 }

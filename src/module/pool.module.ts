@@ -18,7 +18,12 @@ import type { AnyPoolDefinition, KnownPoolDefinition } from './definition.js';
 import { HttpEntry } from './http-entry.js';
 import { PoolExceptionFilter } from './http-errors.js';
 import { PoolLifecycle } from './lifecycle.js';
-import type { PoolModuleOptions, PoolModuleRootOptions, PoolOptionsFactory } from './options.js';
+import {
+  checkList,
+  type PoolModuleOptions,
+  type PoolModuleRootOptions,
+  type PoolOptionsFactory,
+} from './options.js';
 import { PoolRegistry } from './registry.js';
 import { checkApplication } from './start-checks.js';
 import { DEFINITIONS, ROOT_OPTIONS, getBorrowedToken, getPoolToken } from './tokens.js';
@@ -161,6 +166,7 @@ function asyncOptions(async: PoolModuleAsyncOptions): Provider[] {
 function poolProviders(
   pools: readonly KnownPoolDefinition[],
 ): Required<Pick<DynamicModule, 'providers' | 'exports'>> {
+  checkList(pools);
   const shared = pools.flatMap<FactoryProvider>(definition => [
     poolProvider(definition),
     {

@@ -22,6 +22,8 @@ import { checkModuleOptions, type PoolModuleOptions } from './options.js';
 import type { PoolName, PoolOf } from './pools.js';
 import { DEFINITIONS, ROOT_OPTIONS, getPoolToken, type Definitions } from './tokens.js';
 
+type RegisteredModule = NonNullable<ReturnType<ModulesContainer['get']>>;
+
 /** A pool as the application knows it. */
 export interface RegisteredPool {
   readonly pool: AnyPool<unknown>;
@@ -191,6 +193,13 @@ export class PoolRegistry implements ScopeHost {
     this.stop.abort();
   }
 
+  /** Where the pools of a module are defined, as users know it. All modules import one that is global. */
+  private placesOf(definitions: RegisteredModule): string[] {
+    if (definitions.isGlobal) return ['PoolModule.forRoot()'];
+    const importers = [...this.modules.values()].filter(({ imports }) => imports.has(definitions));
+    return importers.map(({ metatype }) => metatype.name);
+  }
+
   /** All definitions are known before the first pool is made, so nothing has to be undone. */
   private refuseDuplicates(): void {
     const roots = [...this.modules.values()].filter(module => module.providers.has(ROOT_OPTIONS));
@@ -205,8 +214,7 @@ export class PoolRegistry implements ScopeHost {
       const definitions = (module.providers.get(DEFINITIONS)?.instance ?? []) as unknown as Definitions;
       for (const definition of definitions) {
         checkDefinition(definition);
-        const importers = [...this.modules.values()].filter(other => other.imports.has(module));
-        const modules = importers.map(importer => importer.metatype.name);
+        const modules = this.placesOf(module);
         this.definitions.set(definition.name, definition);
         const owner = owners.get(definition.name);
         if (!owner) owners.set(definition.name, { definition, modules });

@@ -35,11 +35,8 @@ export class BorrowScopeEndedError extends Error {
 export class BorrowKeyError extends Error {
   override readonly name = 'BorrowKeyError';
 
-  constructor(pool: string, why: string) {
-    super(
-      `Keyed pool "${pool}": the key is missing: ${why}. Give the pool's definition a rule, \`key: request => …\`, or ` +
-        'name the key with each borrow: `borrowed.get({ key })`.',
-    );
+  constructor(pool: string, why: string, remedy: string) {
+    super(`Keyed pool "${pool}": the key is missing: ${why}. ${remedy}`);
   }
 }
 

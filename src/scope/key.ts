@@ -27,18 +27,29 @@ export interface KeyRule<K = unknown> {
  * @throws BorrowKeyError when there is none, and what the rule throws
  */
 export function keyFor(pool: string, given: unknown, rule: KeyRule | undefined, request: unknown): unknown {
-  if (given !== undefined) return checked(pool, given, 'what was named is');
-  if (!rule) throw new BorrowKeyError(pool, 'nobody has said which');
-  if (request === undefined) throw new BorrowKeyError(pool, 'there is no request here to find it in');
-  return checked(pool, rule.key(request as KeyRequest), 'its rule has found');
+  if (given !== undefined)
+    return checked(pool, given, 'what was named is', 'It must be one that its resources can be kept by.');
+  if (!rule)
+    throw new BorrowKeyError(
+      pool,
+      'nobody has said which',
+      `Give the pool's definition a rule, \`key: request => …\`, or ${NAME_IT}`,
+    );
+  if (request === undefined)
+    throw new BorrowKeyError(pool, 'there is no request here to find it in', `So ${NAME_IT}`);
+  return checked(pool, rule.key(request as KeyRequest), 'its rule has found', ANSWER);
 }
 
-function checked(pool: string, key: unknown, found: string): unknown {
+const NAME_IT = 'name the key with each borrow: `borrowed.get({ key })`.';
+const ANSWER =
+  "A request that may have none is answered by what the rule throws: `throw new BadRequestException('which tenant?')`.";
+
+function checked(pool: string, key: unknown, found: string, remedy: string): unknown {
   if (key === undefined || key === null || key === '') {
-    throw new BorrowKeyError(pool, `${found} ${key === '' ? 'an empty text' : String(key)}`);
+    throw new BorrowKeyError(pool, `${found} ${key === '' ? 'an empty text' : String(key)}`, remedy);
   }
   if (typeof (key as { then?: unknown }).then === 'function') {
-    throw new BorrowKeyError(pool, `${found} a promise, but it must be there at once`);
+    throw new BorrowKeyError(pool, `${found} a promise, but it must be there at once`, remedy);
   }
   return key;
 }

@@ -125,7 +125,10 @@ describe.each(PLATFORMS)('the life of pools in an application on %s', platform =
       throw new Error('the backend is not there');
     };
     const booting = start({
-      pools: [other, items({ start: 'required', create, unavailableAfter: 1, min: 0 } as never)],
+      pools: [
+        other,
+        items({ start: 'required', startTimeout: 20, create, unavailableAfter: 1, min: 0 } as never),
+      ],
     });
     const error: unknown = await booting.catch((e: unknown) => e);
     expect(error).toBeInstanceOf(PoolStartError);

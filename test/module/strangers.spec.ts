@@ -5,6 +5,7 @@ import {
   Global,
   Injectable,
   Module,
+  type DynamicModule,
   type INestApplicationContext,
   type OnApplicationShutdown,
   type Type,
@@ -21,7 +22,9 @@ import {
   type PoolModuleRootOptions,
   type PoolOptionsFactory,
 } from '../../src/index.js';
+import { get } from '../support/http-client.js';
 import { LogBook, PLATFORMS, forgetLoggers, serve } from '../support/nest-app.js';
+import { Stage } from '../support/stage.js';
 
 // What applications do that were written by somebody else.
 
@@ -173,10 +176,40 @@ describe('a pool that is started with the application', () => {
     expect(entry!.started).toBe(false);
   });
 
+  let attempts = 0;
+  const late = (failures: number, isRetryable: () => boolean): PoolModuleRootOptions => ({
+    pools: [
+      {
+        name: 'items',
+        create: () => {
+          if (attempts++ < failures) throw new Error('connection refused');
+          return {};
+        },
+        isRetryable,
+        createBackoff: { initial: 1, max: 1 },
+        start: 'required',
+        startTimeout: 20_000,
+      },
+    ],
+  });
+
+  it('is waited for, when it is required, also after more failures than make it unavailable', async () => {
+    attempts = 0;
+    await context(PoolModule.forRoot(late(10, () => true)));
+    expect(app!.get(PoolRegistry).get('items').stats()).toMatchObject({ state: 'ready', idle: 1 });
+  });
+
+  it('is not waited for when trying again is of no use', async () => {
+    attempts = 0;
+    const starting = context(PoolModule.forRoot(late(Infinity, () => false)));
+    await expect(starting).rejects.toBeInstanceOf(PoolStartError);
+    expect(attempts).toBe(1);
+  });
+
   it('says nothing of trying again when the application does not start', async () => {
     const starting = context(PoolModule.forRoot(down('required')));
     await expect(starting).rejects.toBeInstanceOf(PoolStartError);
-    await expect(starting).rejects.toThrow(/connection refused$/);
+    await expect(starting).rejects.toThrow(/connection refused\.$/);
     await expect(starting).rejects.not.toThrow(/tries again/);
   });
 });
@@ -188,7 +221,68 @@ describe('a script, which closes its context itself', () => {
   });
 });
 
+describe('options of the module that are not what they look like', () => {
+  const pools = [items];
+  it.each<[string, () => DynamicModule, string]>([
+    [
+      'pools that a factory returns',
+      () => PoolModule.forRootAsync({ useFactory: () => ({ pools }) as never }),
+      'PoolModule: pools cannot come from a factory: write forRootAsync({ pools: …, useFactory: … }).',
+    ],
+    [
+      'an option that there is none of',
+      () => PoolModule.forRoot({ default: { max: 3 } } as never),
+      'PoolModule: unknown option "default"; known are pools, imports, isGlobal, defaults,',
+    ],
+    [
+      'definitions in place of options',
+      () => PoolModule.forRoot(pools as never),
+      'PoolModule: unknown option "0"',
+    ],
+    [
+      'one definition in place of a list',
+      () => PoolModule.forRoot({ pools: items as never }),
+      'PoolModule: pools is no array; it must be one of definitions',
+    ],
+  ])('are refused: %s', async (_, make, message) => {
+    await expect(Promise.resolve().then(() => context(make()))).rejects.toThrow(message);
+  });
+
+  it('are refused where two pools of one module have the same name', async () => {
+    const twice = context(PoolModule.forRoot({ pools: [items, { ...items }] }));
+    await expect(twice).rejects.toThrow('"items" is defined twice: in PoolModule.forRoot(). Give');
+  });
+});
+
 describe('a pool that is exhausted', () => {
+  it('says who holds its resources, where a request has borrowed by its parameter', async () => {
+    const stage = new Stage();
+    @Controller()
+    class Items {
+      @Get('slow')
+      async find(@Borrow('items') item: object): Promise<object> {
+        await stage.pass('handler');
+        return item;
+      }
+    }
+    const running = await serve('express', {
+      imports: [
+        PoolModule.forRoot({
+          pools: [{ name: 'items', create: () => ({}), max: 1, acquireTimeout: 5, leakThreshold: 60_000 }],
+        }),
+      ],
+      controllers: [Items],
+    });
+    const slow = get(`${running.url}/slow?secret=1`);
+    await stage.reached('handler');
+    expect((await get(`${running.url}/slow`)).status).toBe(503);
+    expect(running.log.ofPools[0]).toMatch(/Held longest: resource 1 for \d+ ms, borrowed by GET \/slow$/);
+    stage.open('handler');
+    await slow;
+    await running.app.close();
+    forgetLoggers();
+  });
+
   it('says so once in a while, with who holds its resources and where they were borrowed', async () => {
     const log = await context(
       PoolModule.forRoot({

@@ -1,3 +1,4 @@
+import { nameOf } from '../basics/name-of.js';
 import type { Lease } from '../lease.js';
 import type { LeakEvent } from '../reports/listener.js';
 import type { Slot } from '../slots/slot.js';
@@ -7,6 +8,7 @@ import { Deadline } from '../time/deadlines.js';
 interface Held {
   readonly since: number;
   readonly trace: Error;
+  readonly owner: object | undefined;
   readonly deadline: Deadline;
   /** The last limit it was reported for. */
   reported: LeakEvent['limit'] | undefined;
@@ -39,11 +41,12 @@ export class LeakWatch<T> {
     const { deadlines, clock, settings } = this.pool;
     const now = clock.now();
     deadlines.set(slot.limit, now, settings.maxHold);
-    const { trace } = slot;
+    const { trace, owner } = slot;
     if (!this.traces || !trace) return;
     const held: Held = {
       since: now,
       trace,
+      owner,
       reported: undefined,
       deadline: new Deadline(at => {
         this.report(held, slot, at, 'leakThreshold');
@@ -75,6 +78,7 @@ export class LeakWatch<T> {
       limit: 'close',
       heldMs: Number.isNaN(since) ? undefined : at - since,
       stack: slot.trace?.stack ?? '',
+      owner: slot.owner && nameOf(slot.owner),
       returned: false,
     });
   }
@@ -98,6 +102,7 @@ export class LeakWatch<T> {
       limit,
       heldMs: now - held.since,
       stack: held.trace.stack ?? '',
+      owner: held.owner && nameOf(held.owner),
       returned,
     });
   }

@@ -1,3 +1,4 @@
+import { nameOf } from '../basics/name-of.js';
 import type { DeadlockedHolder } from '../errors.js';
 import type { Lease } from '../lease.js';
 import type { Census, Slot } from '../slots/slot.js';
@@ -88,25 +89,4 @@ function describe<T>(places: Places<T>, held: Map<object, Slot<T>>): Holder[] {
     waitsAt: waitsAt.get(owner),
     borrowedAt: trace?.stack,
   }));
-}
-
-/** What an owner says it is, or what kind of thing it is. */
-function nameOf(owner: object): string {
-  return (
-    // eslint-disable-next-line @typescript-eslint/no-base-to-string -- then it is not taken
-    said(() => (typeof owner === 'function' ? owner.name : String(owner))) ??
-    said(() => owner.constructor.name) ??
-    'Object'
-  );
-}
-
-/** A text that says something. */
-function said(text: () => unknown): string | undefined {
-  try {
-    const name = text();
-    return typeof name === 'string' && name !== '' && !name.startsWith('[object ') ? name : undefined;
-  } catch {
-    // Users' code; not worth an error of its own.
-    return undefined;
-  }
 }

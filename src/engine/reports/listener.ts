@@ -58,6 +58,8 @@ export interface LeakEvent extends SlotEvent {
   readonly heldMs: number | undefined;
   /** Where it was acquired; empty for `close` where nothing wanted to know it then. */
   readonly stack: string;
+  /** Who has borrowed it, as it calls itself (of a request its method and path); undefined where the borrower did not say. */
+  readonly owner: string | undefined;
   /** false when the threshold passes, true when the lease does come back after all. */
   readonly returned: boolean;
 }

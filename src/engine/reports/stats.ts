@@ -88,6 +88,8 @@ export interface PoolHolder {
   readonly heldMs: number | undefined;
   /** The stack of its acquire; undefined where nobody wants to know it, see `leakThreshold`. */
   readonly stack: string | undefined;
+  /** Who has borrowed it, as it calls itself (of a request its method and path); undefined where the borrower did not say. */
+  readonly owner: string | undefined;
 }
 
 export function newTotals(): PoolTotals {

@@ -132,13 +132,13 @@ export class Refusals<T> {
 
   /** The facts are those of now; by the time the error is thrown, a create may have succeeded. */
   unavailable(): () => PoolUnavailableError {
-    const { failures, lastError, retryInMs } = this.growth.attempts;
+    const { failures, lastError, retryInMs, hopeless } = this.growth.attempts;
     const stats = this.stats();
     const message =
       `Pool "${this.pool}" is unavailable: nothing is live, and ${failures} attempt(s) in a row to create failed. ` +
       `It tries again by itself, in ${Math.ceil(retryInMs)} ms. Last create error: ${messageOf(lastError)}`;
     const cause = this.cause();
-    return () => new PoolUnavailableError(this.pool, message, stats, retryInMs, cause);
+    return () => new PoolUnavailableError(this.pool, message, stats, retryInMs, cause, hopeless);
   }
 
   closed(): PoolClosedError {

@@ -1,3 +1,4 @@
+import { nameOf } from '../basics/name-of.js';
 import type { Interior } from '../interior.js';
 import { summaries, type PoolHolder, type PoolState, type PoolStats } from '../reports/stats.js';
 import type { Slot } from '../slots/slot.js';
@@ -38,5 +39,6 @@ export function holdersOf<T>({ slots, clock }: Interior<T>): PoolHolder[] {
       slot: slot.id,
       heldMs: Number.isNaN(slot.lentAt) ? undefined : now - slot.lentAt,
       stack: slot.trace?.stack,
+      owner: slot.owner && nameOf(slot.owner),
     }));
 }

@@ -46,7 +46,7 @@ export class Attempts<T> {
   /** When the first of the failed attempts failed. */
   private failingSince = 0;
   /** The last error said that trying again is no use. */
-  private hopeless = false;
+  hopeless = false;
   private readonly pause: Deadline;
 
   /** @param again called when the next attempt may begin */
