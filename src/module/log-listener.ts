@@ -130,7 +130,7 @@ function describe(pool: AnyPool<unknown> | undefined): string {
 function placeOf(stack: string): string | undefined {
   const lines = stack.split('\n').slice(1);
   const notTheirs =
-    /[\\/](node_modules|dist[\\/]lib)[\\/]|[\\/]src[\\/](engine|scope|transports|module)[\\/]|node:internal/;
+    /[\\/](node_modules|dist[\\/]lib)[\\/]|[\\/]src[\\/](engine|scope|transports|module)[\\/]|\bnode:/;
   return lines.find(line => !notTheirs.test(line))?.trim();
 }
 
