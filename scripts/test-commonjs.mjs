@@ -22,6 +22,9 @@ run(app, 'install', '--no-save', '--no-audit', '--no-fund', join(directory, tarb
 
 run(app, 'run', 'build');
 await callIt();
+// As older projects are set up, whose compiler does not read `exports`.
+run(app, 'run', 'build:older');
+await callIt();
 run(app, 'test');
 run(app, 'run', 'test:e2e');
 console.log('A CommonJS application works with the packed package.');

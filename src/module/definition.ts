@@ -13,9 +13,10 @@ import type { PoolName, Pools } from './pools.js';
 /**
  * When a pool begins:
  * - `lazy`: with its first borrow
- * - `warm`: with the application, which waits at most `startTimeout` for `min` resources and then boots all the same,
- *   not ready, while the pool goes on trying
- * - `required`: with the application, which does not boot without at least one resource
+ * - `warm`: with the application, which waits at most `startTimeout` for `min` resources, and no longer than until creates
+ *   keep failing (`unavailableAfter`), and then boots all the same, not ready, while the pool goes on trying
+ * - `required`: with the application, which waits for `startTimeout` as long as trying is of use, and does not boot
+ *   without at least one resource
  */
 export type StartMode = 'lazy' | 'warm' | 'required';
 
