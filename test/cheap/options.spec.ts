@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { FreeList, PoolOptionsError } from '../../src/cheap.js';
+
+const create = (): object => ({});
+
+type Make = (options: never) => unknown;
+
+const freeList: Make = options => new FreeList(options);
+
+/** Which options are wrong, and what is said of them. */
+const WRONG: [string, Make, unknown, string][] = [
+  ['FreeList', freeList, undefined, 'FreeList: option "options" is undefined; it must be an object.'],
+  ['FreeList', freeList, { max: 1 }, 'FreeList: option "create" is undefined; it must be a function.'],
+  ['FreeList', freeList, { create }, 'FreeList: option "max" is undefined; it must be a whole number ≥ 1.'],
+  ['FreeList', freeList, { create, max: 0 }, 'FreeList: option "max" is 0; it must be a whole number ≥ 1.'],
+  ['FreeList', freeList, { create, max: 1.5 }, 'FreeList: option "max" is 1.5; it must be'],
+  ['FreeList', freeList, { create, max: Infinity }, 'FreeList: option "max" is Infinity; it must be'],
+  [
+    'FreeList',
+    freeList,
+    { create, max: 1, reset: [] },
+    'FreeList: option "reset" is an array; it must be a fun',
+  ],
+  [
+    'FreeList',
+    freeList,
+    { create, max: 1, debug: 1 },
+    'FreeList: option "debug" is 1; it must be true or false.',
+  ],
+  [
+    'FreeList',
+    freeList,
+    { create, max: 1, detectUseAfterGive: {} },
+    '"detectUseAfterGive" is an object; it must',
+  ],
+  [
+    'FreeList',
+    freeList,
+    { create, max: 1, maximum: 2 },
+    'FreeList: unknown option "maximum"; known are create, reset, max, debug, detectUseAfterGive.',
+  ],
+];
+
+describe('an option that is wrong', () => {
+  it.each(WRONG)(
+    'is refused when %s is made, and the error says which and why',
+    (pool, make, options, message) => {
+      const attempt = (): unknown => make(options as never);
+      expect(attempt).toThrow(PoolOptionsError);
+      expect(attempt).toThrow(expect.objectContaining({ pool, code: 'POOL_OPTIONS' }));
+      expect(attempt).toThrow(message);
+    },
+  );
+
+  it('is not quoted when it is a text, which may be a secret', () => {
+    const make = (): unknown => new FreeList({ create, max: 'hunter2' as never });
+    expect(make).toThrow('option "max" is a string; it must be');
+    expect(make).not.toThrow('hunter2');
+  });
+
+  it('is taken as left out when it is undefined', () => {
+    expect(new FreeList({ create, max: 1, reset: undefined, debug: undefined } as never).size).toBe(0);
+  });
+});
