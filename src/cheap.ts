@@ -1,3 +1,5 @@
 export { PoolOptionsError } from './engine/errors.js';
+export { BufferPool, type BufferPoolOptions } from './cheap/buffer-pool.js';
 export { PoolMisuseError } from './cheap/errors.js';
 export { FreeList, type FreeListOptions } from './cheap/free-list.js';
+export type { LentBuffer } from './cheap/lent-buffer.js';

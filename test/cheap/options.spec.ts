@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { FreeList, PoolOptionsError } from '../../src/cheap.js';
+import { BufferPool, FreeList, PoolOptionsError } from '../../src/cheap.js';
 
 const create = (): object => ({});
 
 type Make = (options: never) => unknown;
 
 const freeList: Make = options => new FreeList(options);
+const bufferPool: Make = options => new BufferPool(options);
 
 /** Which options are wrong, and what is said of them. */
 const WRONG: [string, Make, unknown, string][] = [
@@ -38,6 +39,48 @@ const WRONG: [string, Make, unknown, string][] = [
     freeList,
     { create, max: 1, maximum: 2 },
     'FreeList: unknown option "maximum"; known are create, reset, max, debug, detectUseAfterGive.',
+  ],
+  ['BufferPool', bufferPool, null, 'BufferPool: option "options" is null; it must be an object.'],
+  [
+    'BufferPool',
+    bufferPool,
+    { maxBytes: 8 },
+    '"maxSize" is undefined; it must be a power of two from 1 to 1073741824.',
+  ],
+  ['BufferPool', bufferPool, { maxSize: 12, maxBytes: 12 }, '"maxSize" is 12; it must be a power of two'],
+  ['BufferPool', bufferPool, { maxSize: 0.5, maxBytes: 12 }, '"maxSize" is 0.5; it must be a power of two'],
+  ['BufferPool', bufferPool, { maxSize: 2 ** 31, maxBytes: 2 ** 31 }, '"maxSize" is 2147483648; it must be'],
+  ['BufferPool', bufferPool, { maxSize: 8 }, '"maxBytes" is undefined; it must be a whole number ≥ 1.'],
+  [
+    'BufferPool',
+    bufferPool,
+    { maxSize: 8, maxBytes: 7 },
+    '"maxBytes" is 7; it must be at least maxSize, which is 8.',
+  ],
+  [
+    'BufferPool',
+    bufferPool,
+    { minSize: 16, maxSize: 8, maxBytes: 8 },
+    '"minSize" is 16; it must be at most maxSize, which is 8.',
+  ],
+  [
+    'BufferPool',
+    bufferPool,
+    { minSize: 3, maxSize: 8, maxBytes: 8 },
+    '"minSize" is 3; it must be a power of two',
+  ],
+  ['BufferPool', bufferPool, { maxSize: 8, maxBytes: 8, zero: 0 }, '"zero" is 0; it must be true or false.'],
+  [
+    'BufferPool',
+    bufferPool,
+    { maxSize: 8, maxBytes: 8, debug: '' },
+    '"debug" is a string; it must be true or',
+  ],
+  [
+    'BufferPool',
+    bufferPool,
+    { maxSize: 8, maxBytes: 8, size: 8 },
+    'unknown option "size"; known are minSize, max',
   ],
 ];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
-import { FreeList } from '../../src/cheap.js';
+import { BufferPool, FreeList, type LentBuffer } from '../../src/cheap.js';
 
 class Vector {
   readonly values = new Float64Array(4);
@@ -31,5 +31,16 @@ describe('the type of what a free list lends', () => {
     expect(() => new FreeList({ create: () => new Vector() })).toThrow('"max"');
     // @ts-expect-error -- no such option
     expect(() => new FreeList({ create: () => new Vector(), max: 1, maxx: 2 })).toThrow('"maxx"');
+  });
+});
+
+describe('the type of a lent buffer', () => {
+  it('is a Buffer that can be disposed of', () => {
+    const buffers = new BufferPool({ maxSize: 8, maxBytes: 8 });
+    using lent = buffers.take(8);
+    expectTypeOf(lent).toEqualTypeOf<LentBuffer>();
+    expectTypeOf(lent).toExtend<Disposable>();
+    expectTypeOf(lent.buffer).toExtend<Buffer>();
+    expect(lent.buffer).toHaveLength(8);
   });
 });
