@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { BufferPool, FreeList, PoolOptionsError } from '../../src/cheap.js';
+import { BufferPool, FreeList, Interner, PoolOptionsError, memo } from '../../src/cheap.js';
 
 const create = (): object => ({});
 
@@ -7,6 +7,8 @@ type Make = (options: never) => unknown;
 
 const freeList: Make = options => new FreeList(options);
 const bufferPool: Make = options => new BufferPool(options);
+const interner: Make = options => new Interner(options);
+const memoOf: Make = options => memo((text: string) => text, options);
 
 /** Which options are wrong, and what is said of them. */
 const WRONG: [string, Make, unknown, string][] = [
@@ -81,6 +83,40 @@ const WRONG: [string, Make, unknown, string][] = [
     bufferPool,
     { maxSize: 8, maxBytes: 8, size: 8 },
     'unknown option "size"; known are minSize, max',
+  ],
+  ['Interner', interner, undefined, 'Interner: option "options" is undefined; it must be an object.'],
+  ['Interner', interner, {}, 'Interner: option "max" is undefined; it must be a whole number ≥ 1.'],
+  [
+    'Interner',
+    interner,
+    { max: Infinity },
+    'Interner: option "max" is Infinity; it must be a whole number ≥ 1.',
+  ],
+  ['Interner', interner, { max: 1, key: 'id' }, 'Interner: option "key" is a string; it must be a function.'],
+  ['Interner', interner, { max: 1, maxKeyLength: 0 }, '"maxKeyLength" is 0; it must be a whole number ≥ 1.'],
+  ['Interner', interner, { max: 1, weak: 1 }, 'Interner: option "weak" is 1; it must be true or false.'],
+  [
+    'Interner',
+    interner,
+    { max: 1, weak: true },
+    '"key" is undefined; it must be a function when weak is true',
+  ],
+  [
+    'Interner',
+    interner,
+    { max: 1, size: 1 },
+    'unknown option "size"; known are max, key, maxKeyLength, weak.',
+  ],
+  ['memo', memoOf, undefined, 'memo: option "options" is undefined; it must be an object.'],
+  ['memo', memoOf, {}, 'memo: option "max" is undefined; it must be a whole number ≥ 1.'],
+  ['memo', memoOf, { max: -1 }, 'memo: option "max" is -1; it must be a whole number ≥ 1.'],
+  ['memo', memoOf, { max: 1, key: null }, 'memo: option "key" is null; it must be a function.'],
+  ['memo', memoOf, { max: 1, ttl: 5 }, 'memo: unknown option "ttl"; known are max, key.'],
+  [
+    'memo',
+    options => memo(/a/ as never, options),
+    { max: 1 },
+    'memo: option "create" is an object; it must be a function.',
   ],
 ];
 
