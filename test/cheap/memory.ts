@@ -7,10 +7,10 @@ export function collectGarbage(): void {
   (runInNewContext('gc') as () => void)();
 }
 
-/** Texts of two million characters each, of which only a few are used: the way in which fields come from a body. */
+/** Texts of half a million characters each, of which only a few are used: the way in which fields come from a body. */
 export function partsOfLargeTexts(count: number, keep: (part: string) => void): void {
   for (let i = 0; i < count; i++) {
-    const body = Buffer.alloc(2_000_000, `field number ${i} of a body; `).toString('latin1');
+    const body = Buffer.alloc(500_000, `field number ${i} of a body; `).toString('latin1');
     keep(body.slice(0, 20));
   }
 }
