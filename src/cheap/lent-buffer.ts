@@ -8,15 +8,18 @@ export interface BufferLender {
 /** A buffer on loan from a {@link BufferPool}. */
 export class LentBuffer {
   private view: Buffer | undefined;
+  /** Forgotten with the release, so that who logs this afterwards does not log what another has written. */
+  private memory: Buffer | undefined;
 
   /** @internal */
   constructor(
-    private readonly memory: Buffer,
+    memory: Buffer,
     size: number,
     private readonly lender: BufferLender,
   ) {
     // Always one of its own, so that nothing that a borrower puts on it is there for the next.
     this.view = memory.subarray(0, size);
+    this.memory = memory;
   }
 
   /**
@@ -41,15 +44,17 @@ export class LentBuffer {
    * @throws PoolMisuseError if it is released already; nothing happens then
    */
   release(): void {
-    if (this.view === undefined) {
+    const { memory } = this;
+    if (memory === undefined) {
       throw new PoolMisuseError('BufferPool', 'this buffer was released already. Release each once.');
     }
     this.view = undefined;
-    this.lender.takeBack(this.memory);
+    this.memory = undefined;
+    this.lender.takeBack(memory);
   }
 
   /** Releases it at the end of a block with `using`, unless that was done before. */
   [Symbol.dispose](): void {
-    if (this.view !== undefined) this.release();
+    if (this.memory !== undefined) this.release();
   }
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { BufferPool, PoolMisuseError, PoolOptionsError, type BufferPoolOptions } from '../../src/cheap.js';
 
@@ -156,6 +157,16 @@ describe('misuse', () => {
     lent.release();
     expect(() => lent.buffer).toThrow(PoolMisuseError);
     expect(() => lent.buffer).toThrow('BufferPool: this buffer was used after its release');
+  });
+
+  it('shows nothing of the next user to who logs a buffer that was released', () => {
+    const buffers = pool({ debug: false });
+    const mine = buffers.take(16);
+    mine.release();
+    const theirs = buffers.take(16);
+    theirs.buffer.fill(0xab);
+    expect(inspect(theirs)).toContain('ab ab ab');
+    expect(inspect(mine, { depth: 9 })).not.toContain('ab ab ab');
   });
 
   it('finds nothing with debug when a view was kept: it is empty, and writes reach nobody', () => {
