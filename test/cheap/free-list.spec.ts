@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { FreeList, PoolMisuseError } from '../../src/cheap.js';
+import { collectGarbage } from './memory.js';
 
 interface Point {
   x: number;
@@ -102,6 +103,20 @@ describe.each([{ debug: true }, { debug: false }])('a free list (%j)', ({ debug 
     expect(() => list.take()).toThrow('no memory');
     fails = false;
     expect(list.take()).toEqual({ x: 1 });
+  });
+
+  it('does not keep in memory what is never given back', async () => {
+    const { list } = points({ debug });
+    const takeForGood = (): WeakRef<Point> => {
+      list.give(list.take());
+      return new WeakRef(list.take());
+    };
+    const lost = takeForGood();
+    // What a WeakRef was made of stays until the turn is over.
+    await new Promise(resolve => setImmediate(resolve));
+    collectGarbage();
+    expect(lost.deref()).toBeUndefined();
+    expect(list.size).toBe(0);
   });
 
   it('calls create and reset on the object that they were given on', () => {
