@@ -5,6 +5,7 @@
 //   module
 //   transports
 //   scope
+//   cheap      pools of cheap objects: knows only errors and rules of the engine
 //   engine     imports node: and itself; it has rooms, with an order of their own, see ENGINE
 
 /** A layer, and all that its files may import: paths below src/, and packages. */
@@ -17,6 +18,7 @@ const LAYERS = {
   observe: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg'] },
+  cheap: { layers: ['engine'], packages: [] },
 };
 
 /** The rooms of src/engine, and the files at its door: each may import itself and those above it here. */
@@ -50,7 +52,8 @@ const layerRules = Object.entries(LAYERS).map(([layer, { layers, packages }]) =>
     name: `${layer}-imports`,
     comment: `src/${layer} may import ${allowed.join(', ')}.`,
     severity: 'error',
-    from: { path: `^src/${layer}/` },
+    // With its door, if that stands beside the folder.
+    from: { path: `^src/${layer}(/|\\.ts$)` },
     to: {
       dependencyTypesNot: ['core'],
       pathNot: [`^src/${alternatives([layer, ...layers])}/`, ...packagePaths],
@@ -100,7 +103,7 @@ module.exports = {
       comment: 'A file under src belongs to a layer; give a new folder its place in .dependency-cruiser.cjs.',
       severity: 'error',
       from: {},
-      to: { path: '^src/', pathNot: `^src/(${alternatives(Object.keys(LAYERS))}/|index\\.ts$)` },
+      to: { path: '^src/', pathNot: `^src/(${alternatives(Object.keys(LAYERS))}(/|\\.ts$)|index\\.ts$)` },
     },
     {
       name: 'nothing-imports-index',

@@ -15,6 +15,6 @@ export default {
   // All the others: a new folder is in unless it is named here.
   testPathIgnorePatterns: [
     ...onNest12.testPathIgnorePatterns,
-    '<rootDir>/test/(engine|examples|faults|resources|storm)/',
+    '<rootDir>/test/(cheap|engine|examples|faults|resources|storm)/',
   ],
 };
