@@ -20,9 +20,11 @@ export interface Crunch {
   reason(): string | undefined;
   stubborn(name: string): Promise<string>;
   open(name: string): undefined;
+  openIn(payload: { name: string; ms: number }): undefined;
   spin(): never;
   spinInBackground(): undefined;
   exit(code: number): never;
+  endSoon(): undefined;
   throwInTimer(): Promise<never>;
   rejectUnhandled(): Promise<never>;
   exhaust(): never;
