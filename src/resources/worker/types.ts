@@ -34,18 +34,20 @@ export interface CallOptions {
 }
 
 /** What {@link PooledWorker.call} takes after the name of a task: its payload, which may be left out where it may be undefined. */
-export type CallArguments<F> = F extends () => unknown
-  ? [payload?: undefined, options?: CallOptions]
-  : F extends (payload: infer P, ...rest: never[]) => unknown
-    ? undefined extends P
-      ? [payload?: P, options?: CallOptions]
-      : [payload: P, options?: CallOptions]
-    : never;
+export type CallArguments<F> = F extends (...args: infer A extends unknown[]) => unknown
+  ? A extends []
+    ? [payload?: undefined, options?: CallOptions]
+    : undefined extends A[0]
+      ? [payload?: A[0], options?: CallOptions]
+      : [payload: A[0], options?: CallOptions]
+  : never;
 
 /** What a task answers, without its promise and without what {@link transfer} has put around it. */
 export type TaskResult<F> = F extends (...args: never[]) => infer R ? Unwrapped<Awaited<R>> : never;
 
 type Unwrapped<R> = R extends Transferred<infer V> ? V : R;
+
+declare const TASKS: unique symbol;
 
 /**
  * A thread that one borrower has to itself.
@@ -53,6 +55,8 @@ type Unwrapped<R> = R extends Transferred<infer V> ? V : R;
  * @typeParam Tasks what its script serves: `typeof tasks`, or an interface of functions
  */
 export interface PooledWorker<Tasks extends TasksOf<Tasks> = UnknownTasks> {
+  /** Only for the compiler, which would take workers with other tasks for each other: it compares generic calls loosely. */
+  readonly [TASKS]?: Tasks;
   /** Node's number of the thread. */
   readonly threadId: number;
   /**
