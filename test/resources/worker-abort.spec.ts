@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LeaseReleasedError, type Pool } from '../../src/engine/index.js';
 import { WorkerCrashedError } from '../../src/resources/worker.js';
 import { crunchPool, rejection, type CrunchWorker } from '../support/crunch-pool.js';
+import { until } from '../support/until.js';
 
 /** Long enough that no test that waits for it would pass. */
 const NEVER = 600_000;
@@ -64,6 +65,21 @@ describe('a call whose signal aborts', () => {
     });
   });
 
+  it('costs nothing when the task stops in time', async () => {
+    open(100);
+    await pool.use(async worker => {
+      const aborter = new AbortController();
+      const aborted = rejection(worker.call('wait', undefined, { signal: aborter.signal }));
+      aborter.abort(reason);
+      await aborted;
+      // Beyond the time that the task had.
+      const later = worker.call('stubborn', 'later');
+      await worker.call('openIn', { name: 'later', ms: 200 });
+      expect(await later).toBe('late later');
+    });
+    expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
+  });
+
   it('costs the worker that does not stop, and all its calls, after stopTimeout', async () => {
     open(50);
     const lease = await pool.acquire();
@@ -83,6 +99,11 @@ describe('a call whose signal aborts', () => {
     expect(performance.now() - took).toBeGreaterThan(45);
     expect(lease.broken).toBe(true);
     expect((lease.signal.reason as Error).cause).toBe(crash);
+    // Its borrower need not give it back for that.
+    await until(
+      () => process.getActiveResourcesInfo(),
+      active => !active.includes('MessagePort'),
+    );
     lease.release();
     expect(await pool.use(next => next.call('who'))).not.toBe(threadId);
   });

@@ -33,6 +33,13 @@ describe('a call', () => {
     expect(sums).toEqual(Array.from({ length: 50 }, (_, n) => 2 * n));
   });
 
+  it('is not answered by what the script posts by itself', async () => {
+    const first = await pool.use(worker =>
+      Promise.all([worker.call('forge'), worker.call('add', { a: 1, b: 2 })]),
+    );
+    expect(first).toEqual(['true', 3]);
+  });
+
   it('finds what earlier ones have left warm', async () => {
     const first = await pool.use(worker => worker.call('count'));
     expect(await pool.use(worker => worker.call('count'))).toBe(first + 1);

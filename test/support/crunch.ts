@@ -11,6 +11,7 @@ export interface Crunch {
   env(name: string): string | undefined;
   count(): number;
   size(bytes: Uint8Array): number;
+  forge(): string;
   give(length: number): { bytes: Uint8Array };
   left(): number;
   fail(payload: { message: string }): never;
