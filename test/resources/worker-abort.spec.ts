@@ -195,6 +195,18 @@ describe('a late answer', () => {
     });
   });
 
+  it('is not even sent', async () => {
+    const aborter = new AbortController();
+    await pool.use(async worker => {
+      const aborted = rejection(worker.call('giveLate', 'x', { signal: aborter.signal }));
+      aborter.abort(reason);
+      await aborted;
+      await worker.call('open', 'x');
+      // Still there: nothing was transferred.
+      expect(await worker.call('left')).toBe(512);
+    });
+  });
+
   it('comes before the next borrower has the worker', async () => {
     const lease = await pool.acquire();
     const worker = lease.resource;

@@ -13,6 +13,7 @@ export interface Crunch {
   size(bytes: Uint8Array): number;
   forge(): string;
   give(length: number): { bytes: Uint8Array };
+  giveLate(name: string): Promise<{ bytes: Uint8Array }>;
   left(): number;
   fail(payload: { message: string }): never;
   failLater(text: unknown): Promise<never>;
