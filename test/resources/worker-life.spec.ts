@@ -70,6 +70,17 @@ describe('a worker', () => {
     expect(pool.stats().totals.created).toBe(1);
   });
 
+  it('keeps nothing of the calls that have ended', async () => {
+    // Some 500 bytes kept of each call would be too many.
+    pool = crunchPool({ resourceLimits: { maxOldGenerationSizeMb: 24 } });
+    await pool.use(async worker => {
+      for (let round = 0; round < 60; round++) {
+        await Promise.all(Array.from({ length: 1_000 }, () => worker.call('count')));
+      }
+      expect(await worker.call('count')).toBe(60_001);
+    });
+  });
+
   it('whose event loop hangs is found by the validation', async () => {
     pool = crunchPool({ validateAfterIdle: 0, validateTimeout: 200 });
     const first = await pool.use(async worker => {
