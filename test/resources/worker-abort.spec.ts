@@ -42,6 +42,19 @@ describe('a call whose signal aborts', () => {
     });
   });
 
+  it('may be aborted by its own payload', async () => {
+    const aborter = new AbortController();
+    const payload = {
+      b: 1,
+      get a() {
+        aborter.abort(reason);
+        return 1;
+      },
+    };
+    const { signal } = aborter;
+    expect(await rejection(pool.use(worker => worker.call('add', payload, { signal })))).toBe(reason);
+  });
+
   it('leaves no listener on the signal, however it has ended', async () => {
     const { signal } = new AbortController();
     await pool.use(async worker => {

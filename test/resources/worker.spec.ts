@@ -83,6 +83,29 @@ describe('an error of a task', () => {
     expect(await rejection(pool.use(worker => worker.call('failLater', ['plain'])))).toEqual(['plain']);
   });
 
+  it('says so when it is a value that cannot be cloned', async () => {
+    const error = await rejection(pool.use(worker => worker.call('failOddly')));
+    expect((error as Error).message).toBe('What was thrown cannot be cloned: function');
+  });
+
+  it('may be its own cause', async () => {
+    let error = (await rejection(pool.use(worker => worker.call('failInCircles')))) as Error | undefined;
+    let causes = 0;
+    for (; error; error = error.cause as Error | undefined) causes++;
+    expect(causes).toBe(6);
+  });
+
+  it('costs the worker when isFatal says so', async () => {
+    const strict = crunchPool({ isFatal: error => (error as { code?: unknown }).code === 'ORDER' });
+    await rejection(strict.use(worker => worker.call('failLater', 'plain')));
+    expect(strict.stats().totals.destroyedBy).toEqual({});
+    const lease = await strict.acquire();
+    lease.release(await rejection(lease.resource.call('fail', { message: 'x' })));
+    await lease.finished;
+    expect(strict.stats().totals.destroyedBy).toEqual({ fatal: 1 });
+    await strict.close();
+  });
+
   it('says which tasks there are when there is none of that name', async () => {
     await pool.use(async worker => {
       for (const name of ['multiply', 'toString', '__proto__']) {
@@ -170,6 +193,13 @@ describe('the options', () => {
     expect(make).toThrow(PoolOptionsError);
     expect(make).toThrow(`Pool "crunch": option "${option}"`);
     expect(make).toThrow(message);
+  });
+
+  it('give a reset the time that tasks have to stop, unless they say how long it may take', () => {
+    expect(workerPool({ script }).resetTimeout).toBe(5_000);
+    expect(workerPool({ script, stopTimeout: 10_000 }).resetTimeout).toBe(20_000);
+    expect(workerPool({ script, stopTimeout: Infinity }).resetTimeout).toBe(Infinity);
+    expect(workerPool({ script, stopTimeout: 10_000, resetTimeout: 50 }).resetTimeout).toBe(50);
   });
 
   it('that nobody knows are refused by the pool', () => {

@@ -17,6 +17,8 @@ export interface Crunch {
   left(): number;
   fail(payload: { message: string }): never;
   failLater(text: unknown): Promise<never>;
+  failOddly(): never;
+  failInCircles(): never;
   unclonable(): unknown;
   wait(): Promise<never>;
   reason(): string | undefined;
