@@ -159,6 +159,16 @@ describe('adaptive growth', () => {
     expect(lucky!.state).toBe('fulfilled');
   });
 
+  it('comes to one who has waited for half of its time, however long creates take', async () => {
+    const pool = await lab({ createMs: 1_000, idle: 1, heldMs: 2, acquireTimeout: 400 });
+    const [holder] = pool.come(2);
+    await pool.pass(199);
+    expect(pool.made()).toBe(1);
+    await pool.pass(1 + LATE);
+    expect(pool.made()).toBe(2);
+    holder!.value!.release();
+  });
+
   it('makes one when somebody was too late, also when others were served in between', async () => {
     const pool = await lab({ createMs: 100, idle: 1, heldMs: 2 });
     const late: Followed<Lease<Thing>>[] = [];
@@ -172,6 +182,21 @@ describe('adaptive growth', () => {
     expect(pool.made()).toBe(2);
     // Until it was there.
     expect(late.filter(({ state }) => state === 'rejected')).toHaveLength(3);
+  });
+
+  it('does not add up those who have left while others are served in between', async () => {
+    const pool = await lab({ createMs: 100, idle: 1, heldMs: 2 });
+    for (let i = 0; i < 5; i++) {
+      const [holder] = pool.come(1);
+      await turn();
+      const left = new AbortController();
+      follow(pool.pool.acquire({ signal: left.signal }));
+      await pool.pass(40);
+      left.abort();
+      await pool.pass(1);
+      holder!.value!.release();
+    }
+    expect(pool.made()).toBe(1);
   });
 
   it('makes nothing for those who have left while something was on its way', async () => {

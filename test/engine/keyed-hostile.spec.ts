@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { KeyedPool, type KeyedCreateContext, type StateEvent } from '../../src/engine/index.js';
+import { KeyedMemory } from '../../src/engine/keyed/keyed-memory.js';
 import { follow, type Followed } from '../support/follow.js';
 import { ManualClock, turn } from '../support/manual-clock.js';
 
@@ -86,6 +87,76 @@ describe('keys that are made up', () => {
     await pools.close({ timeout: 0 });
   });
 
+  it('take no place in the queue from a key that has come to something', async () => {
+    const { pools, clock } = hostile({ maxTotal: 2, max: 2, maxWaiting: 2 });
+    const held = [follow(pools.acquire('acme')), follow(pools.acquire('acme'))];
+    await clock.advance(60);
+    const made = Array.from({ length: 10 }, (_, i) => follow(pools.acquire(`key-${i}`)));
+    const real = Array.from({ length: 3 }, () => follow(pools.acquire('acme')));
+    await turn();
+    expect(made.filter(({ state }) => state === 'pending')).toHaveLength(2);
+    expect(real.map(codeOf)).toEqual([undefined, undefined, 'POOL_QUEUE_FULL']);
+    for (const { value } of held) value!.release();
+    await pools.close({ timeout: 0 });
+  });
+
+  it('are on probation no longer when their creates have come to something, also for nobody', async () => {
+    const { pools, clock } = hostile();
+    for (const key of ['a', 'b', 'c']) {
+      expect(pools.tryAcquire(key)).toBeUndefined();
+      await clock.advance(20);
+    }
+    const real = follow(pools.acquire('real'));
+    await clock.advance(20);
+    expect(real.state).toBe('fulfilled');
+    real.value!.release();
+    await pools.close();
+  });
+
+  it('count among those that wait no longer than they do', async () => {
+    const { pools, clock } = hostile({ maxTotal: 6, max: 6, maxWaiting: 1 });
+    const keys = ['a', 'b', 'c', 'd'].map(key => follow(pools.acquire(key)));
+    await clock.advance(60);
+    for (const { value } of keys) value!.release();
+    const held = Array.from({ length: 6 }, () => follow(pools.acquire('a')));
+    await clock.advance(60);
+    const waiting = Array.from({ length: 3 }, () => follow(pools.acquire('a')));
+    await turn();
+    expect(waiting.map(codeOf)).toEqual([undefined, 'POOL_QUEUE_FULL', 'POOL_QUEUE_FULL']);
+    for (const { value } of held) value!.release();
+    await pools.close({ timeout: 0 });
+  });
+
+  it('evict nothing for one who has left', async () => {
+    const { pools, clock } = hostile({ maxTotal: 3, max: 3 });
+    const held = ['a', 'a', 'b'].map(key => follow(pools.acquire(key)));
+    await clock.advance(60);
+    const left = new AbortController();
+    follow(pools.acquire('b', { signal: left.signal }));
+    await turn();
+    left.abort();
+    await turn();
+    for (const { value } of held.slice(0, 2)) value!.release();
+    follow(pools.acquire('c'));
+    await clock.advance(20);
+    expect(pools.stats('a')).toMatchObject({ idle: 1 });
+    await pools.close({ timeout: 0 });
+  });
+
+  it('do not stand before one that has come to something, also when it had gone meanwhile', async () => {
+    const { pools, clock } = hostile({ maxTotal: 4, max: 4 });
+    const first = follow(pools.acquire('acme'));
+    await clock.advance(20);
+    first.value!.release();
+    await pools.destroyIdle();
+    expect(pools.stats().keys).toBe(0);
+    follow(pools.acquire('hung'));
+    const again = follow(pools.acquire('acme'));
+    await clock.advance(20);
+    expect(again.state).toBe('fulfilled');
+    await pools.close({ timeout: 0 });
+  });
+
   it('are no more than maxKeys, 1,000 if nothing else is said', async () => {
     const { pools, clock } = hostile({ maxTotal: 1, max: 1 });
     const held = follow(pools.acquire('acme'));
@@ -160,6 +231,24 @@ describe('a key whose creates fail', () => {
     await turn();
     expect((late.error as Error).message).toContain('1 attempt(s) in a row');
     await pools.close();
+  });
+});
+
+describe('what is remembered of keys that have gone', () => {
+  const failures = { attempts: 1, error: new Error('down'), hopeless: false, since: 0, retryAt: 0 };
+
+  it('is bounded: the keys that were seen last', () => {
+    const memory = new KeyedMemory<string>();
+    for (let i = 0; i <= 1_000; i++) memory.keep(`key-${i}`, failures, true);
+    expect([memory.failuresOf('key-0'), memory.isProven('key-0')]).toEqual([undefined, false]);
+    expect([memory.failuresOf('key-1'), memory.isProven('key-1')]).toEqual([failures, true]);
+  });
+
+  it('keeps no object in memory', () => {
+    const memory = new KeyedMemory<object>();
+    const key = {};
+    memory.keep(key, failures, true);
+    expect([memory.failuresOf(key), memory.isProven(key)]).toEqual([undefined, false]);
   });
 });
 

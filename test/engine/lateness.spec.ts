@@ -1,10 +1,10 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { PoolSettings } from '../../src/engine/index.js';
 import { Pace } from '../../src/engine/time/pace.js';
 import { follow } from '../support/follow.js';
 import { checkPoolsAfterEach, scriptedPool, type ScriptedPool } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
-import { never, ok, rejects, slow, type Thing } from '../support/scripted-factory.js';
+import { never, ok, rejects, slow, sync, throws, type Thing } from '../support/scripted-factory.js';
 
 checkPoolsAfterEach();
 
@@ -149,6 +149,38 @@ describe('one validation that fails or is late', () => {
     expect(factory.creates.calls).toHaveLength(4);
   });
 
+  it('says nothing of those that have not been looked at once one of them has been found good', async () => {
+    const { pool, factory, clock } = await filled(3, { validate: true, growth: 'eager' });
+    await clock.advance(1_000);
+    factory.validates.next(throws(new Error('gone')), sync, slow);
+    await pool.acquire();
+    const made = factory.creates.calls.length;
+    const borrower = follow(pool.acquire());
+    await turn();
+    expect(factory.creates.calls).toHaveLength(made);
+    factory.validates.last.settle();
+    await turn();
+    expect(borrower.state).toBe('fulfilled');
+  });
+
+  it('is late by how long validations take, as soon as that is known', async () => {
+    const { pool, factory, clock } = await filled(1, { validate: true });
+    const validated = async (ms: number): Promise<number> => {
+      await clock.advance(1_000);
+      factory.validates.next(slow);
+      const borrower = follow(pool.acquire());
+      await clock.advance(ms);
+      factory.validates.last.settle();
+      await turn();
+      borrower.value!.release();
+      await turn();
+      return factory.creates.calls.length;
+    };
+    const made = await validated(30);
+    // More than twice as long as a create takes, and 20 ms.
+    expect(await validated(75)).toBe(made);
+  });
+
   it('lets nobody wait for one dead connection after the other', async () => {
     const { pool, factory, clock } = await filled(5, { validate: true, acquireTimeout: 2_000 });
     await clock.advance(60_000);
@@ -227,6 +259,46 @@ describe('creates that hang', () => {
   });
 });
 
+describe('at the cap', () => {
+  it('one that hangs makes room after the other, not before the last has gone', async () => {
+    const { pool, factory, clock } = await filled(2, { max: 2, validate: true, destroyTimeout: 60_000 });
+    await clock.advance(1_000);
+    factory.validates.always(never);
+    factory.destroys.next(slow);
+    follow(pool.acquire());
+    follow(pool.acquire());
+    await clock.advance(3_000);
+    expect(factory.reasons).toEqual(['invalid']);
+    factory.destroys.last.settle();
+    await clock.advance(3_000);
+    expect(factory.reasons).toEqual(['invalid', 'invalid']);
+  });
+});
+
+describe('a create that was late and then fails', () => {
+  it('does not bring the next attempt forward', async () => {
+    const { pool, factory, clock } = scriptedPool({
+      create: slow,
+      acquireTimeout: 1_000,
+      createBackoff: { initial: 1_000, max: 10_000 },
+    });
+    const random = jest.spyOn(Math, 'random').mockReturnValue(0.99);
+    try {
+      follow(pool.acquire({ timeout: 10_000 }));
+      follow(pool.acquire({ timeout: 10_000 }));
+      // The first is late, and so is the one that is tried at once.
+      await clock.advance(1_050);
+      const begun = factory.creates.calls.length;
+      random.mockReturnValue(0);
+      for (const call of factory.creates.open) call.fail(new Error('down'));
+      await clock.advance(100);
+      expect(factory.creates.calls).toHaveLength(begun);
+    } finally {
+      random.mockRestore();
+    }
+  });
+});
+
 describe('a queue that stands', () => {
   it('grows the pool although nobody waits for as long as a create takes', async () => {
     const scripted = scriptedPool({ create: slow, max: 10, acquireTimeout: 200 });
@@ -264,11 +336,12 @@ describe('how long something takes as a rule', () => {
   it('is the median of the last nine', () => {
     const pace = new Pace();
     expect([pace.limit, pace.expected(0)]).toEqual([undefined, undefined]);
-    for (const ms of [5_000, 10, 12]) pace.record(ms, 0);
+    for (const ms of [10, 12, 5_000]) pace.record(ms, 0);
     expect(pace.expected(0)).toBe(12);
     expect(pace.limit).toBe(44);
-    for (let i = 0; i < 5; i++) pace.record(300, 0);
-    expect(pace.expected(0)).toBe(300);
+    for (let i = 0; i < 20; i++) pace.record(300, 0);
+    for (let i = 0; i < 5; i++) pace.record(50, 0);
+    expect(pace.expected(0)).toBe(50);
   });
 
   it('outvotes one that was slow at the very next one', () => {

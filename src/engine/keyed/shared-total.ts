@@ -112,7 +112,7 @@ export class SharedTotal<T> {
 
   /** A member has changed: notes what it wants, and sees what can be done for all. */
   settled(member: Member<T>): void {
-    if (this.isQuiet && member.isAtRest) return;
+    if (this.isQuiet && member.onProbation === 0) return;
     this.note(member, demandOf(member.sharer));
     this.dispatchAgain = true;
     if (this.dispatching) return;

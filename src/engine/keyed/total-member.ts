@@ -48,11 +48,6 @@ export class Member<T> implements Share<T> {
     this.idle = new SharedIdleSlots(order, idle, this);
   }
 
-  /** Is there nothing to be noted of it while nobody waits? */
-  get isAtRest(): boolean {
-    return this.proven && this.onProbation === 0 && this.waitingUnproven === 0;
-  }
-
   get census(): Census {
     return this.total.census;
   }
