@@ -17,19 +17,24 @@ export type PoolErrorCode =
 /** What every error of a pool has. */
 export abstract class PoolError extends Error {
   abstract readonly code: PoolErrorCode;
+  // Not shown with the error: its message has what matters, and a log would have sixty lines more for each.
+  readonly #stats: PoolStats | undefined;
 
-  /**
-   * @param pool the pool's name
-   * @param stats the pool at the moment of the error, where there was one
-   */
   constructor(
+    /** The pool's name. */
     readonly pool: string,
     message: string,
-    readonly stats?: PoolStats,
+    stats?: PoolStats,
     options?: ErrorOptions,
   ) {
     super(message, options);
     this.name = new.target.name;
+    this.#stats = stats;
+  }
+
+  /** The pool at the moment of the error, where there was one. */
+  get stats(): PoolStats | undefined {
+    return this.#stats;
   }
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import type { PoolError } from '../../src/engine/index.js';
 import { failureOf, follow } from '../support/follow.js';
@@ -202,5 +203,20 @@ describe('the create error in a message', () => {
     const { message, cause } = await refused;
     expect(message.slice(message.indexOf('Last create error'))).toBe(`Last create error: ${said}`);
     expect(cause).toBe(thrown);
+  });
+});
+
+describe('an error of a pool', () => {
+  it('has the counts of its moment, and does not show them where it is logged', async () => {
+    const { pool } = scriptedPool({ max: 1, name: 'reports' });
+    await pool.acquire();
+    const error = await errorOf(pool.acquire({ timeout: 0 }));
+    expect(error.stats).toMatchObject({ name: 'reports', leased: 1 });
+    expect(inspect(error)).not.toMatch(/leased: 1|totals/);
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      name: 'PoolTimeoutError',
+      code: 'POOL_TIMEOUT',
+      pool: 'reports',
+    });
   });
 });
