@@ -16,6 +16,16 @@ export interface Link {
   readonly id: number;
   state: 'live' | 'held' | 'ending' | 'gone';
   readonly invalidate: (cause?: unknown) => void;
+  /** The pool had given up on its create: it is destroyed when it comes, in nobody's place. */
+  readonly late: boolean;
+}
+
+/** A create that runs. */
+interface Creation {
+  readonly key: string;
+  readonly slot: number;
+  /** It hangs, and its place has gone to another. */
+  givenUp: boolean;
 }
 
 /** Somebody who waits for a lease, or did. */
@@ -46,7 +56,7 @@ export class KeyedWorld {
   closing = false;
   failed = 0;
   destroyed = 0;
-  private readonly creating: string[] = [];
+  private readonly creating: Creation[] = [];
   /** When a create of a key failed last; no entry once one has succeeded. */
   private readonly failedAt = new Map<string, number>();
 
@@ -74,8 +84,8 @@ export class KeyedWorld {
       });
     };
     const members = {
-      create: ({ key, invalidate }: { key: string; invalidate: Link['invalidate'] }) =>
-        this.create(key, invalidate),
+      create: ({ key, slot, invalidate }: { key: string; slot: number; invalidate: Link['invalidate'] }) =>
+        this.create({ key, slot, givenUp: false }, invalidate),
       destroy: (link: Link, reason: DestroyReason) => this.destroy(link, reason),
       ...(this.chance(0.5) && { reset: check }),
       ...(this.chance(0.5) && { validate: check }),
@@ -86,7 +96,17 @@ export class KeyedWorld {
       listeners: [
         {
           // Also one that was of no use when it came.
-          onCreateFailed: ({ pool }) => void this.succeeded.delete(pool.slice(pool.indexOf('[') + 1, -1)),
+          onCreateFailed: ({ pool }) => void this.succeeded.delete(keyOf(pool)),
+          onAbandon: ({ pool, slot, stage }) => {
+            const create = this.creating.find(one => one.slot === slot && one.key === keyOf(pool));
+            if (stage !== 'create' || !create) {
+              this.violations.push(`the ${stage} of ${pool} ${slot} is given up`);
+              return;
+            }
+            create.givenUp = true;
+            this.failed++;
+            this.failedAt.set(create.key, this.clock.now());
+          },
         },
       ],
       acquireTimeout: Infinity,
@@ -98,13 +118,12 @@ export class KeyedWorld {
     } as KeyedPoolOptions<string, Link>);
   }
 
-  /** What exists over there: creates and destroys that run included. */
+  /** What exists over there and has a place: creates and destroys that run included. */
   outside(key?: string): number {
-    const mine = (one: string): boolean => key === undefined || one === key;
-    return (
-      this.creating.filter(mine).length +
-      this.links.filter(link => link.state !== 'gone' && mine(link.key)).length
-    );
+    const mine = (one: { readonly key: string }): boolean => key === undefined || one.key === key;
+    const creating = this.creating.filter(one => mine(one) && !one.givenUp);
+    const links = this.links.filter(one => mine(one) && one.state !== 'gone' && !one.late);
+    return creating.length + links.length;
   }
 
   took(lease: Lease<Link>, key: string): void {
@@ -146,8 +165,9 @@ export class KeyedWorld {
     findings.same('leased', stats.leased, this.held.length);
     findings.same('waiting', stats.waiting, this.borrowers.length);
     findings.same('what is outside', stats.total, this.outside());
-    findings.same('creating', stats.creating, this.creating.length);
-    findings.same('closing', stats.closing, this.links.filter(({ state }) => state === 'ending').length);
+    findings.same('creating', stats.creating, this.creating.filter(({ givenUp }) => !givenUp).length);
+    const ending = this.links.filter(({ state, late }) => state === 'ending' && !late);
+    findings.same('closing', stats.closing, ending.length);
     findings.same(
       'total',
       stats.creating + stats.idle + stats.validating + stats.leased + stats.resetting + stats.closing,
@@ -211,23 +231,29 @@ export class KeyedWorld {
     return failedAt !== undefined && this.clock.now() - failedAt < BACKOFF_OVER;
   }
 
-  private create(key: string, invalidate: Link['invalidate']): Link | Promise<Link> {
-    this.creating.push(key);
+  private create(create: Creation, invalidate: Link['invalidate']): Link | Promise<Link> {
+    const { key } = create;
+    this.creating.push(create);
     const { maxTotal, max, overflow } = this.limits;
     if (this.outside() > maxTotal) this.violations.push(`${this.outside()} exist outside`);
     if (this.outside(key) > max + overflow) this.violations.push(`${this.outside(key)} of ${key} exist`);
     if (this.suspended) this.violations.push('something is created while suspended');
     return this.call(() => {
-      this.creating.splice(this.creating.indexOf(key), 1);
+      this.creating.splice(this.creating.indexOf(create), 1);
+      const { givenUp: late } = create;
       if (this.down.has(key)) {
-        this.failed++;
-        this.failedAt.set(key, this.clock.now());
-        this.succeeded.delete(key);
+        if (!late) {
+          this.failed++;
+          this.failedAt.set(key, this.clock.now());
+          this.succeeded.delete(key);
+        }
         throw new Error(`${key} is down`);
       }
-      this.failedAt.delete(key);
-      this.succeeded.add(key);
-      const link: Link = { key, id: this.links.length, state: 'live', invalidate };
+      if (!late) {
+        this.failedAt.delete(key);
+        this.succeeded.add(key);
+      }
+      const link: Link = { key, id: this.links.length, state: 'live', invalidate, late };
       this.links.push(link);
       return link;
     });
@@ -254,4 +280,9 @@ export class KeyedWorld {
       this.running.push(resolve);
     }).then(work);
   }
+}
+
+/** `pool[key]` is what the pool of a key is called. */
+function keyOf(pool: string): string {
+  return pool.slice(pool.indexOf('[') + 1, -1);
 }
