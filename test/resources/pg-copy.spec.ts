@@ -90,8 +90,9 @@ describe('COPY', () => {
       stream.read();
       leave(stream);
       lease.release();
+      await lease.finished;
+      expect(pool.stats()).toMatchObject({ idle: 1, totals: { created: 1, destroyed: 0 } });
       expect(await nextBorrower()).toEqual([{ n: 7 }]);
-      expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
     },
   );
 
