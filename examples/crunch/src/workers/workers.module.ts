@@ -21,17 +21,16 @@ export class WorkersModule {
         PoolModule.forRoot({
           pools: [
             {
-              name: 'crunch',
+              ...workerPool<Tasks, 'crunch'>({
+                name: 'crunch',
+                script: new URL('./crunch.worker.js', import.meta.url),
+                min: 1,
+                max,
+                // Who cannot be served within two seconds, or finds eight others waiting, is told to come again: 503.
+                acquireTimeout: 2_000,
+                maxWaiting: 8,
+              }),
               start: 'warm',
-              useFactory: () =>
-                workerPool<Tasks>({
-                  script: new URL('./crunch.worker.js', import.meta.url),
-                  min: 1,
-                  max,
-                  // Who cannot be served within two seconds, or finds eight others waiting, is told to come again: 503.
-                  acquireTimeout: 2_000,
-                  maxWaiting: 8,
-                }),
             },
           ],
         }),
