@@ -17,10 +17,11 @@ const CALLERS = 8;
 const ROUNDS = 5;
 const ROUND_MS = 1_000;
 const MB = 2 ** 20;
-/** Where sessions are, how many, and how many threads each may use. */
+/** Where sessions are (main, shared: in this thread, lent, or used by all at once), how many, and with how many threads each. */
 const ROWS_OF_TABLE = [
   ['main', 1, 1],
   ['main', 1, 2],
+  ['shared', 1, 2],
   ['main', 2, 1],
   ['threads', 1, 1],
   ['threads', 1, 2],
@@ -116,9 +117,11 @@ async function one({ path, where, sessions, threads }) {
     first: firsts.length > 0 ? median(firsts) : '–',
     later: median(later),
   });
+  const shared = await pool.use(model => model);
+  const work = where === 'shared' ? input => shared.run(input) : input => pool.use(model => model.run(input));
   for await (const [message] of on()) {
     if (message === 'end') break;
-    process.send(await round(pool, input));
+    process.send(await round(work, input));
   }
   await pool.close();
   process.disconnect();
@@ -128,7 +131,7 @@ async function* on() {
   for (;;) yield await once(process, 'message');
 }
 
-async function round(pool, input) {
+async function round(work, input) {
   const latencies = [];
   let blocked = 0;
   let turn = performance.now();
@@ -138,7 +141,7 @@ async function round(pool, input) {
   }, 1);
   const until = performance.now() + ROUND_MS;
   const caller = async () => {
-    while (performance.now() < until) latencies.push(await time(() => pool.use(model => model.run(input))));
+    while (performance.now() < until) latencies.push(await time(() => work(input)));
   };
   const before = process.cpuUsage();
   const ms = await time(() => Promise.all(Array.from({ length: CALLERS }, caller)));
