@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Pool } from '../../dist/lib/engine/index.js';
 import { pgPool } from '../../dist/lib/resources/pg.js';
@@ -142,7 +143,7 @@ async function secondProcess(connect, connectionString) {
 }
 
 async function elsewhere(connectionString, kind) {
-  const script = new URL('second-process.mjs', import.meta.url).pathname;
+  const script = fileURLToPath(new URL('second-process.mjs', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [script, connectionString, kind]);
   return stdout.trim();
 }
