@@ -131,7 +131,8 @@ function placeOf(stack: string): string | undefined {
   const lines = stack.split('\n').slice(1);
   const notTheirs =
     /[\\/](node_modules|dist[\\/]lib)[\\/]|[\\/]src[\\/](engine|scope|transports|module)[\\/]|\bnode:/;
-  return lines.find(line => !notTheirs.test(line))?.trim();
+  // One of the runtime's own (`Array.map (<anonymous>)`) has no path.
+  return lines.find(line => /[\\/]/.test(line) && !notTheirs.test(line))?.trim();
 }
 
 function say(error: unknown): string {
