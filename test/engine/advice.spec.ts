@@ -171,7 +171,7 @@ describe('long-holds', () => {
     expect(advice?.holders?.[0]).toMatchObject({ heldMs: 110, owner: 'Export' });
     expect(advice?.holders?.[0]?.stack).toContain('advice.spec');
     expect(advice?.text).toMatch(
-      /^Half of the borrowers hold for at most 5\.3 ms, 1 now for up to 110 ms\. See holders/,
+      /^Half of the borrowers hold for at most 5\.3 ms, 1 now for up to 110 ms\. While it lasts, holders/,
     );
     long.release();
   });

@@ -23,13 +23,15 @@ export const longHolds: Rule = {
     const limitMs = Math.max(LEAST_MS, TIMES * medianMs);
     const holders = holdersOf(pool).filter(({ heldMs = 0 }) => heldMs > limitMs);
     if (holders.length === 0 && p99Ms <= limitMs) return undefined;
-    const held = p99Ms > limitMs ? `one borrower in a hundred for up to ${time(p99Ms)} or longer` : '';
+    const held = p99Ms > limitMs ? `one in a hundred for about ${time(p99Ms)} or longer` : '';
     const now = holders[0] ? `${holders.length} now for up to ${time(holders[0].heldMs ?? 0)}` : '';
     const tracked = pool.settings.leakThreshold !== Infinity;
     return {
       text:
         `Half of the borrowers hold for at most ${time(medianMs)}, ${[held, now].filter(Boolean).join(', and ')}. ` +
-        (tracked ? 'See holders() for who and where.' : 'Set leakThreshold to learn who and where.') +
+        (tracked
+          ? 'While it lasts, holders() tells who and where.'
+          : 'Set leakThreshold to learn who and where.') +
         ' Give back before what is slow and needs no resource.',
       numbers: { leases, medianMs, p99Ms, holding: holders.length, longestMs: holders[0]?.heldMs ?? 0 },
       ...(holders.length > 0 && { holders }),
