@@ -147,6 +147,21 @@ describe('waits-at-max', () => {
     expect(adviceOf(pool, 'waits-at-max')).toBeUndefined();
   });
 
+  it('is silent before a hundred have waited', async () => {
+    const { pool, clock } = slowlyMade(20, { max: 1 });
+    await crowd(pool, clock, 100, 30);
+    expect(adviceOf(pool, 'waits-at-max')).toBeUndefined();
+    await crowd(pool, clock, 2, 30);
+    expect(adviceOf(pool, 'waits-at-max')).toBeDefined();
+  });
+
+  it('is silent when nobody would mind the wait', async () => {
+    const { pool, clock } = scriptedPool({ max: 1, growth: 'eager' });
+    for (let i = 0; i < 110; i++) await crowd(pool, clock, 2, 0.5);
+    expect(pool.stats().latency.wait).toMatchObject({ maxMs: 0.5 });
+    expect(adviceOf(pool, 'waits-at-max')).toBeUndefined();
+  });
+
   it('is silent when what they wait for is being made', async () => {
     const { pool, clock } = slowlyMade(20, { max: 200, growth: 'eager' });
     await crowd(pool, clock, 200, 1);
@@ -184,6 +199,17 @@ describe('long-holds', () => {
     expect(advice?.numbers).toMatchObject({ leases: 100, holding: 0 });
     expect(advice?.numbers.p99Ms).toBeGreaterThanOrEqual(400);
     expect(advice?.holders).toBeUndefined();
+  });
+
+  it('is silent before 32 leases were measured', async () => {
+    const { pool, clock } = scriptedPool();
+    await crowd(pool, clock, 31, 5);
+    const long = await pool.acquire();
+    await clock.advance(500);
+    expect(adviceOf(pool, 'long-holds')).toBeUndefined();
+    await crowd(pool, clock, 1, 5);
+    expect(adviceOf(pool, 'long-holds')).toBeDefined();
+    long.release();
   });
 
   it('is silent when all hold about as long', async () => {

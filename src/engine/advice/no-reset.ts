@@ -9,10 +9,10 @@ export const noReset: Rule = {
   rule: 'no-reset',
   threshold: 'a method that cleans, no reset, and more borrows than creates',
   source: 'docs/engine.md, guarantee 8',
-  look({ factory, observed, totals }) {
+  look({ observed, totals }) {
     const { acquired: borrows, created } = totals;
     const { cleaner } = observed;
-    if (cleaner === undefined || factory.reset !== undefined || borrows <= created) return undefined;
+    if (cleaner === undefined || borrows <= created) return undefined;
     return {
       text:
         `${count(created)} resources were lent ${count(borrows)} times, and nothing cleans them in between, although ` +

@@ -8,7 +8,7 @@ export class Observed {
   longWaitsAtMax = 0;
   /** How long all of them waited, in milliseconds. */
   waitedAtMaxMs = 0;
-  /** A method of the first resource that cleans it by convention; undefined where there is none. */
+  /** A method of the first resource that cleans it by convention; undefined where there is none, or the factory has a `reset`. */
   cleaner: string | undefined = undefined;
   /** What the factory has said of the other side; undefined while it has not. */
   capacity: Capacity | undefined = undefined;
