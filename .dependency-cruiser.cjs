@@ -35,6 +35,7 @@ const ENGINE = [
   'supply/', // when to make more
   'interior.ts',
   'state/', // can it serve, and what is said when it cannot
+  'advice/', // what its measurements say about it
   'exchange.ts',
   'returns.ts',
   'assembly.ts',

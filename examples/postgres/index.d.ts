@@ -3,8 +3,10 @@ import type { Writable } from 'node:stream';
 export interface PostgresOptions {
   /** Database to create: lower-case letters, digits, underscores. Default `postgres`, which always exists. */
   database?: string;
-  /** The server's `max_connections`; all of them can be used, none is reserved. Default 100. */
+  /** The server's `max_connections`. Default 100. */
   maxConnections?: number;
+  /** So many of them are for superusers only. Default 0. */
+  superuserReserved?: number;
   /** Where to copy the server's log, for example `process.stderr`. Default: nowhere. */
   logTo?: Writable;
 }

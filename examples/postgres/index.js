@@ -16,7 +16,12 @@ const START_ATTEMPTS = 5;
 const ALTERNATIVE = 'Set DATABASE_URL to the connection string of a PostgreSQL of your own instead.';
 
 /** @type {typeof import('./index.js').startPostgres} */
-export async function startPostgres({ database = 'postgres', maxConnections = 100, logTo } = {}) {
+export async function startPostgres({
+  database = 'postgres',
+  maxConnections = 100,
+  superuserReserved = 0,
+  logTo,
+} = {}) {
   if (!/^[a-z_][a-z0-9_]*$/.test(database)) throw new TypeError(`Not a plain database name: ${database}`);
   const { initdb, postgres } = await findBinaries();
   const user = unprivilegedUser(initdb);
@@ -26,7 +31,7 @@ export async function startPostgres({ database = 'postgres', maxConnections = 10
   const launch = port =>
     launchServer(
       user,
-      [KEEPER, initdb, data, database, postgres, ...serverOptions(port, maxConnections)],
+      [KEEPER, initdb, data, database, postgres, ...serverOptions(port, maxConnections, superuserReserved)],
       logTo,
     );
 
@@ -151,12 +156,13 @@ function randomPort() {
 /**
  * @param {number} port
  * @param {number} maxConnections
+ * @param {number} superuserReserved
  */
-function serverOptions(port, maxConnections) {
+function serverOptions(port, maxConnections, superuserReserved) {
   const settings = {
     port,
     max_connections: maxConnections,
-    superuser_reserved_connections: 0,
+    superuser_reserved_connections: superuserReserved,
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     fsync: 'off', // the data do not outlive this process, let alone a power cut

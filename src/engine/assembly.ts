@@ -1,3 +1,4 @@
+import { lookOnce } from './advice/advise.js';
 import { Exchange, type ExchangeParts } from './exchange.js';
 import type { Interior } from './interior.js';
 import type { Lease } from './lease.js';
@@ -15,6 +16,7 @@ import { IdleSlots } from './slots/idle-slots.js';
 import { Inspection } from './slots/inspection.js';
 import { Lateness } from './slots/lateness.js';
 import { recycle } from './slots/recycling.js';
+import { Observed } from './slots/observed.js';
 import { Retirement } from './slots/retirement.js';
 import { Census, type Slot } from './slots/slot.js';
 import { Upkeep } from './slots/upkeep.js';
@@ -74,9 +76,12 @@ export function assemble<T>(
       {
         late: (waiter, at) => refusals.timedOut(waiter.wish.timeout, at),
         left: (waiter, why) => {
-          const { totals, watch } = interior;
+          const { totals, watch, observed, latencies, census } = interior;
           totals[why === 'late' ? 'timedOut' : 'aborted']++;
           const waitedMs = waits.now() - waiter.since;
+          if (why === 'late' && census.places >= interior.limits.max + interior.limits.overflow) {
+            observed.waitedAtMax(waitedMs, latencies.create.recent);
+          }
           growth.demand.left(waitedMs, why);
           if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
           exchange.serve();
@@ -88,6 +93,7 @@ export function assemble<T>(
     owners,
     totals: newTotals(),
     latencies: new Latencies(),
+    observed: new Observed(),
     share,
   };
   const lateness = new Lateness(interior);
@@ -123,8 +129,10 @@ export function assemble<T>(
   const leaks = new LeakWatch(interior);
   const growth = new Growth(interior, replacement, lateness, {
     arrived: slot => {
+      const { resource } = slot;
       upkeep.born(slot, clock.now());
       exchange.offer(slot);
+      if (interior.totals.created === 1) lookOnce(interior, resource);
     },
     stillborn: slot => retirement.retire(slot, slot.doom ?? 'invalid', slot.doomCause),
     late: slot => retirement.retireLate(slot),

@@ -18,6 +18,7 @@ export {
   type DeadlockedHolder,
   type PoolErrorCode,
 } from './errors.js';
+export type { Advice, AdviceRule, Capacity } from './reports/advice.js';
 export type { DestroyReason } from './reports/destroy-reason.js';
 export type { CreateContext, Handle, ResourceFactory, Verdict } from './options/factory.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options/options.js';

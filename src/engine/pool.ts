@@ -1,3 +1,4 @@
+import { advise } from './advice/advise.js';
 import { assemble, type Parts } from './assembly.js';
 import type { Exchange } from './exchange.js';
 import type { Interior } from './interior.js';
@@ -11,6 +12,7 @@ import type {
 } from './options/calls.js';
 import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
 import type { PoolOptions } from './options/options.js';
+import type { Advice } from './reports/advice.js';
 import type { PoolListener } from './reports/listener.js';
 import type { PoolHolder, PoolStats } from './reports/stats.js';
 import { rewatch } from './reports/watch.js';
@@ -260,6 +262,14 @@ export class Pool<T> {
     return snapshot(interior, availability.state, growth.attempts);
   }
 
+  /**
+   * What the pool has measured so far, in sentences with numbers and what to do; empty when there is nothing to say.
+   * docs/engine.md has the rules. For a page or a log now and then: it costs some microseconds.
+   */
+  advice(): Advice[] {
+    return advise(this.in);
+  }
+
   private listenersChanged(): void {
     rewatch(this.in.watch, [...this.listeners]);
     this.parts.leaks.listenersChanged();
@@ -342,10 +352,19 @@ export class Pool<T> {
     if (totals.acquired === 0) latencies.firstLeaseAt = slot.lentAt;
     totals.acquired++;
     this.exchange.begun = true;
-    if (waitedMs > 0) latencies.wait.record(waitedMs);
+    if (waitedMs > 0) this.noteWait(slot, waitedMs);
     if (leaks.active) leaks.lent(lease, slot);
     watch.onAcquire?.({ pool: this.name, at: clock.now(), slot: slot.id, waitedMs });
     if (settings.minIdle > 0) this.exchange.serve();
     return lease;
+  }
+
+  private noteWait(slot: Slot<T>, waitedMs: number): void {
+    const { latencies, observed, census, limits } = this.in;
+    latencies.wait.record(waitedMs);
+    // A new one is what it waited for.
+    if (slot.uses > 1 && census.places >= limits.max + limits.overflow) {
+      observed.waitedAtMax(waitedMs, latencies.create.recent);
+    }
   }
 }

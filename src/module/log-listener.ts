@@ -75,6 +75,9 @@ export function logListener(
         );
       else logger.warn(`${resource} has been held for ${time}. ${where}`);
     },
+    onAdvice({ pool, advice }) {
+      logger.warn(`Pool "${pool}": ${advice.text}`);
+    },
     onLateUse({ pool, slot, use, stack, releasedAt }) {
       logger.warn(
         `Pool "${pool}": resource ${slot} was used (${use}) after its lease had ended. ${stack}\nIt had ended here: ${releasedAt}`,

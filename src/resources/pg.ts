@@ -100,6 +100,10 @@ const DEFAULT_DESTROY_TIMEOUT = 5_000;
  * TCP keep-alive unless `tcpKeepAlive` is false. `connectionTimeoutMillis` and `query_timeout` mean what they mean to a
  * Client; how long a borrower waits is `acquireTimeout`.
  *
+ * The first connection asks the server for the limits of connections (`max_connections` and what is reserved of it, those
+ * of the role and of the database), one round trip before it is lent: `pool.advice()` says if `max`, times `processes`, does
+ * not fit.
+ *
  * Options that neither the pool nor pg knows are refused by the pool, with a `PoolOptionsError`.
  *
  * @throws PoolOptionsError when `sessionReset` is not one of its values
@@ -110,7 +114,7 @@ export function pgPool<const Name extends string>(
 export function pgPool(options: PgPoolOptions): PgPool;
 export function pgPool(options: PgPoolOptions): PgPool {
   const { settings, config, ...rest } = split(options);
-  return { ...settings, factory: makeFactory(() => config, config, rest) };
+  return { ...settings, factory: makeFactory(() => config, config, rest, true) };
 }
 
 /** The options of {@link pgPool}, for each key, and how the connections of a key differ. */
@@ -211,9 +215,10 @@ function makeFactory<K>(
   configOf: (key: K) => ClientConfig,
   { stream }: ClientConfig,
   { sessionReset, destroyTimeout, isFatal }: Omit<Split, 'settings' | 'config'>,
+  asks = false,
 ): PgFactory<K> {
   const patience = Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2;
-  return new PgFactory(configOf, sessionReset, patience, stream === undefined, isFatal);
+  return new PgFactory(configOf, sessionReset, patience, stream === undefined, isFatal, asks);
 }
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {

@@ -74,7 +74,8 @@ export class PoolHealthIndicator {
     }
     const watch = this.watchOf(pool);
     const { readiness, stats } = await watch.readiness({ ...DEFAULTS, ...given(options) });
-    return this.answer(name, readiness, stats, watch.troubled(readiness, stats));
+    const since = watch.troubled(readiness, stats);
+    return this.answer(name, readiness, stats, since, options.advice ? adviceOf(pool) : undefined);
   }
 
   /** @internal */
@@ -99,8 +100,9 @@ export class PoolHealthIndicator {
     readiness: Readiness,
     stats?: AnyStats,
     since?: string,
+    advice?: object,
   ): HealthIndicatorResult {
-    const counts = stats && countsOf(stats);
+    const counts = stats && { ...countsOf(stats), ...advice };
     const session: Session = this.health.check(name);
     if (readiness.status === 'up') return session.up({ ...counts });
     const data = { reason: readiness.reason, ...(since !== undefined && { since }), ...counts };
@@ -133,6 +135,12 @@ function hasStarted(entry: RegisteredPool): boolean {
   // One that keeps none is not made by itself.
   if (live === 0 && entry.pool instanceof Pool) entry.pool.tryAcquire()?.release();
   return (entry.started = live >= Math.max(1, stats.min));
+}
+
+/** For those who see the details of a health check, who may be anybody: nothing of who holds what. */
+function adviceOf(pool: AnyPool<unknown>): object {
+  if (!(pool instanceof Pool)) return {};
+  return { advice: pool.advice().map(({ rule, text }) => ({ rule, text })) };
 }
 
 function countsOf(stats: AnyStats): object {

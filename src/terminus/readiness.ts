@@ -24,6 +24,11 @@ export interface ReadinessOptions {
   cacheFor?: number;
   /** How long such a probe may take. Default 1 000. */
   probeTimeout?: number;
+  /**
+   * Shows in the details what `pool.advice()` says, each with its `rule` and `text`, which name no owner, host or stack. It
+   * changes no status. Not of a pool by key. Default false.
+   */
+  advice?: boolean;
 }
 
 export const DEFAULTS: Required<ReadinessOptions> = {
@@ -33,6 +38,7 @@ export const DEFAULTS: Required<ReadinessOptions> = {
   whenUnavailable: 'down',
   cacheFor: 1_000,
   probeTimeout: 1_000,
+  advice: false,
 };
 
 export type Readiness =
@@ -60,6 +66,7 @@ function allows(key: keyof ReadinessOptions, value: unknown): string | undefined
   if (key === 'whenUnavailable') {
     return value === 'down' || value === 'degraded' ? undefined : `'down' or 'degraded'`;
   }
+  if (key === 'advice') return typeof value === 'boolean' ? undefined : 'true or false';
   const isNumber = typeof value === 'number';
   if (key === 'maxUtilization') {
     return isNumber && value > 0 && value <= 1 ? undefined : 'more than 0 and at most 1';

@@ -25,6 +25,7 @@ describe('the demonstration', () => {
       const [, given, returned] = /leases +([\d,]+) given, ([\d,]+) returned/.exec(output) ?? [];
       expect(Number(given?.replace(',', ''))).toBeGreaterThan(100);
       expect(returned).toBe(given);
+      expect(output).toMatch(/What the pool has to say:\n[^]*validate-timeout +A validation that hangs/);
       expect(code).toBe(0);
     },
     PATIENCE,

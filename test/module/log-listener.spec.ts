@@ -48,6 +48,23 @@ describe('what is logged of a pool', () => {
     expect(log.lines.slice(-2)).toEqual(['log: Pool "db" is closing', 'log: Pool "db" is closed']);
   });
 
+  it('is once that it may open more than the server admits', async () => {
+    const { pool, log } = watched({ max: 5, processes: 2, capacity: () => ({ limit: 8 }) });
+    await Promise.all([1, 2, 3].map(() => pool.use(() => undefined)));
+    expect(log.lines).toEqual([
+      'warn: Pool "db": The pool may open 5 resources in each of 2 processes, 10 together, but the server admits 8 (its ' +
+        'limit is 8). Lower max to 4 or less, or raise the limit of the server.',
+    ]);
+    await pool.close();
+  });
+
+  it('is nothing of a pool that fits', async () => {
+    const { pool, log } = watched({ max: 4, processes: 2, capacity: () => ({ limit: 8 }) });
+    await pool.use(() => undefined);
+    expect(log.lines).toEqual([]);
+    await pool.close();
+  });
+
   it('is a leak with the stack of its acquire, and that it did come back', async () => {
     const { pool, clock, log } = watched({ leakThreshold: 1_000 });
     async function leakyHandler() {

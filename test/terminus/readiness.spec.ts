@@ -69,6 +69,47 @@ describe('PoolHealthIndicator', () => {
     expect(pool.stats().totals).toMatchObject({ acquired: 0, created: 0 });
   });
 
+  describe('with advice', () => {
+    const UNFIT = {
+      validate: () => true,
+      acquireTimeout: 1_000,
+      validateTimeout: 2_000,
+      leakThreshold: 60_000,
+    };
+
+    it('shows it when it is asked for, and has the same status', async () => {
+      await boot(UNFIT);
+      await pool.use(() => undefined);
+      expect(await readiness({ advice: true })).toMatchObject({
+        status: 'up',
+        advice: [{ rule: 'validate-timeout', text: expect.stringContaining('2,000 ms') }],
+      });
+    });
+
+    it('shows nothing of it unless it is asked for', async () => {
+      await boot(UNFIT);
+      await pool.use(() => undefined);
+      expect(await readiness()).not.toHaveProperty('advice');
+      expect(await readiness({ advice: false })).not.toHaveProperty('advice');
+    });
+
+    it('shows nobody who holds something', async () => {
+      const advance = stopTheClock();
+      await boot({ leakThreshold: 60_000 });
+      for (let i = 0; i < 40; i++) await pool.use(() => undefined);
+      class SecretOwner {}
+      const lease = await pool.acquire({ owner: new SecretOwner() });
+      advance(500);
+      expect(pool.advice().find(({ rule }) => rule === 'long-holds')?.holders).toMatchObject([
+        { owner: 'SecretOwner' },
+      ]);
+      const { advice } = await readiness({ advice: true });
+      expect(advice).toContainEqual({ rule: 'long-holds', text: expect.any(String) });
+      expect(JSON.stringify(advice)).not.toMatch(/SecretOwner|spec/);
+      lease.release();
+    });
+  });
+
   it('is degraded while the pool is saturated but serving, and does not borrow', async () => {
     await boot();
     const lease = await pool.acquire();

@@ -1,5 +1,6 @@
 import { isThenable, swallow, type Outcome } from '../basics/user-code.js';
 import type { LeaseReleasedError } from '../errors.js';
+import type { Capacity } from '../reports/advice.js';
 import type { DestroyReason } from '../reports/destroy-reason.js';
 
 /** What a create is given. */
@@ -59,6 +60,11 @@ export interface ResourceFactory<T> {
   isFatal?(error: unknown, resource: T): boolean;
   /** Is it worth trying again after this create error? Synchronous; only `false` means no. */
   isRetryable?(error: unknown): boolean;
+  /**
+   * How many resources does the other side admit? Asked once, when the first resource has been made, and waited for by
+   * nobody; undefined, a throw or a rejection means that it is not known. For `pool.advice()` and `onAdvice`.
+   */
+  capacity?(): Capacity | undefined | PromiseLike<Capacity | undefined>;
 }
 
 /** Did user code say yes? */

@@ -35,6 +35,11 @@ export interface PoolSettings {
   max?: number;
   /** As many beyond `max` are made when borrowers wait, and destroyed when nobody does any more. Default 0. */
   overflow?: number;
+  /**
+   * So many processes have a pool like this one, for `advice()` about the limit of the server; a rolling update starts
+   * more of them for a while. Changes nothing else. Default 1.
+   */
+  processes?: number;
   /** Which idle resource goes first: the most recently used (`lifo`, default), or the least (`fifo`, spreads use). */
   order?: 'lifo' | 'fifo';
   /** One deadline over queueing, creating and validating. Default 10 000; 0 = only what is idle now. */
@@ -124,6 +129,7 @@ export const DEFAULTS: ResolvedSettings = {
   minIdle: 0,
   max: 10,
   overflow: 0,
+  processes: 1,
   order: 'lifo',
   acquireTimeout: 10_000,
   maxWaiting: Infinity,

@@ -39,6 +39,7 @@ export const SETTINGS: Readonly<Record<keyof PoolSettings, Rule>> = {
   minIdle: count(0),
   max: count(1),
   overflow: count(0),
+  processes: count(1),
   order: oneOf('lifo', 'fifo'),
   acquireTimeout: duration(),
   maxWaiting: count(0, true),
@@ -96,6 +97,7 @@ export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   handle: method,
   isFatal: method,
   isRetryable: method,
+  capacity: method,
 };
 
 /** The names of all settings. */

@@ -1,3 +1,4 @@
+import type { Advice } from './advice.js';
 import type { DestroyReason } from './destroy-reason.js';
 import type { PoolState } from './stats.js';
 
@@ -78,6 +79,10 @@ export interface StateEvent extends PoolEvent {
   readonly cause: unknown;
 }
 
+export interface AdviceEvent extends PoolEvent {
+  readonly advice: Advice;
+}
+
 /**
  * Somebody who watches a pool: metrics, logs. Every method is optional and synchronous; what it throws or rejects is
  * dropped.
@@ -98,5 +103,7 @@ export interface PoolListener {
   onLeak?(event: LeakEvent): void;
   /** A resource was used after its lease had ended; see `detectUseAfterRelease`. */
   onLateUse?(event: LateUseEvent): void;
+  /** The factory's `capacity` has told that the pool may open more than the server admits. Told once, if at all. */
+  onAdvice?(event: AdviceEvent): void;
   onStateChange?(event: StateEvent): void;
 }

@@ -31,6 +31,7 @@ const EVENTS = [
   'onShed',
   'onLeak',
   'onLateUse',
+  'onAdvice',
   'onStateChange',
 ] as const satisfies readonly (keyof PoolListener)[];
 

@@ -32,6 +32,8 @@ export class Census {
   abandoned = 0;
   detached = 0;
   gone = 0;
+  /** The most that were ever leased at once. */
+  mostLeased = 0;
   /** Of those on their way, how many nobody counts on; see lateness.ts. */
   readonly doubted = { creating: 0, validating: 0, resetting: 0 };
   /** Resources that exist and may serve, and those on their way: what `min` is about. Kept, as every return asks. */
@@ -64,7 +66,8 @@ export class Census {
   /** `move('idle', 'leased')` */
   lent(): void {
     this.idle--;
-    this.leased++;
+    // Nothing else makes more of them.
+    if (++this.leased > this.mostLeased) this.mostLeased = this.leased;
     this.sum?.lent();
   }
 

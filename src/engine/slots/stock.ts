@@ -8,6 +8,7 @@ import type { CoarseTime } from '../time/coarse-time.js';
 import type { Deadlines } from '../time/deadlines.js';
 import type { Pace } from '../time/pace.js';
 import type { IdleSlots } from './idle-slots.js';
+import type { Observed } from './observed.js';
 import type { Census, Slot } from './slot.js';
 
 /** What a pool has, and all that those need to know who look after it. */
@@ -30,6 +31,7 @@ export interface Stock<T> {
   /** Once the pool of a key has gone, they are those of all keys. */
   totals: PoolTotals;
   readonly latencies: Latencies;
+  readonly observed: Observed;
   /** What it has in common with others under one total, if it does. */
   readonly share: { readonly pace: Pace } | undefined;
 }

@@ -156,11 +156,12 @@ export class Growth<T> {
     share?.took();
     this.demand.began();
     this.replacement.began(slot);
-    const began = clock.now();
     const abort = (slot.abort = new AbortController());
     slots.add(slot);
     this.attempts.began();
-    this.lateness.began(slot, began, settings.createTimeout);
+    this.lateness.began(slot, clock.now(), settings.createTimeout);
+    // As late as can be: what is cheap to make is told by microseconds.
+    const began = clock.now();
     guarded<T>(
       () =>
         factory.create({

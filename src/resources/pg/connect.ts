@@ -6,13 +6,14 @@ import type { CreateContext } from '../../engine/index.js';
 import { Session, type SessionReset } from './session.js';
 
 /**
- * Connects a client. An abort destroys the socket, at whatever stage, and rejects with the reason of the signal; any
+ * Connects a client, and does with it what is to be done `first`. An abort destroys the socket, at whatever stage, and rejects with the reason of the signal; any
  * other failure leaves nothing open either.
  */
 export async function openSession(
   config: ClientConfig,
   mode: SessionReset,
   { signal, invalidate }: CreateContext,
+  first: (session: Session) => Promise<void>,
 ): Promise<Session> {
   signal.throwIfAborted();
   const client = makeClient(config);
@@ -22,6 +23,7 @@ export async function openSession(
   signal.addEventListener('abort', destroy, { once: true });
   try {
     await client.connect();
+    await first(session);
     signal.throwIfAborted();
     return session;
   } catch (error) {

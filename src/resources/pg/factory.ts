@@ -1,5 +1,12 @@
 import type { Client, ClientConfig } from 'pg';
-import type { CreateContext, Handle, KeyedResourceFactory, ResourceFactory } from '../../engine/index.js';
+import type {
+  Capacity,
+  CreateContext,
+  Handle,
+  KeyedResourceFactory,
+  ResourceFactory,
+} from '../../engine/index.js';
+import { capacityOf } from './capacity.js';
 import { Cancels, endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
 import type { Session, SessionReset } from './session.js';
@@ -13,6 +20,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
   readonly #config: (key: K) => ClientConfig;
   readonly #sessions = new WeakMap<Client, Session>();
+  /** What the first connection was told, while it was being made. */
+  private told: Promise<Capacity | undefined> | undefined = undefined;
   private readonly cancels: Cancels;
 
   constructor(
@@ -24,6 +33,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     private readonly reachable: boolean,
     /** The user's own, asked about errors that do not end the connection by themselves. */
     private readonly ownIsFatal: ResourceFactory<Client>['isFatal'],
+    /** Does anybody want to know how many connections the server admits? */
+    private readonly asks = false,
   ) {
     this.#config = config;
     this.cancels = new Cancels(reachable);
@@ -33,7 +44,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
 
   readonly create = async (context: CreateContext & { readonly key?: K }): Promise<Client> => {
     const config = this.#config(context.key as K);
-    const session = await openSession(config, this.sessionReset, context);
+    const session = await openSession(config, this.sessionReset, context, opened => this.ask(opened));
     this.#sessions.set(session.client, session);
     return session.client;
   };
@@ -63,6 +74,25 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   readonly isRetryable = (error: unknown): boolean => {
     return !isHopeless(error);
   };
+
+  readonly capacity = (): Promise<Capacity | undefined> | undefined => {
+    return this.told;
+  };
+
+  /**
+   * The first connection asks the server how many there may be, before it is lent: a round trip once, in which no borrower
+   * has a part. Keyed pools give no advice, and do not ask.
+   */
+  private async ask(session: Session): Promise<void> {
+    if (this.told || !this.asks) return;
+    const asked = capacityOf(session);
+    this.told = asked.catch(() => undefined);
+    try {
+      await asked;
+    } catch (error) {
+      if (session.broken) throw error;
+    }
+  }
 
   private session(client: Client): Session {
     const session = this.#sessions.get(client);

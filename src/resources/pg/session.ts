@@ -199,7 +199,8 @@ export class Session {
     this.cannotWrite = false;
   }
 
-  private run(text: string): Promise<unknown> {
+  /** @internal A statement of the pool, which leaves no trace and takes its turn. */
+  run(text: string): Promise<unknown> {
     return this.turns.query(text) as Promise<unknown>;
   }
 

@@ -10,6 +10,7 @@ export const SETTINGS: Settings = {
   propagateCreateError: false,
   max: 2,
   overflow: 0,
+  processes: 1,
   order: 'lifo',
   acquireTimeout: 1_500,
   maxWaiting: Infinity,

@@ -36,6 +36,15 @@ export class Demonstration {
     this.stage.report.title('Everybody has left: the balance');
     await drawBalance(this.stage.report, { ...this.stage, pool: this.pool, shop: this.shop });
     await this.closingTime();
+    this.advise();
+  }
+
+  /** What somebody could change, who looks at the pool after such a day. */
+  private advise(): void {
+    const { report } = this.stage;
+    const advice = this.pool.advice();
+    report.title(`What the pool has to say:${advice.length === 0 ? ' nothing' : ''}`);
+    for (const { rule, text } of advice) report.line(rule, text);
   }
 
   /** As long as the shop recovers from one, there is a next one. */

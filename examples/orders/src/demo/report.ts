@@ -7,7 +7,7 @@ export class Report {
   }
 
   line(subject: string, text: string): void {
-    console.log(`  ${subject.padEnd(12)}${text}`);
+    console.log(`  ${subject.padEnd(12)}${subject.length < 12 ? '' : '  '}${text}`);
   }
 
   /** Something that must hold; if it does not, the demonstration has failed. */

@@ -55,6 +55,7 @@ export class WatchedDatabase extends Database {
       },
       isFatal: (error, client) => factory.isFatal?.(error, client) ?? false,
       isRetryable: error => factory.isRetryable?.(error) ?? true,
+      capacity: () => factory.capacity?.(),
     };
   }
 }
