@@ -7,7 +7,8 @@ const CHEAP_MS = 0.01;
 
 /**
  * Making one takes so little that a pool saves nothing worth its queue and its limits. Speaks when half of at least 10
- * creates took at most 10 µs. What the pool itself does in that time is a part of them, 2 to 5 µs while it is new. Source: docs/engine.md, "When not to pool", and docs/cheap-pools.md, which measures.
+ * creates took at most 10 µs. What the pool itself does in that time is a part of them, 2 to 5 µs while it is new. Source:
+ * docs/engine.md, "When not to pool", and docs/cheap-pools.md, which measures.
  */
 export const cheapCreate: Rule = {
   rule: 'cheap-create',

@@ -6,8 +6,8 @@ import type { CreateContext } from '../../engine/index.js';
 import { Session, type SessionReset } from './session.js';
 
 /**
- * Connects a client, and does with it what is to be done `first`. An abort destroys the socket, at whatever stage, and rejects with the reason of the signal; any
- * other failure leaves nothing open either.
+ * Connects a client, and does with it what is to be done `first`. An abort destroys the socket, at whatever stage, and
+ * rejects with the reason of the signal; any other failure leaves nothing open either.
  */
 export async function openSession(
   config: ClientConfig,
