@@ -385,8 +385,10 @@ describe('in pipeline mode', () => {
       const before = client.query('select 1');
       const begun = client.query('begin');
       await before;
-      const [second] = await outcomes([client.query('begin')]);
-      expect(second).toBeInstanceOf(TransactionOverlapError);
+      await (async () => {
+        await get();
+        expect(await failureOf(client.query('begin'))).toBeInstanceOf(TransactionOverlapError);
+      })();
       await begun;
       await client.query('rollback');
     });
