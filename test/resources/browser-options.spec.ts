@@ -86,6 +86,30 @@ describe('the options of browserPool', () => {
   });
 });
 
+describe('a pool that is closed', () => {
+  it('waits for browsers that had retired before', async () => {
+    const closing: (() => void)[] = [];
+    const { launch } = new FakeBrowsers();
+    const slowly = async (): Promise<FakeBrowser> => {
+      const browser = await launch();
+      const close = (): Promise<void> => new Promise(resolve => closing.push(resolve));
+      return closing.length === 0 ? { ...browser, close } : browser;
+    };
+    const pool = new Pool(browserPool({ launch: slowly, max: 1, maxUses: 1 }));
+    await pool.use(() => Promise.resolve());
+    await until(
+      () => closing.length,
+      length => length === 1,
+    );
+    let closed = false;
+    const end = pool.close().then(() => (closed = true));
+    await new Promise(resolve => setImmediate(resolve));
+    expect(closed).toBe(false);
+    closing[0]!();
+    await end;
+  });
+});
+
 describe('a context', () => {
   it('of a browser that has gone lets nobody wait for a page, though the library would', async () => {
     const browser = Object.assign(new EventEmitter(), {

@@ -84,6 +84,7 @@ describeHere('the browsers behind a pool', () => {
     let held = 0;
     let mostHeld = 0;
     let mostProcesses = 0;
+    let fullest = 0;
     await Promise.all(
       Array.from({ length: 24 }, () =>
         pool.use(async context => {
@@ -91,6 +92,7 @@ describeHere('the browsers behind a pool', () => {
           const page = await context.newPage();
           await page.setContent('<p>text</p>');
           mostProcesses = Math.max(mostProcesses, (await browserPids()).length);
+          for (const { contexts } of options.factory.stats().browsers) fullest = Math.max(fullest, contexts);
           held--;
         }),
       ),
@@ -99,6 +101,7 @@ describeHere('the browsers behind a pool', () => {
     expect(mostHeld).toBeGreaterThan(3);
     expect(mostHeld).toBeLessThanOrEqual(6);
     expect(mostProcesses).toBeLessThanOrEqual(2);
+    expect(fullest).toBe(3);
     expect(options.factory.stats()).toMatchObject({ launches: mostProcesses, failedLaunches: 0, lost: 0 });
   });
 

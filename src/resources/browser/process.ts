@@ -48,17 +48,13 @@ class LinuxProcess implements BrowserProcess {
     const stat = await readStat(this.pid);
     // The number may belong to another process by now. Without one, it can still be that of a group that is left over.
     if (stat && stat.startedAt !== this.startedAt) return;
+    const family = [this.pid, ...(await descendants(this.pid))];
     if (this.leads) send(-this.pid);
-    else for (const pid of [this.pid, ...(await descendants(this.pid))]) send(pid);
+    else family.forEach(send);
     const until = performance.now() + patience;
-    while ((await this.runs()) && performance.now() < until) {
+    while ((await someRun(family)) && performance.now() < until) {
       await new Promise(resolve => setTimeout(resolve, LOOK_EVERY));
     }
-  }
-
-  private async runs(): Promise<boolean> {
-    const stat = await readStat(this.pid);
-    return stat?.startedAt === this.startedAt && stat.state !== 'Z';
   }
 }
 
@@ -99,6 +95,11 @@ async function isOurs(stat: Stat): Promise<boolean> {
   let { parent } = stat;
   while (parent > 1 && parent !== process.pid) parent = (await readStat(parent))?.parent ?? 0;
   return parent === process.pid;
+}
+
+async function someRun(pids: readonly number[]): Promise<boolean> {
+  const stats = await Promise.all(pids.map(readStat));
+  return stats.some(stat => stat !== undefined && stat.state !== 'Z');
 }
 
 async function descendants(pid: number): Promise<number[]> {
