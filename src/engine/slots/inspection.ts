@@ -96,7 +96,7 @@ export class Inspection<T> {
       // Was it one of those in doubt, the others may be as good.
       if (slot.state === 'validating') {
         this.doubtsBefore = -Infinity;
-        slot.checked = true;
+        slot.check();
       }
       slot.provenAt = this.pool.coarse.now();
       slot.rest();

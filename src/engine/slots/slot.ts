@@ -133,8 +133,8 @@ export class Slot<T> implements Links<Slot<T>> {
   /** Why its holder should not go on with it; set while it is leased. */
   broken: Error | undefined = undefined;
   uses = 0;
-  /** It has been made or looked at since it was last lent. */
-  checked = false;
+  /** How often it had been lent when it was made or looked at last. */
+  private checkedAt = -1;
   /** Those who want to know when what is being done with it is done; see {@link whenDone}. */
   awaited: (() => void)[] | undefined = undefined;
   /** When it was made, and how long that took. */
@@ -181,6 +181,16 @@ export class Slot<T> implements Links<Slot<T>> {
     return !ENDED.has(this.state) && this.state !== 'creating';
   }
 
+  /** It has been made, or looked at and found good. */
+  check(): void {
+    this.checkedAt = this.uses;
+  }
+
+  /** Has it been made or looked at since it was last lent? */
+  get checked(): boolean {
+    return this.checkedAt === this.uses;
+  }
+
   /** Is user code at work on it, on its way to a borrower? */
   get coming(): boolean {
     return isComing(this.state);
@@ -208,7 +218,7 @@ export class Slot<T> implements Links<Slot<T>> {
   /** creating → idle: the create has settled well. */
   arrive(resource: T): void {
     this.resource = resource;
-    this.checked = true;
+    this.check();
     this.abort = undefined;
     this.become('idle');
   }
@@ -225,7 +235,6 @@ export class Slot<T> implements Links<Slot<T>> {
     this.state = 'leased';
     this.census.lent();
     this.lease = lease;
-    this.checked = false;
     this.uses++;
     this.idleSince = Infinity;
   }
