@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import type { Browser, BrowserContext } from 'playwright-core';
-import { Pool, type Clock, type Lease } from '../../src/engine/index.js';
+import { LeaseReleasedError, Pool, type Clock, type Lease } from '../../src/engine/index.js';
 import { systemClock } from '../../src/engine/time/clock.js';
 import { browserPool } from '../../src/resources/browser.js';
 import { browserPids, describeWithChromium, familySize, launchChromium } from '../support/chromium.js';
@@ -56,8 +56,19 @@ describeHere('a borrowed context', () => {
     await lease.finished;
 
     expect(page.isClosed()).toBe(true);
-    await expect(context.newPage()).rejects.toThrow(/closed/);
+    await expect(context.newPage()).rejects.toBeInstanceOf(LeaseReleasedError);
     expect(await pool.use(fresh => Promise.resolve(fresh === context))).toBe(false);
+  });
+
+  it('makes no page for who asks in the moment in which it is given back', async () => {
+    await using pool = new Pool(browserPool({ launch: launchChromium, max: 1 }));
+    const lease = await pool.acquire();
+    const context = lease.resource;
+    await context.newPage();
+    lease.release();
+    await expect(context.newPage()).rejects.toBeInstanceOf(LeaseReleasedError);
+    await lease.finished;
+    expect(pool.stats()).toMatchObject({ idle: 1, totals: { destroyed: 0 } });
   });
 
   it('is of the type that the library makes', async () => {

@@ -42,8 +42,14 @@ export class BrowserFactory implements ResourceFactory<ContextLike> {
   };
 
   readonly handle = (resource: ContextLike): Handle<ContextLike> => {
-    // Closed when it is given back: that takes it from its borrower.
-    return { resource: this.seat(resource).lend(), revoke: () => undefined };
+    const context: ContextLike & { newPage?: () => Promise<never> } = this.seat(resource).lend();
+    return {
+      resource: context,
+      // It is closed when it is given back. A page that is asked for meanwhile might never come, in Playwright.
+      revoke: why => {
+        context.newPage = () => Promise.reject(why());
+      },
+    };
   };
 
   readonly stats = (): BrowserStats => this.fleet.stats;
