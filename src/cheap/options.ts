@@ -1,4 +1,5 @@
 import { PoolOptionsError } from '../engine/errors.js';
+import { checkOwn, wrongOption as wrong } from '../engine/options/own.js';
 import { isObject, type Rule } from '../engine/options/rules.js';
 
 export const flag: Rule = { ok: value => typeof value === 'boolean', allowed: 'true or false' };
@@ -24,21 +25,9 @@ export function checkOptions<O extends object>(
     const known = Object.keys(rules).join(', ');
     throw new PoolOptionsError(pool, `${pool}: unknown option "${unknown}"; known are ${known}.`);
   }
-  for (const [key, rule] of Object.entries<Rule>(rules)) {
-    const value = (given as Record<string, unknown>)[key];
-    if (value === undefined && !rule.required) continue;
-    if (!rule.ok(value)) throw wrongOption(pool, key, value, rule.allowed);
-  }
+  checkOwn(pool, pool, given, rules);
 }
 
 export function wrongOption(pool: string, option: string, value: unknown, allowed: string): PoolOptionsError {
-  return new PoolOptionsError(pool, `${pool}: option "${option}" is ${show(value)}; it must be ${allowed}.`);
-}
-
-/** What it is, but of a text not what it says: that may be a secret in the wrong place. */
-function show(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (Array.isArray(value)) return 'an array';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+  return wrong(pool, pool, option, value, allowed);
 }

@@ -1,4 +1,6 @@
-import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../engine/index.js';
+import type { PoolSettings, ResourceFactory } from '../engine/index.js';
+import { checkOwn } from '../engine/options/own.js';
+import { count, duration, type Rule } from '../engine/options/rules.js';
 import { BrowserGoneError, PageCrashedError } from './browser/errors.js';
 import { BrowserFactory } from './browser/factory.js';
 import type { BrowserRules } from './browser/rules.js';
@@ -107,8 +109,8 @@ export function browserPool<B extends BrowserLike, C extends ContextLike>(
     isRetryable,
     ...given
   } = options;
-  check(options.name, { launch, newContext, contextsPerBrowser, maxUses, maxLifetime, maxMemoryMb });
-  check(options.name, { isFatal, isRetryable });
+  const { name = 'pool' } = options;
+  checkOwn(name, `Pool "${name}"`, options, RULES);
   const settings: PoolSettings = {
     max: 8,
     resetTimeout: DEFAULT_RESET_TIMEOUT,
@@ -134,33 +136,24 @@ export function browserPool<B extends BrowserLike, C extends ContextLike>(
   return { ...settings, factory: new BrowserFactory(rules, own) as unknown as BrowserPool<C>['factory'] };
 }
 
-const isCount = (value: unknown): boolean =>
-  value === Infinity || (Number.isInteger(value) && (value as number) >= 1);
-const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isMore =
-  (least: number) =>
-  (value: unknown): boolean =>
-    typeof value === 'number' && value >= least;
+const call = (allowed: string): Rule => ({ ok: value => typeof value === 'function', allowed });
 
-const RULES: Readonly<Record<string, readonly [ok: (value: unknown) => boolean, allowed: string]>> = {
-  launch: [isFunction, 'a function that starts a browser, such as () => chromium.launch()'],
-  newContext: [isFunction, 'a function from a browser to a fresh context'],
-  contextsPerBrowser: [isCount, 'a whole number ≥ 1, or Infinity'],
-  maxUses: [isCount, 'a whole number ≥ 1, or Infinity'],
-  maxLifetime: [isMore(1), 'milliseconds ≥ 1, or Infinity'],
-  maxMemoryMb: [isMore(1), 'MiB ≥ 1, or Infinity'],
-  isFatal: [isFunction, 'a function of an error and a context'],
-  isRetryable: [isFunction, 'a function of an error'],
+const RULES: Readonly<Record<string, Rule>> = {
+  launch: {
+    ...call('a function that starts a browser, such as () => chromium.launch()'),
+    required: true,
+  },
+  newContext: call('a function from a browser to a fresh context'),
+  contextsPerBrowser: count(1, true),
+  maxUses: count(1, true),
+  maxLifetime: duration(1),
+  maxMemoryMb: {
+    ok: value => typeof value === 'number' && value >= 1,
+    allowed: 'MiB ≥ 1, or Infinity',
+  },
+  isFatal: call('a function of an error and a context'),
+  isRetryable: call('a function of an error'),
 };
-
-function check(pool = 'pool', options: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(options)) {
-    const [ok, allowed] = RULES[name]!;
-    if (ok(value) || (value === undefined && name !== 'launch')) continue;
-    const shown = typeof value === 'number' ? String(value) : `of type ${typeof value}`;
-    throw new PoolOptionsError(pool, `Pool "${pool}": option "${name}" is ${shown}; it must be ${allowed}.`);
-  }
-}
 
 function present(settings: PoolSettings): PoolSettings {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));

@@ -5,6 +5,7 @@ import {
   type PoolSettings,
   type ResourceFactory,
 } from '../engine/index.js';
+import { wrongOption } from '../engine/options/own.js';
 import { PgFactory } from './pg/factory.js';
 import { TransactionOverlapError } from './pg/errors.js';
 import type { SessionReset } from './pg/session.js';
@@ -222,7 +223,5 @@ function makeFactory<K>(
 }
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {
-  // Not what a text says: a connection string has a password in it.
-  const shown = typeof value === 'string' ? 'a string' : String(value);
-  return new PoolOptionsError(pool, `Pool "${pool}": option "${option}" is ${shown}; it must be ${allowed}.`);
+  return wrongOption(pool, `Pool "${pool}"`, option, value, allowed);
 }

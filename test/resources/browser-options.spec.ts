@@ -41,10 +41,7 @@ const refusal = (options: object): unknown => {
 
 describe('the options of browserPool', () => {
   it.each([
-    [
-      { launch: undefined },
-      'option "launch" is of type undefined; it must be a function that starts a browser',
-    ],
+    [{ launch: undefined }, 'option "launch" is undefined; it must be a function that starts a browser'],
     [{ newContext: 5 }, 'option "newContext" is 5; it must be a function from a browser to a fresh context'],
     [
       { contextsPerBrowser: 0 },
@@ -52,9 +49,9 @@ describe('the options of browserPool', () => {
     ],
     [{ maxUses: 1.5 }, 'option "maxUses" is 1.5; it must be a whole number ≥ 1, or Infinity'],
     [{ maxLifetime: NaN }, 'option "maxLifetime" is NaN; it must be milliseconds ≥ 1, or Infinity'],
-    [{ maxMemoryMb: '512' }, 'option "maxMemoryMb" is of type string; it must be MiB ≥ 1, or Infinity'],
-    [{ isFatal: {} }, 'option "isFatal" is of type object; it must be a function of an error and a context'],
-    [{ isRetryable: true }, 'option "isRetryable" is of type boolean; it must be a function of an error'],
+    [{ maxMemoryMb: '512' }, 'option "maxMemoryMb" is a string; it must be MiB ≥ 1, or Infinity'],
+    [{ isFatal: {} }, 'option "isFatal" is an object; it must be a function of an error and a context'],
+    [{ isRetryable: true }, 'option "isRetryable" is true; it must be a function of an error'],
   ])('are checked: %j', (options, message) => {
     const error = refusal(options);
     expect(error).toBeInstanceOf(PoolOptionsError);

@@ -187,7 +187,7 @@ describe('the options', () => {
     ['resourceLimits', { maxHeap: 5 }, 'it must be an object of numbers > 0: maxYoungGenerationSizeMb'],
     ['env', 'A=1', 'is a string; it must be an object of strings, or SHARE_ENV'],
     ['execArgv', '--no-warnings', 'is a string; it must be an array of strings'],
-    ['isFatal', true, 'is a boolean; it must be a function of an error and a worker'],
+    ['isFatal', true, 'is true; it must be a function of an error and a worker'],
   ])('refuse %s %p', (option, value, message) => {
     const make = (): unknown => workerPool({ name: 'crunch', script, [option]: value });
     expect(make).toThrow(PoolOptionsError);

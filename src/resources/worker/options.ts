@@ -1,6 +1,8 @@
 import { isAbsolute } from 'node:path';
 import { SHARE_ENV, type ResourceLimits, type WorkerOptions } from 'node:worker_threads';
-import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../../engine/index.js';
+import type { PoolSettings, ResourceFactory } from '../../engine/index.js';
+import { checkOwn } from '../../engine/options/own.js';
+import { duration, isObject, type Rule } from '../../engine/options/rules.js';
 import type { ThreadOptions } from './start.js';
 import type { PooledWorker, TasksOf } from './types.js';
 
@@ -43,12 +45,6 @@ const DEFAULT_STOP_TIMEOUT = 1_000;
 /** The engine's own. */
 const DEFAULT_RESET_TIMEOUT = 5_000;
 
-interface Rule {
-  readonly ok: (value: unknown) => boolean;
-  readonly allowed: string;
-}
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
 const LIMITS: Readonly<Record<keyof ResourceLimits, true>> = {
@@ -60,35 +56,30 @@ const LIMITS: Readonly<Record<keyof ResourceLimits, true>> = {
 
 const RULES: Readonly<Record<string, Rule>> = {
   script: {
+    required: true,
     ok: isScript,
     allowed: 'a URL of a file, or a path that is absolute or begins with ./ or ../',
   },
   resourceLimits: {
-    ok: value => value === undefined || isLimits(value),
+    ok: isLimits,
     allowed: `an object of numbers > 0: ${Object.keys(LIMITS).join(', ')}`,
   },
   env: {
-    ok: value => value === undefined || value === SHARE_ENV || isObject(value),
+    ok: value => value === SHARE_ENV || isObject(value),
     allowed: 'an object of strings, or SHARE_ENV',
   },
   execArgv: {
-    ok: value => value === undefined || (Array.isArray(value) && value.every(one => typeof one === 'string')),
+    ok: value => Array.isArray(value) && value.every(one => typeof one === 'string'),
     allowed: 'an array of strings',
   },
-  startTimeout: {
-    ok: value => isNumber(value) && value >= 1,
-    allowed: 'milliseconds ≥ 1, or Infinity',
-  },
-  stopTimeout: {
-    ok: value => isNumber(value) && value >= 0,
-    allowed: 'milliseconds ≥ 0, or Infinity',
-  },
+  startTimeout: duration(1),
+  stopTimeout: duration(),
   maxHeapMb: {
     ok: value => isNumber(value) && value > 0,
     allowed: 'megabytes > 0, or Infinity',
   },
   isFatal: {
-    ok: value => value === undefined || typeof value === 'function',
+    ok: value => typeof value === 'function',
     allowed: 'a function of an error and a worker',
   },
 };
@@ -119,10 +110,7 @@ export function split<Tasks extends TasksOf<Tasks>>(
   } = given;
   const { name: pool = 'pool' } = others;
   const own = { script, resourceLimits, env, execArgv, startTimeout, stopTimeout, maxHeapMb, isFatal };
-  for (const [option, value] of Object.entries(own)) {
-    const { ok, allowed } = RULES[option]!;
-    if (!ok(value)) throw wrong(pool, option, value, allowed);
-  }
+  checkOwn(pool, `Pool "${pool}"`, own, RULES);
   // What is undefined would be checked by Node as if it were given.
   const node = Object.fromEntries(
     Object.entries({ workerData, resourceLimits, env, execArgv }).filter(([, value]) => value !== undefined),
@@ -154,15 +142,4 @@ function isLimits(value: unknown): boolean {
       ([key, limit]) => Object.hasOwn(LIMITS, key) && (limit === undefined || (isNumber(limit) && limit > 0)),
     )
   );
-}
-
-function wrong(pool: string, option: string, value: unknown, allowed: string): PoolOptionsError {
-  const shown = isNumber(value) || value === undefined || value === null ? String(value) : kindOf(value);
-  return new PoolOptionsError(pool, `Pool "${pool}": option "${option}" is ${shown}; it must be ${allowed}.`);
-}
-
-/** Not what it says: paths, environments and arguments may be secret. */
-function kindOf(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
