@@ -71,8 +71,8 @@ const DEFAULT_VALIDATE_TIMEOUT = 5_000;
  * ```
  *
  * What is borrowed is a fresh context out of a few browsers: no cookie, storage or cache of one borrower is seen by the
- * next. It is closed, with its pages, when it is given back; who uses it after that gets the library's error for a
- * context that is closed.
+ * next. It is closed, with its pages, when it is given back; who asks it for a page then, or still waits for one, gets a
+ * `LeaseReleasedError`, and who uses it otherwise the library's error for a context that is closed.
  *
  * A browser retires after `maxUses` contexts, at the age of `maxLifetime`, above `maxMemoryMb`, or when it does not answer.
  * Then it gets no more contexts, and ends when its last one is back. A browser that has crashed or was killed takes its

@@ -65,7 +65,9 @@ describeHere('a borrowed context', () => {
     const lease = await pool.acquire();
     const context = lease.resource;
     await context.newPage();
+    const underWay = context.newPage();
     lease.release();
+    await expect(underWay).rejects.toBeInstanceOf(LeaseReleasedError);
     await expect(context.newPage()).rejects.toBeInstanceOf(LeaseReleasedError);
     await lease.finished;
     expect(pool.stats()).toMatchObject({ idle: 1, totals: { destroyed: 0 } });

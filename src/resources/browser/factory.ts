@@ -42,14 +42,8 @@ export class BrowserFactory implements ResourceFactory<ContextLike> {
   };
 
   readonly handle = (resource: ContextLike): Handle<ContextLike> => {
-    const context: ContextLike & { newPage?: () => Promise<never> } = this.seat(resource).lend();
-    return {
-      resource: context,
-      // It is closed when it is given back. A page that is asked for meanwhile might never come, in Playwright.
-      revoke: why => {
-        context.newPage = () => Promise.reject(why());
-      },
-    };
+    const seat = this.seat(resource);
+    return { resource: seat.lend(), revoke: why => seat.revoke(why) };
   };
 
   readonly stats = (): BrowserStats => this.fleet.stats;

@@ -75,15 +75,27 @@ export class PooledBrowser {
     return await unlessAborted(made, this.gone.signal, () => undefined);
   }
 
-  /** Tells when a page of a context crashes, and sees to it that nobody waits for a page of a browser that has gone. */
-  async watch(context: ContextLike, tell: () => void): Promise<void> {
+  /**
+   * Tells when a page of a context crashes, and sees to it that nobody waits for a page of a browser that has gone, or of a
+   * context that has ended.
+   */
+  async watch(context: ContextLike, tell: () => void, ended: AbortSignal): Promise<void> {
     const { library } = await this.running;
     library.onCrash(context, tell);
     const { newPage } = context as PageMaker;
     if (newPage === undefined) return;
-    // Playwright does not settle it when the browser is killed in the midst of it.
-    (context as PageMaker).newPage = (...options) =>
-      unlessAborted(newPage.apply(context, options), this.gone.signal, () => undefined);
+    // Playwright does not settle it when the browser is killed, or the context closed, in the midst of it, or before.
+    const make = async (options: unknown[]): Promise<unknown> => {
+      ended.throwIfAborted();
+      const page = unlessAborted(newPage.apply(context, options), this.gone.signal, () => undefined);
+      return unlessAborted(page, ended, () => undefined);
+    };
+    (context as PageMaker).newPage = (...options) => {
+      const page = make(options);
+      // Who has forgotten about it need not hear of its end.
+      page.catch(() => undefined);
+      return page;
+    };
   }
 
   /** Does it answer? One that does not is retired. */

@@ -12,6 +12,8 @@ import type { ContextLike } from './shapes.js';
 export class Seat implements Guest {
   private current: ContextLike | undefined = undefined;
   private home: PooledBrowser | undefined = undefined;
+  /** Aborted when nobody is to use a context any more. */
+  private readonly ends = new WeakMap<ContextLike, AbortController>();
   /** Has a borrower seen the context? */
   private inHand = false;
   /** Is there a context that can be lent? */
@@ -51,6 +53,11 @@ export class Seat implements Guest {
   lend(): ContextLike {
     this.inHand = true;
     return this.context;
+  }
+
+  /** The lease of its borrower has ended: from now on the context makes no page, and nobody waits for one. */
+  revoke(why: () => Error): void {
+    if (this.current) this.ends.get(this.current)?.abort(why());
   }
 
   /** A borrower is done with it: its context ends, and there is a fresh one for the next. */
@@ -147,7 +154,9 @@ export class Seat implements Guest {
     try {
       const made = home.newContext();
       const context = await unlessAborted(made, signal, late => void this.close(late, home));
-      await home.watch(context, () => this.crashed(context, home));
+      const end = new AbortController();
+      this.ends.set(context, end);
+      await home.watch(context, () => this.crashed(context, home), end.signal);
       return context;
     } finally {
       signal.removeEventListener('abort', hangs);
@@ -174,6 +183,7 @@ export class Seat implements Guest {
 
   /** One that does not close in time goes with its browser, at the latest. */
   private async close(context: ContextLike, home: PooledBrowser): Promise<boolean> {
+    this.ends.get(context)?.abort(new Error('The context has been closed.'));
     const how = await settles(() => context.close(), this.fleet.rules.patience);
     if (how === 'late') home.suspect();
     return how !== 'late';
