@@ -2,8 +2,13 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
-  // Rollouts have a configuration of their own: npm run test:rollout.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fixtures/', '<rootDir>/test/rollout/'],
+  // These have configurations of their own: npm run test:rollout, npm run test:network.
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/fixtures/',
+    '<rootDir>/test/rollout/',
+    '<rootDir>/test/network/',
+  ],
   testTimeout: 30_000,
   // One more than the two cores that this is made for: much of the time is spent waiting for servers and processes.
   maxWorkers: 3,

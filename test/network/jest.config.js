@@ -1,0 +1,14 @@
+// Resources over the network, each on its real server: `npm run test:network`. Apart from the others, as starting,
+// stopping and breaking servers takes its time.
+import { fileURLToPath } from 'node:url';
+import base from '../../jest.config.js';
+
+/** @type {import('jest').Config} */
+export default {
+  ...base,
+  rootDir: fileURLToPath(new URL('../..', import.meta.url)),
+  testMatch: ['<rootDir>/test/network/**/*.spec.ts'],
+  testPathIgnorePatterns: ['/node_modules/'],
+  testTimeout: 60_000,
+  maxWorkers: 2,
+};
