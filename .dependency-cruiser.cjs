@@ -17,7 +17,7 @@ const LAYERS = {
   terminus: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   observe: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
-  resources: { layers: ['engine'], packages: ['pg'] },
+  resources: { layers: ['engine'], packages: ['pg', 'undici', 'mysql2', 'ioredis', 'redis'] },
   cheap: { layers: ['engine'], packages: [] },
 };
 
