@@ -496,7 +496,7 @@ describe('a pool that cannot create', () => {
     await clock.advance(8_000);
     // Half of the time that borrowers have: it is late, and the next one does not wait for it.
     expect(factory.creates.open).toHaveLength(2);
-    expect(pool.stats().state).toBe('unavailable');
+    await expect(pool.acquire()).rejects.toMatchObject({ code: 'POOL_UNAVAILABLE' });
     factory.creates.always(ok);
   });
 
@@ -508,7 +508,7 @@ describe('a pool that cannot create', () => {
     });
     follow(pool.acquire());
     await clock.advance(30_000);
-    expect(pool.stats().state).toBe('unavailable');
+    await expect(pool.acquire()).rejects.toMatchObject({ code: 'POOL_UNAVAILABLE' });
     factory.creates.always(ok);
     const calls = factory.creates.calls.length;
     await clock.advance(1_020);
