@@ -11,7 +11,10 @@ export interface SftpConnection {
   sftp: SFTPWrapper;
 }
 
-type Config = ConnectConfig & { host: string; hostVerifier: (key: Buffer) => boolean };
+type Config = Omit<ConnectConfig, 'hostVerifier'> & {
+  host: string;
+  hostVerifier: (key: Buffer) => boolean;
+};
 
 export function sftpFactory({ host, port = 22, ...config }: Config): ResourceFactory<SftpConnection> {
   return {

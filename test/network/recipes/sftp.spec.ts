@@ -22,7 +22,7 @@ function factory(port = server.port, password = PASSWORD): ResourceFactory<SftpC
   const known = parsed.getPublicSSH();
   return sftpFactory({
     ...{ host: '127.0.0.1', port, username: USER, password },
-    hostVerifier: (key: Buffer) => key.equals(known),
+    hostVerifier: key => key.equals(known),
   });
 }
 
