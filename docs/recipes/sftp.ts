@@ -19,7 +19,7 @@ type Config = Omit<ConnectConfig, 'hostVerifier'> & {
 export function sftpFactory({ host, port = 22, ...config }: Config): ResourceFactory<SftpConnection> {
   return {
     async create({ signal, invalidate }) {
-      const socket = connect({ host, port, signal, noDelay: true });
+      const socket = connect({ host, port, noDelay: true });
       const ssh = new Client();
       ssh.on('error', invalidate);
       ssh.on('close', () => invalidate(new Error('The SSH connection has closed')));

@@ -1,12 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
 import amqp from 'amqplib';
+import { Tethered } from './tethered.js';
 import { until } from './until.js';
 
 /** Past the wrapper of Debian, which insists on a user of its own. */
@@ -28,7 +27,7 @@ export class Rabbitmq {
   private constructor(
     readonly port: number,
     private readonly directory: string,
-    private readonly processes: readonly ChildProcess[],
+    private readonly processes: readonly Tethered[],
   ) {}
 
   static async start(): Promise<Rabbitmq> {
@@ -53,19 +52,21 @@ export class Rabbitmq {
       RABBITMQ_LOG_BASE: join(directory, 'log'),
       RABBITMQ_PID_FILE: join(directory, 'pid'),
     };
-    const epmd = spawn(EPMD, [], { env, stdio: 'ignore' });
-    const server = spawn(SERVER, [], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    for (const stream of [server.stdout, server.stderr]) stream.on('data', text => (said += String(text)));
-    await until(
-      () => {
-        if (server.exitCode !== null) throw new Error(`RabbitMQ has ended:\n${said.slice(-2_000)}`);
-        return said.includes('Server startup complete');
-      },
-      ready => ready,
-      60_000,
-    );
-    return new Rabbitmq(port, directory, [server, epmd]);
+    const names = Tethered.run(EPMD, [], env);
+    const server = Tethered.run(SERVER, [], env);
+    const broker = new Rabbitmq(port, directory, [server, names]);
+    try {
+      await until(
+        () => server.said.includes('Server startup complete'),
+        ready => ready,
+        // Five seconds on a machine that has nothing else to do.
+        100_000,
+      );
+      return broker;
+    } catch (error) {
+      await broker[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** The user that RabbitMQ begins with. */
@@ -79,11 +80,7 @@ export class Rabbitmq {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.processes) {
-      const ended = once(child, 'exit');
-      child.kill();
-      await ended;
-    }
+    for (const each of this.processes) await each.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
+import { Tethered } from './tethered.js';
 import { until } from './until.js';
 
 const SLAPD = '/usr/sbin/slapd';
@@ -30,7 +31,7 @@ export class Slapd {
   private constructor(
     readonly port: number,
     private readonly directory: string,
-    private readonly process: ChildProcess,
+    private readonly process: Tethered,
   ) {}
 
   static async start(): Promise<Slapd> {
@@ -42,23 +43,16 @@ export class Slapd {
     const seeding = spawnSync(SLAPADD, ['-f', config, '-b', 'dc=example'], { input: ENTRIES });
     if (seeding.status !== 0) throw new Error(`slapadd: ${String(seeding.stderr)}`);
     // `-d 0`: in the foreground.
-    const server = spawn(SLAPD, ['-d', '0', '-f', config, '-h', `ldap://127.0.0.1:${port}`], {
-      stdio: 'ignore',
-    });
+    const server = Tethered.run(SLAPD, ['-d', '0', '-f', config, '-h', `ldap://127.0.0.1:${port}`]);
     await until(
-      () => {
-        if (server.exitCode !== null) throw new Error(`slapd has ended with ${server.exitCode}`);
-        return accepts(port);
-      },
+      () => accepts(port),
       ready => ready,
     );
     return new Slapd(port, directory, server);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ended = once(this.process, 'exit');
-    this.process.kill();
-    await ended;
+    await this.process.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
 }

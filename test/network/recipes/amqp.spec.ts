@@ -23,7 +23,7 @@ async function work(channel: ConfirmChannel): Promise<void> {
 describeWithRabbitmq('the recipe for AMQP', () => {
   beforeAll(async () => {
     broker = await Rabbitmq.start();
-  });
+  }, 120_000);
   afterAll(() => broker[Symbol.asyncDispose]());
 
   itKeepsTheContract({ port: () => broker.port, factory: port => factory(port), work });
