@@ -38,11 +38,28 @@ export class LocalRedis implements AsyncDisposable {
   private constructor(
     readonly password: string | undefined,
     private readonly options: readonly string[],
+    private readonly started: RegExp,
+    private readonly sentinel?: string,
   ) {}
 
-  /** @param options further arguments of redis-server, such as `'--maxclients', '50'` */
-  static async start(password?: string, options: readonly string[] = []): Promise<LocalRedis> {
-    const redis = new LocalRedis(password, options);
+  /**
+   * @param options further arguments of redis-server, such as `'--maxclients', '50'`
+   * @param started what the log says when it is there
+   */
+  static async start(
+    password?: string,
+    options: readonly string[] = [],
+    started = /Ready to accept connections/,
+  ): Promise<LocalRedis> {
+    return LocalRedis.make(new LocalRedis(password, options, started));
+  }
+
+  /** @param file the configuration, into which a Sentinel writes */
+  static startSentinel(file: string): Promise<LocalRedis> {
+    return LocalRedis.make(new LocalRedis(undefined, [], /Sentinel ID is/, file));
+  }
+
+  private static async make(redis: LocalRedis): Promise<LocalRedis> {
     for (let attempt = 1; ; attempt++) {
       // Below the range of outgoing connections, lest one of them takes the port while the server is stopped.
       redis.port = randomInt(20_000, 32_000);
@@ -67,12 +84,16 @@ export class LocalRedis implements AsyncDisposable {
   /** Starts it again after {@link stop}, on the same port. Nothing happens when it runs. */
   async start(): Promise<void> {
     if (this.keeper) return;
-    const args = [
-      ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', tmpdir(), '--save', ''],
-      ...['--appendonly', 'no', '--enable-debug-command', 'local'],
-      ...(this.password === undefined ? [] : ['--requirepass', this.password]),
-      ...this.options,
-    ];
+    const address = ['--port', String(this.port), '--bind', '127.0.0.1'];
+    const args = this.sentinel
+      ? [this.sentinel, '--sentinel', ...address]
+      : [
+          ...address,
+          ...['--dir', tmpdir(), '--save', ''],
+          ...['--appendonly', 'no', '--enable-debug-command', 'local'],
+          ...(this.password === undefined ? [] : ['--requirepass', this.password]),
+          ...this.options,
+        ];
     const keeper = spawn('sh', ['-c', KEEPER, 'sh', 'redis-server', ...args], {
       stdio: ['pipe', 'pipe', 'ignore'],
       detached: true,
@@ -82,7 +103,7 @@ export class LocalRedis implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       keeper.stdout.setEncoding('utf8').on('data', (chunk: string) => {
         log = (log + chunk).slice(-2_000);
-        if (/Ready to accept connections|Sentinel ID is/.test(log)) resolve();
+        if (this.started.test(log)) resolve();
       });
       keeper.stdout.once('end', () => reject(new Error(`Redis did not start:\n${log}`)));
       keeper.once('error', reject);

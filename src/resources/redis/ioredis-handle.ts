@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import type { Handle, LeaseReleasedError } from '../../engine/index.js';
+import { POOLS_OWN } from './ioredis-options.js';
 import type { IoredisSession } from './ioredis-session.js';
 
 const BORROW = Symbol('borrow');
@@ -114,6 +115,16 @@ function disconnect(this: Lent): void {
   session.client.disconnect();
 }
 
+/** The library's own defaults of what the pool decides. */
+const USUAL = Object.fromEntries(POOLS_OWN.map(option => [option, undefined]));
+
+/** A client of the borrower's own: it reconnects and queues as those of ioredis do. */
+function duplicate(this: Lent, override?: object): Redis {
+  const { session, why } = this[BORROW];
+  if (why) throw why();
+  return session.client.duplicate({ ...USUAL, ...override });
+}
+
 /** Tells its errors by promise or callback. */
 function refusing(name: string, work: (lent: Lent, args: unknown[]) => unknown): Method {
   return function (this: Lent, ...args: unknown[]): unknown {
@@ -161,7 +172,7 @@ const OVERRIDES: PropertyDescriptorMap = Object.fromEntries(
     sendCommand,
     disconnect,
     end: disconnect,
-    duplicate: forward('duplicate'),
+    duplicate,
     connect: refusing('connect', ({ [BORROW]: { session } }, args) =>
       session.client.connect(...(args as [])),
     ),

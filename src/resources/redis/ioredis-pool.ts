@@ -1,25 +1,10 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import type { PoolSettings, ResourceFactory } from '../../engine/index.js';
 import { RedisFactory, type Open } from './factory.js';
+import { CLIENT_OPTIONS, POOLS_OWN, type Passed } from './ioredis-options.js';
 import { IoredisSession } from './ioredis-session.js';
 import { connectionNameOf, prepare } from './options.js';
 import type { SessionReset } from './session.js';
-
-/** What the pool decides, since it replaces a connection that has broken: that lost WATCH, SELECT and subscriptions. */
-const POOLS_OWN = [
-  ...['retryStrategy', 'reconnectOnError', 'maxRetriesPerRequest', 'enableOfflineQueue', 'lazyConnect'],
-  ...[
-    'autoResubscribe',
-    'autoResendUnfulfilledCommands',
-    'enableReadyCheck',
-    'maxLoadingRetryTime',
-    'monitor',
-  ],
-  ...['sentinelRetryStrategy', 'sentinelReconnectStrategy', 'failoverDetector', 'sentinelMaxConnections'],
-  ...['offlineQueue', 'commandQueue'],
-] as const satisfies readonly (keyof RedisOptions)[];
-
-type Passed = Omit<RedisOptions, (typeof POOLS_OWN)[number] | 'name' | 'keepAlive'>;
 
 /** The settings of a pool, and beside them what `new Redis()` of ioredis takes: `host`, `password`, `db`, … */
 export interface IoredisPoolOptions extends PoolSettings, Passed {
@@ -45,49 +30,6 @@ export interface IoredisPoolOptions extends PoolSettings, Passed {
 
 /** What {@link ioredisPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
 export type IoredisPool = PoolSettings & { factory: ResourceFactory<Redis> };
-
-/** All that ioredis takes, but for what the pool decides. The compiler sees to it that none is missing. */
-const CLIENT_OPTIONS: Readonly<Record<keyof Passed, true>> = {
-  Connector: true,
-  autoPipeliningIgnoredCommands: true,
-  blockingTimeout: true,
-  blockingTimeoutGrace: true,
-  clientInfoTag: true,
-  commandTimeout: true,
-  connectTimeout: true,
-  connectionName: true,
-  db: true,
-  disableClientInfo: true,
-  disconnectTimeout: true,
-  enableAutoPipelining: true,
-  enableTLSForSentinelMode: true,
-  family: true,
-  himportFieldsets: true,
-  host: true,
-  keyPrefix: true,
-  natMap: true,
-  noDelay: true,
-  password: true,
-  path: true,
-  port: true,
-  preferredSlaves: true,
-  protocol: true,
-  readOnly: true,
-  replyMapping: true,
-  role: true,
-  scripts: true,
-  sentinelCommandTimeout: true,
-  sentinelPassword: true,
-  sentinelTLS: true,
-  sentinelUsername: true,
-  sentinels: true,
-  showFriendlyErrorStack: true,
-  socketTimeout: true,
-  stringNumbers: true,
-  tls: true,
-  updateSentinels: true,
-  username: true,
-};
 
 const TCP_KEEP_ALIVE_DELAY = 10_000;
 

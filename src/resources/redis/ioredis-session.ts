@@ -59,8 +59,11 @@ export class IoredisSession extends Session<Redis> {
   }
 
   override kill(): void {
+    const { stream } = this.inside;
+    // Disconnecting sets a timer, which only a socket that is still to be closed ends.
+    if (stream?.destroyed) return;
     this.client.disconnect();
-    this.inside.stream?.destroy();
+    stream?.destroy();
   }
 
   override closed(): Promise<void> {

@@ -51,6 +51,7 @@ export interface NodeRedisPoolOptions<
 export type NodeRedisPool<C> = PoolSettings & { factory: ResourceFactory<C> };
 
 /** As node-redis has it for no modules, and so on. */
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- it is the library's
 type None = Record<never, never>;
 
 /** All that node-redis takes, but for what the pool decides. The compiler sees to it that none is missing. */
