@@ -1,20 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
-import type { Redis } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
 import type { Handle, LeaseReleasedError } from '../../engine/index.js';
 import { POOLS_OWN } from './ioredis-options.js';
 import type { IoredisSession } from './ioredis-session.js';
 
 const BORROW = Symbol('borrow');
-
-/** One borrow of a client, from its first use to the end of its lease. */
-interface Borrow {
-  readonly session: IoredisSession;
-  /** Makes the error for what comes after the end; undefined before. */
-  why: (() => LeaseReleasedError) | undefined;
-  /** Connections that MONITOR has made beside this one. */
-  monitors: Redis[] | undefined;
-}
 
 interface Command {
   readonly name: string;
@@ -28,47 +19,82 @@ type Method = (...args: unknown[]) => unknown;
 /** What a client keeps on itself, and each borrower shall have to himself. */
 interface Lent {
   [BORROW]: Borrow;
+  options: RedisOptions;
   scriptsSet: object;
   addedBuiltinSet: Set<string>;
   _autoPipelines?: Map<string, unknown>;
   _runningAutoPipelines?: Set<string>;
 }
 
+/** One borrow of a client, from its first use to the end of its lease. */
+class Borrow implements Handle<Redis> {
+  readonly resource: Redis;
+  /** Makes the error for what comes after the end; undefined before. */
+  why: (() => LeaseReleasedError) | undefined = undefined;
+  /** Connections that MONITOR has made beside this one. */
+  readonly monitors: Redis[] = [];
+
+  constructor(
+    Kind: new (borrow: Borrow) => Lent,
+    readonly session: IoredisSession,
+  ) {
+    this.resource = new Kind(this) as unknown as Redis;
+  }
+
+  revoke(why: () => LeaseReleasedError): void {
+    this.why = why;
+    for (const monitor of this.monitors) monitor.disconnect();
+    this.session.abandon();
+  }
+}
+
 /**
- * What borrowers get in place of a client: an object of their own that inherits from it. All that sends commands goes
- * through its `sendCommand`: commands, pipelines, transactions, scripts and scans, also those that were made before the
- * lease has ended and run later.
+ * What borrowers get in place of the clients of one pool: objects with the methods of a client, which have its properties
+ * for theirs. All that sends commands goes through their `sendCommand`: commands, pipelines, transactions, scripts and
+ * scans, also those that were made before the lease has ended and run later.
+ *
+ * They are all of one kind, and do not inherit from their clients: what V8 has learnt from one is true of all of them.
  */
 export class IoredisHandles {
-  private readonly Lent: new (borrow: Borrow) => Lent;
+  private kind: (new (borrow: Borrow) => Lent) | undefined = undefined;
 
-  constructor(private readonly session: IoredisSession) {
-    const { client } = session;
-    const queues = client.options.enableAutoPipelining;
-    // A constructor of its own for each client, since that makes the cheapest objects.
-    function Lent(this: Lent, borrow: Borrow): void {
-      this[BORROW] = borrow;
-      if (!queues) return;
-      // Commands that wait to be sent together are their borrower's.
-      this._autoPipelines = new Map();
-      this._runningAutoPipelines = new Set();
-    }
-    Lent.prototype = Object.create(client, OVERRIDES) as object;
-    this.Lent = Lent as unknown as new (borrow: Borrow) => Lent;
+  make(session: IoredisSession): Handle<Redis> {
+    return new Borrow((this.kind ??= kindOf(session.client)), session);
   }
+}
 
-  make(): Handle<Redis> {
-    const { session } = this;
-    const borrow: Borrow = { session, why: undefined, monitors: undefined };
-    return {
-      resource: new this.Lent(borrow) as unknown as Redis,
-      revoke: why => {
-        borrow.why = why;
-        for (const monitor of borrow.monitors ?? []) monitor.disconnect();
-        session.abandon();
-      },
-    };
+/** @param model a client: all of one pool have the same properties, and the same scripts */
+function kindOf(model: Redis): new (borrow: Borrow) => Lent {
+  const queues = model.options.enableAutoPipelining;
+  function Kind(this: Lent, borrow: Borrow): void {
+    this[BORROW] = borrow;
+    this.options = borrow.session.client.options;
+    if (!queues) return;
+    // Commands that wait to be sent together are their borrower's.
+    this._autoPipelines = new Map();
+    this._runningAutoPipelines = new Set();
   }
+  const own = Object.getOwnPropertyNames(model)
+    .filter(name => name !== 'options' && !name.endsWith('AutoPipelines') && name !== '_autoPipelines')
+    .map(name => [name, property(name, model)]);
+  const methods = { ...(Object.fromEntries(own) as PropertyDescriptorMap), ...OVERRIDES };
+  Kind.prototype = Object.create(Object.getPrototypeOf(model) as object, methods) as object;
+  return Kind as unknown as new (borrow: Borrow) => Lent;
+}
+
+/** What is written stays with the borrower. A function is a script, which sends by what it is called on. */
+function property(name: string, model: object): PropertyDescriptor {
+  const value = (model as Record<string, unknown>)[name];
+  if (typeof value === 'function') return method(value);
+  return {
+    configurable: true,
+    get(this: Lent): unknown {
+      return (this[BORROW].session.client as unknown as Record<string, unknown>)[name];
+    },
+    set(this: Lent, written: unknown): void {
+      Object.defineProperty(this, name, method(written));
+    },
+  };
 }
 
 function sendCommand(this: Lent, command: Command, ...rest: unknown[]): unknown {
@@ -145,7 +171,7 @@ async function monitor(lent: Lent): Promise<Redis> {
     made.disconnect();
     throw borrow.why();
   }
-  (borrow.monitors ??= []).push(made);
+  borrow.monitors.push(made);
   return made;
 }
 

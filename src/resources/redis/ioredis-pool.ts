@@ -1,6 +1,7 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import type { PoolSettings, ResourceFactory } from '../../engine/index.js';
 import { RedisFactory, type Open } from './factory.js';
+import { IoredisHandles } from './ioredis-handle.js';
 import { CLIENT_OPTIONS, POOLS_OWN, type Passed } from './ioredis-options.js';
 import { IoredisSession } from './ioredis-session.js';
 import { connectionNameOf, prepare } from './options.js';
@@ -97,6 +98,7 @@ export function ioredisPool({
     autoResendUnfulfilledCommands: false,
   } as unknown as RedisOptions;
 
+  const handles = new IoredisHandles();
   const open: Open<Redis> = async ({ invalidate }) => {
     const ioredis = (await import('ioredis')) as unknown as { Redis: new (...args: unknown[]) => Redis };
     const all: RedisOptions = {
@@ -108,7 +110,7 @@ export function ioredisPool({
       },
     };
     const client = url === undefined ? new ioredis.Redis(all) : new ioredis.Redis(url, all);
-    const session = new IoredisSession(client, sessionReset, invalidate);
+    const session = new IoredisSession(client, sessionReset, handles, invalidate);
     return {
       session,
       connect: () => client.connect(),

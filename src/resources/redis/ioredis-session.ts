@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Redis } from 'ioredis';
 import type { Handle } from '../../engine/index.js';
-import { IoredisHandles } from './ioredis-handle.js';
+import type { IoredisHandles } from './ioredis-handle.js';
 import { Session, type SessionReset } from './session.js';
 
 /** What ioredis has and does not declare for everybody. */
@@ -13,14 +13,17 @@ interface Inside {
 
 /** A client of ioredis, and what it has been through. */
 export class IoredisSession extends Session<Redis> {
-  private readonly handles: IoredisHandles;
   private readonly inside: Inside;
 
-  constructor(client: Redis, mode: SessionReset, invalidate: (cause?: unknown) => void) {
+  constructor(
+    client: Redis,
+    mode: SessionReset,
+    private readonly handles: IoredisHandles,
+    invalidate: (cause?: unknown) => void,
+  ) {
     super(client, client, mode, invalidate);
     this.inside = client;
     client.on('end', () => this.spoil(new Error('the connection is closed')));
-    this.handles = new IoredisHandles(this);
   }
 
   override get busy(): boolean {
@@ -78,6 +81,6 @@ export class IoredisSession extends Session<Redis> {
   }
 
   override lend(): Handle<Redis> {
-    return this.handles.make();
+    return this.handles.make(this);
   }
 }

@@ -6,70 +6,75 @@ import type { AnyClient, NodeRedisSession } from './node-redis-session.js';
 const BORROW = Symbol('borrow');
 const TARGET = Symbol('target');
 
-/** One borrow of a client, from its first use to the end of its lease. */
-interface Borrow {
-  readonly session: NodeRedisSession;
-  /** Makes the error for what comes after the end; undefined before. */
-  why: (() => LeaseReleasedError) | undefined;
+type Method = (...args: unknown[]) => unknown;
+type Kind = new (borrow: Borrow, target: Target) => Lent;
+/** A client, or what that has made to have other options of commands. */
+type Target = AnyClient & { readonly _commandOptions: unknown };
+
+interface Lent {
+  [BORROW]: Borrow;
+  [TARGET]: Target;
+  _self: AnyClient;
+  _commandOptions: unknown;
 }
 
-type Method = (...args: unknown[]) => unknown;
-/** `TARGET` is the client, or what that has made to have other options of commands. */
-type Lent = AnyClient & { [BORROW]: Borrow; [TARGET]: AnyClient };
+/** One borrow of a client, from its first use to the end of its lease. */
+class Borrow implements Handle<AnyClient> {
+  readonly resource: AnyClient;
+  /** Makes the error for what comes after the end; undefined before. */
+  why: (() => LeaseReleasedError) | undefined = undefined;
+
+  constructor(
+    readonly kind: Kind,
+    readonly session: NodeRedisSession,
+  ) {
+    this.resource = new kind(this, session.client as Target) as unknown as AnyClient;
+  }
+
+  revoke(why: () => LeaseReleasedError): void {
+    this.why = why;
+    this.session.abandon();
+  }
+}
 
 /**
- * What borrowers get in place of a client: an object of their own that inherits from it. Its methods are called on the
- * client itself, and refused when the lease has ended.
+ * What borrowers get in place of the clients of one pool: objects that have all the methods of a client, which call it, and
+ * are refused when the lease has ended.
+ *
+ * They are all of one kind, and do not inherit from their clients: what V8 has learnt from one is true of all of them.
  */
 export class NodeRedisHandles {
-  private readonly Lent: new (borrow: Borrow) => Lent;
+  private kind: Kind | undefined = undefined;
 
-  constructor(private readonly session: NodeRedisSession) {
-    const { client } = session;
-    // A constructor of its own for each client, since that makes the cheapest objects.
-    function Lent(this: { [BORROW]: Borrow }, borrow: Borrow): void {
-      this[BORROW] = borrow;
-    }
-    const methods = { ...forwarders(session.real), [TARGET]: method(client) };
-    Lent.prototype = Object.create(client, methods) as object;
-    this.Lent = Lent as unknown as new (borrow: Borrow) => Lent;
-  }
-
-  make(): Handle<AnyClient> {
-    const { session } = this;
-    const borrow: Borrow = { session, why: undefined };
-    return {
-      resource: new this.Lent(borrow),
-      revoke: why => {
-        borrow.why = why;
-        session.abandon();
-      },
-    };
+  make(session: NodeRedisSession): Handle<AnyClient> {
+    return new Borrow((this.kind ??= kindOf(session.real)), session);
   }
 }
 
-const cache = new WeakMap<object, PropertyDescriptorMap>();
-
-/** Every method that a client has, whether of its class or its own. */
-function forwarders(real: AnyClient): PropertyDescriptorMap {
-  const kind = Object.getPrototypeOf(real) as object;
-  let made = cache.get(kind);
-  if (made) return made;
-  made = {};
-  for (const from of lineage(real)) {
+/** @param model a client: all of one pool have the same commands, modules and scripts */
+function kindOf(model: AnyClient): Kind {
+  function Lent(this: Lent, borrow: Borrow, target: Target): void {
+    this[BORROW] = borrow;
+    this[TARGET] = target;
+    this._self = borrow.session.real;
+    this._commandOptions = target._commandOptions;
+  }
+  const methods: PropertyDescriptorMap = {};
+  for (const from of lineage(model)) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(from))) {
       if (typeof value !== 'function' || /^(constructor|Multi)$/.test(name)) continue;
-      made[name] ??= method(forward(name));
+      // What is its own may be another for each client.
+      methods[name] ??= method(forward(name, from === model ? undefined : (value as Method)));
     }
   }
   // Otherwise an empty object would be shown.
-  Object.assign(made, {
+  Object.assign(methods, {
     [inspect.custom]: method(function (this: Lent) {
-      return this[BORROW].session.real;
+      return this._self;
     }),
   });
-  cache.set(kind, made);
-  return made;
+  Lent.prototype = Object.create(Object.getPrototypeOf(model) as object, methods) as object;
+  return Lent as unknown as Kind;
 }
 
 /** An object and its prototypes, but for the last of all, which is that of every object. */
@@ -113,23 +118,26 @@ const CLEANING: ReadonlySet<string> = new Set(['off', 'removeListener', 'removeA
 const SYNCHRONOUS =
   /^(on|once|addListener|prependListener|prependOnceListener|emit|setMaxListeners|multi|legacy|asap|with[A-Z].*|duplicate|createPool|ref|unref|setDirtyWatch|_.*Proxy)$/i;
 
-function forward(name: string): Method {
+/** @param known the method, when it is the same for all clients */
+function forward(name: string, known: Method | undefined): Method {
   if (name in EventEmitter.prototype) return forwardEvents(name);
   if (name.endsWith('Iterator')) return iterate(name);
   if (LASTING.test(name)) return prepare(name);
+  const ends = ENDING.test(name);
+  const seen = UNSEEN.get(name);
+  const views = VIEWS.test(name);
+  const raw = name === 'sendCommand';
   return function (this: Lent, ...args: unknown[]): unknown {
     const { session, why } = this[BORROW];
-    const target = this[TARGET] as unknown as Record<string, Method>;
+    const target = this[TARGET];
     if (why && !HARMLESS.has(name)) return refuse(this, name, why());
-    if (ENDING.test(name)) session.spoil(new Error('the borrower has ended the connection'));
-    const seen = UNSEEN.get(name);
+    if (ends) session.spoil(new Error('the borrower has ended the connection'));
     if (seen !== undefined) session.trace.note(seen, []);
-    if (name === 'sendCommand' && Array.isArray(args[0]) && SUBSCRIBES.test(String(args[0][0]))) {
-      session.trace.spoilt = true;
-    }
-    const result = target[name]!(...args);
+    if (raw && Array.isArray(args[0]) && SUBSCRIBES.test(String(args[0][0]))) session.trace.spoilt = true;
+    const call = known ?? (target as unknown as Record<string, Method>)[name]!;
+    const result = call.apply(target, args);
     if (isPromise(result)) session.follow(result);
-    else if (VIEWS.test(name)) return view(this, result as AnyClient);
+    else if (views) return new this[BORROW].kind(this[BORROW], result as Target);
     return result === target || result === session.real ? this : result;
   };
 }
@@ -158,13 +166,6 @@ function iterate(name: string): Method {
   return function (this: Lent, ...args: unknown[]): unknown {
     return (this[TARGET] as unknown as Record<string, Method>)[name]!.apply(this, args);
   };
-}
-
-function view(lent: Lent, made: AnyClient): Lent {
-  const methods = { ...forwarders(lent[BORROW].session.real), [TARGET]: method(made) };
-  const other = Object.create(made, methods) as Lent;
-  other[BORROW] = lent[BORROW];
-  return other;
 }
 
 /** The lease has ended. What has no other way to say so throws. */

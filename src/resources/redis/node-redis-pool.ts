@@ -10,6 +10,7 @@ import type {
 import type { PoolSettings, ResourceFactory } from '../../engine/index.js';
 import { PoolOptionsError } from '../../engine/index.js';
 import { RedisFactory, type Open } from './factory.js';
+import { NodeRedisHandles } from './node-redis-handle.js';
 import { NodeRedisSession, type AnyClient } from './node-redis-session.js';
 import { connectionNameOf, prepare } from './options.js';
 import type { SessionReset } from './session.js';
@@ -142,6 +143,7 @@ export function nodeRedisPool<
   refuseReconnecting(settings.name, options.socket);
   const { connectionName = connectionNameOf(settings.name), ...passed } = config;
 
+  const handles = new NodeRedisHandles();
   const open: Open<AnyClient> = async ({ invalidate }) => {
     const redis = await import('redis');
     const abort = new AbortController();
@@ -159,7 +161,7 @@ export function nodeRedisPool<
     ) as unknown as AnyClient;
     // It has taken a copy; connections that are made after this one's model must not end with it.
     Reflect.deleteProperty(socket, 'signal');
-    const session = new NodeRedisSession(client, sessionReset, abort, invalidate);
+    const session = new NodeRedisSession(client, sessionReset, abort, handles, invalidate);
     return { session, connect: () => client.connect() };
   };
   const secrets = [options.url, options.password];

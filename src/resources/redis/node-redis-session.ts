@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Handle } from '../../engine/index.js';
-import { NodeRedisHandles } from './node-redis-handle.js';
+import type { NodeRedisHandles } from './node-redis-handle.js';
 import { Session, type SessionReset } from './session.js';
 
 type Method = (...args: unknown[]) => unknown;
@@ -29,7 +29,6 @@ interface Inside {
 export class NodeRedisSession extends Session<AnyClient> {
   /** The client behind what looks like one: to set options of commands, node-redis makes objects that inherit from it. */
   readonly real: AnyClient;
-  private readonly handles: NodeRedisHandles;
   private underWay = 0;
   private whenClosed: (() => void)[] = [];
   private over = false;
@@ -39,6 +38,7 @@ export class NodeRedisSession extends Session<AnyClient> {
     client: AnyClient,
     mode: SessionReset,
     private readonly socket: AbortController,
+    private readonly handles: NodeRedisHandles,
     invalidate: (cause?: unknown) => void,
   ) {
     const real = (client as AnyClient & { _self: AnyClient })._self;
@@ -50,7 +50,6 @@ export class NodeRedisSession extends Session<AnyClient> {
       if (!client.isReady) this.finish(undefined);
     });
     this.watch(real as unknown as Inside);
-    this.handles = new NodeRedisHandles(this);
   }
 
   override get busy(): boolean {
@@ -95,22 +94,23 @@ export class NodeRedisSession extends Session<AnyClient> {
   }
 
   override lend(): Handle<AnyClient> {
-    return this.handles.make();
+    return this.handles.make(this);
   }
 
   /** A borrower's command: until this settles, the session is busy. */
   follow(answer: Promise<unknown>): void {
     this.underWay++;
-    answer.then(
-      () => {
-        this.underWay--;
-      },
-      (error: unknown) => {
-        this.underWay--;
-        this.failed(error);
-      },
-    );
+    answer.then(this.answered, this.refused);
   }
+
+  private readonly answered = (): void => {
+    this.underWay--;
+  };
+
+  private readonly refused = (error: unknown): void => {
+    this.underWay--;
+    this.failed(error);
+  };
 
   private finish(cause: Error | undefined): void {
     if (this.over) return;

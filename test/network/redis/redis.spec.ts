@@ -191,7 +191,7 @@ describeWithRedis()('redis', () => {
         else if (how === 'monitor') stuck = follow(subject.call(client, 'MONITOR'));
         else if (how === 'reply') stuck = follow(subject.call(client, 'CLIENT', 'REPLY', 'OFF'));
         else if (how === 'no-evict') await subject.call(client, 'CLIENT', 'NO-EVICT', 'ON');
-        else if (how === 'hello') await subject.call(client, 'HELLO', String(5 - subject.protocol));
+        else if (how === 'hello') stuck = follow(subject.call(client, 'HELLO', String(5 - subject.protocol)));
         else if (how === 'raw') stuck = follow(subject.call(client, 'subscribe', 'news'));
         else {
           stuck = follow(subject.blPop(client, 'jobs', 0));
