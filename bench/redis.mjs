@@ -6,12 +6,12 @@ import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { Pool } from '../dist/lib/engine/index.js';
 import { ioredisPool, nodeRedisPool } from '../dist/lib/resources/redis.js';
-import { duration, inTurns, times } from './measure.mjs';
+import { cost, inTurns, times } from './measure.mjs';
 import { interval, median } from './statistics.mjs';
 
 const CALLERS = [1, 16, 64];
-const ROUNDS = times(31, 3);
-const OPERATIONS = times(40_000, 2_000);
+const ROUNDS = times(15, 3);
+const OPERATIONS = times(20_000, 2_000);
 
 const port = randomInt(20_000, 32_000);
 const host = '127.0.0.1';
@@ -44,8 +44,9 @@ async function run(callers, one) {
   const caller = async (_, me) => {
     for (let i = 0; i < each; i++) await one(me);
   };
-  const ms = await duration(() => Promise.all(Array.from({ length: callers }, caller)));
-  return (each * callers * 1000) / ms;
+  const began = performance.now();
+  const cpu = await cost(each * callers, () => Promise.all(Array.from({ length: callers }, caller)));
+  return { rate: (each * callers * 1000) / (performance.now() - began), cpu };
 }
 
 const percent = ratio => `${(100 * ratio).toFixed(1)} %`;
@@ -57,7 +58,7 @@ for (const [library, { pool: open, client, close }] of Object.entries(libraries)
     const own = await Promise.all(Array.from({ length: callers }, client));
     const shared = await client();
     await shared.set('key', 'value');
-    const rates = await inTurns(
+    const measured = await inTurns(
       {
         pool: () =>
           run(callers, async () => {
@@ -71,15 +72,22 @@ for (const [library, { pool: open, client, close }] of Object.entries(libraries)
       ROUNDS,
       3,
     );
-    const ratios = other => rates.pool.map((rate, i) => rate / rates[other][i]);
-    const says = other => {
-      const [low, high] = interval(ratios(other));
-      return `${percent(median(ratios(other)))} of ${other} (${percent(low)} to ${percent(high)})`;
+    const compare = (what, other) => {
+      const ratios = measured.pool.map((one, i) => what(one) / what(measured[other][i]));
+      const [low, high] = interval(ratios);
+      return `${percent(median(ratios))} (${percent(low)} to ${percent(high)})`;
     };
-    const perSecond = Object.entries(rates).map(([name, all]) => `${name} ${Math.round(median(all))}/s`);
-    console.log(
-      `${library}, ${callers} callers: ${perSecond.join(', ')}; pool is ${says('own')}, ${says('shared')}`,
+    const rate = one => one.rate;
+    const cpu = one => one.cpu;
+    const all = Object.entries(measured).map(
+      ([name, many]) => `${name} ${Math.round(median(many.map(rate)))}/s`,
     );
+    console.log(`${library}, ${callers} callers: ${all.join(', ')}`);
+    for (const other of ['own', 'shared']) {
+      console.log(
+        `  the pool has ${compare(rate, other)} of the rate of ${other}, for ${compare(cpu, other)} of its CPU time`,
+      );
+    }
     await pool.close();
     await Promise.all([...own, shared].map(close));
   }
