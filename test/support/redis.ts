@@ -147,11 +147,7 @@ export class LocalRedis implements AsyncDisposable {
   /** The connections that the server has at this moment, but for the one that looks. */
   async clients(): Promise<ClientRow[]> {
     const list = (await this.call('CLIENT', 'LIST')) as string;
-    return list
-      .trim()
-      .split('\n')
-      .map(line => Object.fromEntries(line.split(' ').map(field => splitOnce(field, '='))) as ClientRow)
-      .filter(({ name }) => name !== 'observer');
+    return rowsOf(list).filter(({ name }) => name !== 'observer');
   }
 
   /** The only connection that the server has. */
@@ -183,6 +179,14 @@ export class LocalRedis implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** Reads what `CLIENT LIST` and `CLIENT INFO` answer. */
+export function rowsOf(list: string): ClientRow[] {
+  const lines = list.trim().split('\n');
+  return lines.map(
+    line => Object.fromEntries(line.split(' ').map(field => splitOnce(field, '='))) as ClientRow,
+  );
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

@@ -154,6 +154,8 @@ export function nodeRedisPool<
       ...(connectionName === undefined ? {} : { name: connectionName }),
       socket,
       disableOfflineQueue: true,
+      // Or else each command leaves a timer for 5 s, for the case that it waits so long to be sent.
+      commandOptions: { timeout: undefined, ...options.commandOptions },
       maintNotifications: 'disabled',
     };
     const client = redis.createClient(

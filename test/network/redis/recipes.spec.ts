@@ -53,7 +53,8 @@ describeWithRedis()('the recipes for redis', () => {
         const stop = (): void => lease.destroy();
         signal.addEventListener('abort', stop, { once: true });
         try {
-          const job = await lease.resource.blmove('jobs', 'working', 'RIGHT', 'LEFT', 30);
+          const job: string | null = await lease.resource.blmove('jobs', 'working', 'RIGHT', 'LEFT', 30);
+
           if (job) await handle(job).then(() => lease.resource.lrem('working', 1, job));
         } catch (error) {
           if (!signal.aborted) throw error;
@@ -102,7 +103,7 @@ describeWithRedis()('the recipes for redis', () => {
       await server.call('PUBLISH', 'news', 'two');
       const second = await subscribe();
       const lost = new Promise(resolve => second.signal.addEventListener('abort', resolve));
-      await server.kill((await server.client()).id!);
+      await server.kill((await server.client()).id);
       await lost;
       second.release();
       expect(heard).toEqual(['one']);
