@@ -159,7 +159,7 @@ export function nodeRedisPool<
       maintNotifications: 'disabled',
     };
     const client = redis.createClient(
-      all as Parameters<typeof redis.createClient>[0],
+      all as unknown as Parameters<typeof redis.createClient>[0],
     ) as unknown as AnyClient;
     // It has taken a copy; connections that are made after this one's model must not end with it.
     Reflect.deleteProperty(socket, 'signal');
