@@ -53,10 +53,9 @@ describeWithRedis()('the recipes for redis', () => {
         const stop = (): void => lease.destroy();
         signal.addEventListener('abort', stop, { once: true });
         try {
-          const job = await lease.resource.blmove('jobs', 'working', 'RIGHT', 'LEFT', 30);
-
-          // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- ioredis does not declare null
-          if (job) await handle(job).then(() => lease.resource.lrem('working', 1, job));
+          // ioredis does not declare that there may be none.
+          const job = (await lease.resource.blmove('jobs', 'working', 'RIGHT', 'LEFT', 30)) as string | null;
+          if (job !== null) await handle(job).then(() => lease.resource.lrem('working', 1, job));
         } catch (error) {
           if (!signal.aborted) throw error;
         } finally {
