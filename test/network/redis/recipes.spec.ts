@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-unnecessary-condition -- ioredis does not declare that blmove may answer null */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { Pool } from '../../../src/engine/index.js';
@@ -54,7 +55,7 @@ describeWithRedis()('the recipes for redis', () => {
         signal.addEventListener('abort', stop, { once: true });
         try {
           // ioredis does not declare that there may be none.
-          const job = (await lease.resource.blmove('jobs', 'working', 'RIGHT', 'LEFT', 30)) as string | null;
+          const job = await lease.resource.blmove('jobs', 'working', 'RIGHT', 'LEFT', 30);
           if (job !== null) await handle(job).then(() => lease.resource.lrem('working', 1, job));
         } catch (error) {
           if (!signal.aborted) throw error;
