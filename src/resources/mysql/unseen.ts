@@ -15,7 +15,7 @@ export function leavesUnseen(text: string, backslashEscapes: boolean): boolean {
 const UNSEEN = new RegExp(
   [
     // Variables that are assigned by anything but SET: `@x := 1`, `INTO @x`, the OUT parameter of a procedure.
-    '@(?!@)',
+    '(?<!@)@(?!@)',
     // Locks that belong to the session.
     String.raw`\bget_lock\b`,
     String.raw`\block\b(?!\s+in\b)`,
