@@ -125,6 +125,11 @@ const EMITTING = Object.getOwnPropertyNames(EventEmitter.prototype).filter(
   name => !name.startsWith('_') && name !== 'constructor',
 );
 
+/** Those of them that would come too late; to look, and to remove what is gone anyway, does no harm. */
+const TELLING: ReadonlySet<string> = new Set([
+  ...['on', 'once', 'addListener', 'prependListener', 'prependOnceListener', 'emit', 'setMaxListeners'],
+]);
+
 let forPromises: PropertyDescriptorMap | undefined;
 let forCallbacks: PropertyDescriptorMap | undefined;
 
@@ -216,7 +221,19 @@ function coreMembers(): PropertyDescriptorMap {
   members[Symbol.dispose] = function (this: { end(): unknown }): unknown {
     return this.end();
   };
-  forCallbacks = { ...methods(members), config: getter(configOf) };
+  forCallbacks = {
+    ...methods(members),
+    config: getter(configOf),
+    // mysql2's `promise()` calls some methods of the class by itself, which write here.
+    _paused: {
+      get(this: object) {
+        return owner(this).session.core._paused;
+      },
+      set(this: object, paused: boolean) {
+        Object.assign(owner(this).session.core, { _paused: paused });
+      },
+    },
+  };
   return forCallbacks;
 }
 
@@ -229,7 +246,8 @@ function common(): Members {
   };
   for (const name of EMITTING) {
     members[name] = function (this: object, ...args: unknown[]): unknown {
-      const { events } = owner(this);
+      const { events, why } = owner(this);
+      if (why && TELLING.has(name)) throw why();
       const result = call(events, name, args);
       return result === events ? this : result;
     };

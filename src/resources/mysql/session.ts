@@ -353,8 +353,9 @@ export class Session {
   private watch(): void {
     const { core } = this;
     // Without a listener an `error` event would end the process.
-    core.on('error', (error: unknown) => {
+    core.on('error', (error: Error) => {
       this.broken = true;
+      this.failStreams(error);
       this.spoil(error);
     });
     core.on('end', () => {
@@ -366,6 +367,16 @@ export class Session {
       this.spoil(new Error('the connection is closed'));
       this.tellIdle();
     });
+  }
+
+  /** mysql2 tells only those of a broken connection who have a callback; others would wait for ever. */
+  private failStreams(error: Error): void {
+    const { _command: command } = this.core;
+    if (command && !command.onResult) refuse(command, error);
+    for (const stream of this.streams) {
+      stream.on('error', () => undefined);
+      stream.destroy(error);
+    }
   }
 
   private spoil(cause: unknown): void {
