@@ -85,9 +85,9 @@ export async function closed({ stream }: Core): Promise<void> {
 
 /** Tells a command that it will not be sent, in the way in which mysql2 tells it of an error. */
 export function refuse(command: Command, error: Error): void {
-  // When the statement could not be prepared, whoever executes it has been told so already.
-  if (Object.hasOwn(command, 'start')) return;
   process.nextTick(() => {
+    // When the statement could not be prepared, whoever executes it has been told so already.
+    if (Object.hasOwn(command, 'start')) return;
     if (command.onResult) command.onResult(error);
     else if (command.listenerCount('error') > 0) command.emit('error', error);
     command.emit('end');

@@ -230,7 +230,9 @@ function coreMembers(): PropertyDescriptorMap {
         return owner(this).session.core._paused;
       },
       set(this: object, paused: boolean) {
-        Object.assign(owner(this).session.core, { _paused: paused });
+        const { session, why } = owner(this);
+        if (why) throw why();
+        Object.assign(session.core, { _paused: paused });
       },
     },
   };

@@ -282,6 +282,11 @@ export class Session {
     const handlePacket = core.handlePacket.bind(core);
     const reset = core.reset.bind(core);
     const changeUser = core.changeUser.bind(core);
+    const end = core.end.bind(core) as (callback?: unknown) => unknown;
+    const close = (core as unknown as { close(): void }).close.bind(core);
+    const leave = (): void => {
+      this.spoil(new Error('the borrower has ended the connection'));
+    };
     Object.assign(core, {
       addCommand: (command: Command) => {
         this.sees(command);
@@ -301,6 +306,14 @@ export class Session {
       changeUser: (...args: Parameters<Core['changeUser']>) => {
         this.spoilt = true;
         changeUser(...args);
+      },
+      end: (callback?: unknown) => {
+        leave();
+        return end(callback);
+      },
+      close: () => {
+        leave();
+        close();
       },
     });
   }

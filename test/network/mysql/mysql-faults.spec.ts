@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { LocalMariadb } from 'local-mariadb';
-import type { RowDataPacket } from 'mysql2';
+import type { Connection as CoreConnection, RowDataPacket } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import { LeaseReleasedError, Pool } from '../../../src/engine/index.js';
 import { mysqlPool } from '../../../src/resources/mysql.js';
@@ -92,7 +92,7 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
   it('under a stream of rows fails the stream', async () => {
     await using pool = new Pool(mysqlPool({ ...watch.config, max: 1 }));
     const lease = await pool.acquire();
-    const { connection } = lease.resource as unknown as { connection: import('mysql2').Connection };
+    const { connection } = lease.resource as unknown as { connection: CoreConnection };
     const rows = connection.query('select seq, sleep(0.01) from seq_1_to_100000').stream();
     const reading = failureOf(rows.toArray());
     await watch.untilRunning('seq_1_to_100000');
