@@ -1,19 +1,21 @@
-import type { ConnectionOptions } from 'mysql2';
+import type { ConnectionOptions, Pool as CorePool } from 'mysql2';
 import mysql from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import {
   PoolOptionsError,
   messageOf,
   type KeyedResourceFactory,
+  type Pool,
   type PoolSettings,
   type ResourceFactory,
 } from '../engine/index.js';
 import { wrongOption } from '../engine/options/own.js';
 import { withoutInput } from './mysql/core.js';
+import { makeFacade, type MysqlFacadeOptions } from './mysql/facade.js';
 import { MysqlFactory } from './mysql/factory.js';
 import type { SessionReset } from './mysql/session.js';
 
-export type { SessionReset };
+export type { MysqlFacadeOptions, SessionReset };
 
 /** What mysql2 takes for its own pool, and what is no option of a client. */
 type NotForClients =
@@ -201,6 +203,27 @@ export function keyedMysqlPool<K>({ connection, ...options }: KeyedMysqlPoolOpti
   check(settings.name, config);
   const factory = makeFactory((key: K) => ({ ...config, ...connection(key) }), rest);
   return { ...settings, maxTotal: options.maxTotal, factory };
+}
+
+/**
+ * A pool for libraries that want one of mysql2 (`mysql2.createPool()`): Kysely, Drizzle, knex, TypeORM. It has the methods
+ * and events of that, and its connections come from the pool, with its limits, its queue and its checks.
+ *
+ * ```ts
+ * const db = new Kysely({ dialect: new MysqlDialect({ pool: mysqlFacade(pool) }) });
+ * ```
+ *
+ * - A connection is the same object at each loan, as libraries expect. After `COM_RESET_CONNECTION` it is another: what is
+ *   done with each new connection, on the event `connection` or by a library of its own accord, is done again. What a
+ *   listener of `connection` sends at once belongs to the connection, and is no reason for a reset.
+ * - `end()` ends the facade, and not the pool, unless `end: 'close'` is said.
+ * - A connection whose socket has closed goes back by itself, also when a library has lost it.
+ * - `pool.promise()` is that of mysql2.
+ *
+ * @throws PoolOptionsError when `end` is not one of its values
+ */
+export function mysqlFacade(pool: Pool<Connection>, options: MysqlFacadeOptions = {}): CorePool {
+  return makeFacade(pool, options);
 }
 
 interface Split {

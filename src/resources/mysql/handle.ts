@@ -35,6 +35,11 @@ export class Borrow {
     return (this.emitter ??= new EventEmitter());
   }
 
+  /** Goes on with the listeners of an earlier borrow, of the same who keep them for the life of a connection. */
+  adopt({ emitter }: Borrow): void {
+    this.emitter = emitter;
+  }
+
   /** Something has happened to the connection. */
   tell(event: string, args: unknown[]): void {
     if (this.emitter && this.emitter.listenerCount(event) > 0) this.emitter.emit(event, ...args);
