@@ -12,7 +12,7 @@ expectTypeOf(mysqlFacade(pool)).toEqualTypeOf<CorePool>();
 expectTypeOf<SessionReset>().toEqualTypeOf<'auto' | 'always' | 'never'>();
 
 expectTypeOf(mysqlPool({ name: 'orders' }).name).toEqualTypeOf<'orders'>();
-PoolModule.register([mysqlPool({ name: 'orders', host: 'db' })]);
+PoolModule.forRoot({ pools: [mysqlPool({ name: 'orders', host: 'db' })] });
 
 const tenants = new KeyedPool(
   keyedMysqlPool({ maxTotal: 5, connection: (tenant: number) => ({ database: `tenant_${tenant}` }) }),
