@@ -5,6 +5,12 @@ import type { Connection } from 'mysql2/promise';
 import { KeyedPool, Pool, PoolModule, type Lease } from '../../src/index.js';
 import { keyedMysqlPool, mysqlFacade, mysqlPool, type SessionReset } from '../../src/resources/mysql.js';
 
+declare module '../../src/index.js' {
+  interface Pools {
+    'shop-mysql': Connection;
+  }
+}
+
 const pool = new Pool(mysqlPool({ uri: 'mysql://db', max: 10, namedPlaceholders: true }));
 expectTypeOf(pool).toEqualTypeOf<Pool<Connection>>();
 expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Lease<Connection>>>();
@@ -12,7 +18,7 @@ expectTypeOf(mysqlFacade(pool)).toEqualTypeOf<CorePool>();
 expectTypeOf<SessionReset>().toEqualTypeOf<'auto' | 'always' | 'never'>();
 
 expectTypeOf(mysqlPool({ name: 'orders' }).name).toEqualTypeOf<'orders'>();
-PoolModule.forRoot({ pools: [mysqlPool({ name: 'orders', host: 'db' })] });
+PoolModule.forRoot({ pools: [mysqlPool({ name: 'shop-mysql', host: 'db' })] });
 
 const tenants = new KeyedPool(
   keyedMysqlPool({ maxTotal: 5, connection: (tenant: number) => ({ database: `tenant_${tenant}` }) }),
