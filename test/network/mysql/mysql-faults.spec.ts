@@ -293,6 +293,7 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
       await using other = await launchMariadb();
       await using elsewhere = await MariadbWatch.open(other);
       await elsewhere.sql(`create user ${watch.user}@'127.0.0.1'`);
+      await elsewhere.sql(`grant all privileges on test.* to ${watch.user}@'127.0.0.1'`);
       await using net = await TcpProxy.before(server.port);
       const pool = new Pool(mysqlPool({ ...watch.config, port: net.port, max: 1, destroyTimeout: 4_000 }));
       const lease = await pool.acquire();
