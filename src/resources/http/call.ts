@@ -6,6 +6,7 @@ import type { ClientHandler } from './client-handler.js';
 import { LONGEST_TIMER } from './connect.js';
 import type { HttpConnection } from './connection.js';
 import { HttpConnectionTakenError, HttpTimeoutError } from './errors.js';
+import type { Watched } from './watchdog.js';
 
 /** What the calls of an agent have in common. */
 export interface CallSettings {
@@ -25,7 +26,7 @@ const IDEMPOTENT = new Set<string>(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'D
  * When an idle connection turns out to be dead, the request goes on with another one, if it can have had no effect: it was
  * not sent, or it is idempotent and no byte of a response has come.
  */
-export class Call implements ClientHandler, AcquireSignal {
+export class Call implements ClientHandler, AcquireSignal, Watched {
   private lease: Lease<HttpConnection> | undefined = undefined;
   private readonly context: CallContext | undefined;
   /** Does the handler know how to abort it? It is told once, on whatever connection. */
@@ -87,19 +88,19 @@ export class Call implements ClientHandler, AcquireSignal {
     this.introduce();
     if (this.done) return;
     const { priority, acquireTimeout } = this.context ?? {};
-    this.settings.pool
-      .acquire(this.origin, { signal: this, priority, timeout: acquireTimeout })
-      .then(lease => {
+    this.settings.pool.acquire(this.origin, { signal: this, priority, timeout: acquireTimeout }).then(
+      lease => {
         if (this.done) lease.release();
         else if (lease.resource.isOpen) this.send(lease);
         else {
           lease.destroy();
           this.begin();
         }
-      })
-      .catch((error: unknown) => {
+      },
+      (error: unknown) => {
         this.fail(error);
-      });
+      },
+    );
   }
 
   private send(lease: Lease<HttpConnection>): void {
@@ -295,14 +296,15 @@ export class Call implements ClientHandler, AcquireSignal {
   }
 
   private watch(timeout: number, phase: 'headers' | 'body'): void {
-    const connection = this.lease!.resource;
-    const late = (): void => {
-      // It is the caller's own body that does not come on.
-      if (phase === 'headers' && !this.sent && !connection.isCongested)
-        connection.watchdog.arm(timeout, late);
-      else this.abort(new HttpTimeoutError(phase, this.origin, timeout));
-    };
-    connection.watchdog.arm(timeout, late);
+    this.lease!.resource.watchdog.arm(timeout, this, phase);
+  }
+
+  /** Of the watchdog: nothing has happened for as long as is allowed. */
+  late(timeout: number, phase: 'headers' | 'body'): void {
+    const { watchdog, isCongested } = this.lease!.resource;
+    // It is the caller's own body that does not come on.
+    if (phase === 'headers' && !this.sent && !isCongested) watchdog.arm(timeout, this, phase);
+    else this.abort(new HttpTimeoutError(phase, this.origin, timeout));
   }
 }
 

@@ -58,7 +58,8 @@ export class HttpConnection {
     const socket = this.#socket;
     this.watchdog.stop();
     const closed = socket.closed || new Promise(resolve => socket.once('close', resolve));
-    await this.client.destroy(new HttpConnectionTakenError(this.origin, reason));
+    // Not waited for: where the socket is closing just now, it would not hear of it.
+    void this.client.destroy(new HttpConnectionTakenError(this.origin, reason));
     // Also one that the client does not have yet, or not any more after an upgrade.
     socket.destroy();
     await closed;

@@ -1,5 +1,11 @@
 import { LONGEST_TIMER } from './connect.js';
 
+/** What is under way on a connection. */
+export interface Watched {
+  /** Nothing has happened for so many milliseconds. */
+  late(timeout: number, phase: 'headers' | 'body'): void;
+}
+
 /**
  * One timer for all that is timed on a connection, one thing after the other. undici's own timers are a second late, and
  * do not count the time in which nobody reads.
@@ -10,14 +16,16 @@ import { LONGEST_TIMER } from './connect.js';
 export class Watchdog {
   private timer: NodeJS.Timeout | undefined;
   private ms = Infinity;
-  private bark: (() => void) | undefined;
+  private watched: Watched | undefined;
+  private phase: 'headers' | 'body' = 'headers';
   /** Counts what has happened, so that a timer which is late can tell that something has come meanwhile. */
   private turn = 0;
 
-  /** Calls back when nothing has happened for so many milliseconds. */
-  arm(ms: number, bark: () => void): void {
+  /** Tells when nothing has happened for so many milliseconds. */
+  arm(ms: number, watched: Watched, phase: 'headers' | 'body'): void {
     this.turn++;
-    this.bark = ms === Infinity ? undefined : bark;
+    this.watched = ms === Infinity ? undefined : watched;
+    this.phase = phase;
     if (ms === this.ms) {
       this.timer?.refresh();
       return;
@@ -30,12 +38,12 @@ export class Watchdog {
   /** Something has happened. */
   refresh(): void {
     this.turn++;
-    if (this.bark !== undefined) this.timer?.refresh();
+    if (this.watched !== undefined) this.timer?.refresh();
   }
 
   disarm(): void {
     this.turn++;
-    this.bark = undefined;
+    this.watched = undefined;
   }
 
   /** For ever. */
@@ -47,11 +55,11 @@ export class Watchdog {
   }
 
   private readonly due = (): void => {
-    if (this.bark === undefined) return;
+    if (this.watched === undefined) return;
     const { turn } = this;
     // After the event loop was blocked, timers come before what has arrived: look at that first.
     setImmediate(() => {
-      if (turn === this.turn) this.bark?.();
+      if (turn === this.turn) this.watched?.late(this.ms, this.phase);
     });
   };
 }
