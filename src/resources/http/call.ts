@@ -28,6 +28,8 @@ const IDEMPOTENT = new Set<string>(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'D
  */
 export class Call implements ClientHandler, AcquireSignal, Watched {
   private lease: Lease<HttpConnection> | undefined = undefined;
+  /** That of the lease, also where the pool has taken it away. */
+  private connection: HttpConnection | undefined = undefined;
   private readonly context: CallContext | undefined;
   /** Does the handler know how to abort it? It is told once, on whatever connection. */
   private introduced = false;
@@ -106,6 +108,7 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
   private send(lease: Lease<HttpConnection>): void {
     const connection = lease.resource;
     this.lease = lease;
+    this.connection = connection;
     if (!connection.completing) {
       this.write(connection);
       return;
@@ -192,7 +195,7 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
   }
 
   onBodySent(chunk: unknown): void {
-    this.lease?.resource.watchdog.refresh();
+    this.connection?.watchdog.refresh();
     this.handler.onBodySent?.(chunk);
   }
 
@@ -213,19 +216,19 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
       this.watch(limit(options.bodyTimeout) ?? context?.bodyTimeout ?? settings.bodyTimeout, 'body');
     }
     const readOn = (): void => {
-      this.lease?.resource.watchdog.refresh();
+      this.connection?.watchdog.refresh();
       resume();
     };
     return this.handler.onHeaders?.(status, headers, readOn, text) ?? true;
   }
 
   onData(chunk: Buffer): boolean {
-    this.lease?.resource.watchdog.refresh();
+    this.connection?.watchdog.refresh();
     return this.handler.onData?.(chunk) ?? true;
   }
 
   onComplete(trailers: string[] | null): void {
-    const connection = this.lease!.resource;
+    const connection = this.connection!;
     this.finish();
     connection.completing = true;
     try {
@@ -241,7 +244,7 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
     const lease = this.lease!;
     this.lease = undefined;
     this.finish();
-    lease.resource.watchdog.stop();
+    this.connection!.watchdog.stop();
     // It is a connection to the server as before, and counts as one for as long as it is open.
     socket.once('close', lease.destroy);
     this.handler.onUpgrade?.(status, headers, socket);
@@ -290,18 +293,18 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
     const { lease } = this;
     if (!lease) return;
     this.lease = undefined;
-    lease.resource.watchdog.disarm();
+    this.connection!.watchdog.disarm();
     if (error) lease.destroy(error);
     else lease.release();
   }
 
   private watch(timeout: number, phase: 'headers' | 'body'): void {
-    this.lease!.resource.watchdog.arm(timeout, this, phase);
+    this.connection!.watchdog.arm(timeout, this, phase);
   }
 
   /** Of the watchdog: nothing has happened for as long as is allowed. */
   late(timeout: number, phase: 'headers' | 'body'): void {
-    const { watchdog, isCongested } = this.lease!.resource;
+    const { watchdog, isCongested } = this.connection!;
     // It is the caller's own body that does not come on.
     if (phase === 'headers' && !this.sent && !isCongested) watchdog.arm(timeout, this, phase);
     else this.abort(new HttpTimeoutError(phase, this.origin, timeout));

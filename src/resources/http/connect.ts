@@ -72,12 +72,11 @@ export function openSocket(
       signal.removeEventListener('abort', aborted);
       socket
         .off('error', failed)
-        .off('close', failed)
+        .off('close', hungUp)
         .off(secure ? 'secureConnect' : 'connect', connected);
     };
     const giveUp = (error: unknown): void => {
       settle();
-      sessions.forget(origin);
       socket.destroy();
       reject(error);
     };
@@ -86,6 +85,8 @@ export function openSocket(
       resolve(socket);
     };
     const failed = (error: Error): void => {
+      // It may be the session that the server does not like.
+      sessions.forget(origin);
       giveUp(new HttpConnectError(origin, error));
     };
     const hungUp = (): void => {

@@ -110,7 +110,7 @@ export const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 
 /** An origin that takes connections of TCP, and never says anything: neither to a handshake of TLS, nor to a request. */
 export async function silentServer(): Promise<CountingServer> {
-  return started(createTcpServer());
+  return started(createTcpServer(socket => socket.resume()));
 }
 
 /** An origin where nothing listens. */
