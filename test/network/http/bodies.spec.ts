@@ -42,7 +42,7 @@ describe('A response body', () => {
       const read = 'text' in response ? response.text() : response.body.text();
       const error = await read.then(
         () => undefined,
-        (failure: Error) => failure,
+        (failure: unknown) => failure as Error,
       );
       expect(error instanceof HttpTimeoutError ? error : error?.cause).toMatchObject({
         phase: 'body',

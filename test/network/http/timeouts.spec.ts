@@ -18,7 +18,7 @@ async function failure(call: Promise<unknown>): Promise<Error> {
     () => {
       throw new Error('it has not failed');
     },
-    (error: Error) => error,
+    (error: unknown) => error as Error,
   );
 }
 
