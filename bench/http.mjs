@@ -3,6 +3,7 @@
 //
 // Rounds alternate, in an order that changes from round to round, and ratios are taken within a round: what the machine
 // does meanwhile concerns all of them. Numbers are medians over the rounds.
+import { Buffer } from 'node:buffer';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
