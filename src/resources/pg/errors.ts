@@ -15,6 +15,29 @@ const SESSION_ENDING = new Set([
 /** Reasons that time does not cure: bad credentials, unknown role or database, an impossible address. */
 const HOPELESS = new Set(['28P01', '28000', '3D000', 'ERR_INVALID_URL', 'ERR_SOCKET_BAD_PORT']);
 
+/** What OpenSSL and Node say of the certificate of a server, which somebody has to change, or of what it is checked by. */
+const CERTIFICATE = new Set([
+  ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'CERT_UNTRUSTED', 'CERT_REJECTED'],
+  ...['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ...[
+    'CERT_HAS_EXPIRED',
+    'CERT_NOT_YET_VALID',
+    'CERT_REVOKED',
+    'CERT_SIGNATURE_FAILURE',
+    'CERT_CHAIN_TOO_LONG',
+  ],
+  ...[
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'HOSTNAME_MISMATCH',
+    'INVALID_CA',
+    'INVALID_PURPOSE',
+    'PATH_LENGTH_EXCEEDED',
+  ],
+]);
+
+/** What pg says when the server has no TLS, in words only. */
+const NO_TLS = 'The server does not support SSL connections';
+
 /** What the server says when a statement has failed, or when it ends the session. */
 export interface ServerError extends Error {
   readonly code?: string;
@@ -33,11 +56,35 @@ export function endsSession({ code, severity }: ServerError): boolean {
 /** Is connecting again pointless until somebody changes something? */
 export function isHopeless(error: unknown): boolean {
   if (error instanceof PoolOptionsError) return true;
-  return some(error, ({ code }) => typeof code === 'string' && HOPELESS.has(code));
+  return some(
+    error,
+    ({ code, message }) =>
+      (typeof code === 'string' && (HOPELESS.has(code) || CERTIFICATE.has(code))) || message === NO_TLS,
+  );
+}
+
+/**
+ * OpenSSL's words about a certificate name neither the server nor a remedy. Any other error stays as it is.
+ *
+ * @param address of the server
+ */
+export function explained(error: unknown, address: string): unknown {
+  if (typeof error !== 'object' || error === null) return error;
+  const { code, message } = error as ServerError;
+  if (code === undefined || !CERTIFICATE.has(code)) return error;
+  const says = `The certificate of the server at ${address} was not accepted: ${message} (${code}).`;
+  return Object.assign(new Error(`${says} ${remedyFor(code)}`, { cause: error }), { code });
+}
+
+function remedyFor(code: string): string {
+  if (code === 'CERT_HAS_EXPIRED') return 'It has to be renewed.';
+  if (/ALTNAME|HOSTNAME/.test(code)) return 'Connect to a host that it names, or set ssl: { servername }.';
+  return 'Tell whom to trust with ssl: { ca }, or with sslrootcert in the connection string.';
 }
 
 interface Symptoms {
   code?: unknown;
+  message?: unknown;
   cause?: unknown;
 }
 

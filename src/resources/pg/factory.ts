@@ -7,7 +7,8 @@ import type {
   ResourceFactory,
 } from '../../engine/index.js';
 import { capacityOf } from './capacity.js';
-import { Cancels, endSession, openSession } from './connect.js';
+import { Cancels } from './cancels.js';
+import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
 import type { Session, SessionReset } from './session.js';
 
@@ -44,7 +45,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
 
   readonly create = async (context: CreateContext & { readonly key?: K }): Promise<Client> => {
     const config = this.#config(context.key as K);
-    const session = await openSession(config, this.sessionReset, context, opened => this.ask(opened));
+    const { sessionReset, cancels } = this;
+    const session = await openSession(config, sessionReset, cancels, context, opened => this.ask(opened));
     this.#sessions.set(session.client, session);
     return session.client;
   };

@@ -15,6 +15,12 @@ import { Turns, type Send } from './turns.js';
  */
 export type SessionReset = 'auto' | 'always' | 'never';
 
+/** Who asks the server to cancel what a session does. */
+export interface Canceller {
+  /** Resolves when the request cannot hit anything any more that is sent later; to false when that is not known. */
+  cancel(session: Session): Promise<boolean>;
+}
+
 /** With which an emitter tells what becomes of its listeners. */
 const META_EVENTS = ['newListener', 'removeListener'];
 
@@ -63,6 +69,7 @@ export class Session {
   constructor(
     readonly client: Client,
     private readonly mode: SessionReset,
+    private readonly canceller: Canceller,
     private readonly invalidate: (cause?: unknown) => void,
   ) {
     const send = client.query.bind(client) as Send;
@@ -150,9 +157,23 @@ export class Session {
     await this.run('');
   }
 
-  /** Is a query running? */
+  /** Is a query running, or is it not known yet whether the next one could be? */
   get busy(): boolean {
     return !this.turns.idle;
+  }
+
+  /** Is a query running that could be cancelled? */
+  get running(): boolean {
+    return this.turns.running;
+  }
+
+  /** Cancels at the server what is running, if anything is. What comes next waits until the request cannot hit it any more. */
+  interrupt(): void {
+    if (this.ended || !this.turns.running || this.turns.held) return;
+    const cancelled = this.canceller.cancel(this).then(sure => {
+      if (!sure) this.spoil(new Error('the server has not answered a request to cancel'));
+    });
+    this.turns.hold(cancelled);
   }
 
   /** Resolves when the socket is closed: at once if it is already. */
