@@ -5,22 +5,21 @@ import pg from 'pg';
 import type { CreateContext } from '../../engine/index.js';
 import { requestCancel } from './cancel-request.js';
 import { explained } from './errors.js';
-import { Session, type Canceller, type SessionReset } from './session.js';
+import type { Session } from './session.js';
 
 /**
- * Connects a client, and does with it what is to be done `first`. An abort destroys the socket, at whatever stage, and
+ * Connects a client, which is watched from the beginning, and does with it what is to be done `first`. An abort destroys the socket, at whatever stage, and
  * rejects with the reason of the signal; any other failure leaves nothing open either.
  */
 export async function openSession(
   config: ClientConfig,
-  mode: SessionReset,
-  canceller: Canceller,
-  { signal, invalidate }: CreateContext,
+  { signal }: CreateContext,
+  watch: (client: Client) => Session,
   first: (session: Session) => Promise<void>,
 ): Promise<Session> {
   signal.throwIfAborted();
   const client = makeClient(config);
-  const session = new Session(client, mode, canceller, invalidate);
+  const session = watch(client);
   // Looked up late: with TLS it is another one after the first handshake.
   const destroy = (): Duplex => client.connection.stream.destroy();
   signal.addEventListener('abort', destroy, { once: true });
@@ -46,9 +45,17 @@ export function addressOf({ host, port }: Client): string {
     : `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+const HAS_PASSWORD = /^[^?#]*:\/\/[^/?#]*:[^/?#]+@|[?&]password=/;
+
 function makeClient(config: ClientConfig): Client {
   try {
-    return new pg.Client(config);
+    const client = new pg.Client(config);
+    const { password, connectionString } = config;
+    // pg takes a connection string without a password for one with an empty one, and forgets a function, too.
+    if (password !== undefined && connectionString && !HAS_PASSWORD.test(connectionString)) {
+      Object.assign(client, { password });
+    }
+    return client;
   } catch (error) {
     // A malformed URL is quoted in the error, with its password.
     if (typeof error === 'object' && error !== null) Reflect.deleteProperty(error, 'input');

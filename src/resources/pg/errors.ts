@@ -12,8 +12,11 @@ const SESSION_ENDING = new Set([
   '25P04', // transaction_timeout
 ]);
 
-/** Reasons that time does not cure: bad credentials, unknown role or database, an impossible address. */
-const HOPELESS = new Set(['28P01', '28000', '3D000', 'ERR_INVALID_URL', 'ERR_SOCKET_BAD_PORT']);
+/** Nobody can connect to such an address. */
+const IMPOSSIBLE = new Set(['ERR_INVALID_URL', 'ERR_SOCKET_BAD_PORT']);
+
+/** The server knows who wants to connect, and does not admit them. */
+const REFUSED_LOGIN = new Set(['28P01', '28000', '3D000']);
 
 /** What OpenSSL and Node say of the certificate of a server, which somebody has to change, or of what it is checked by. */
 const CERTIFICATE = new Set([
@@ -56,11 +59,31 @@ export function endsSession({ code, severity }: ServerError): boolean {
 /** Is connecting again pointless until somebody changes something? */
 export function isHopeless(error: unknown): boolean {
   if (error instanceof PoolOptionsError) return true;
-  return some(
-    error,
-    ({ code, message }) =>
-      (typeof code === 'string' && (HOPELESS.has(code) || CERTIFICATE.has(code))) || message === NO_TLS,
-  );
+  if (error instanceof HostsError) return error.hopeless;
+  return isRefusedLogin(error) || some(error, isIncurable);
+}
+
+function isIncurable({ code, message }: Symptoms): boolean {
+  return message === NO_TLS || (typeof code === 'string' && (IMPOSSIBLE.has(code) || CERTIFICATE.has(code)));
+}
+
+/** Has the server refused the login, for a reason that time does not cure? */
+export function isRefusedLogin(error: unknown): boolean {
+  return some(error, ({ code }) => typeof code === 'string' && REFUSED_LOGIN.has(code));
+}
+
+/** None of several hosts could be used; `errors` has that of each that was tried, in order. */
+export class HostsError extends AggregateError {
+  override readonly name = 'HostsError';
+
+  constructor(
+    message: string,
+    errors: readonly unknown[],
+    /** Is it pointless to try again? */
+    readonly hopeless: boolean,
+  ) {
+    super(errors, message);
+  }
 }
 
 /**

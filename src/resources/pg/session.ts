@@ -1,8 +1,9 @@
-import type { Client, QueryResult } from 'pg';
+import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
 import { endsSession, type ServerError } from './errors.js';
 import { Handles } from './handle.js';
 import { NamedStatements, type Wire } from './named-statements.js';
+import { RoleWatch } from './role-watch.js';
 import { leavesNoTrace } from './statements.js';
 import { Transactions, type TransactionStatus } from './transactions.js';
 import { Turns, type Send } from './turns.js';
@@ -21,19 +22,17 @@ export interface Canceller {
   cancel(session: Session): Promise<boolean>;
 }
 
+/** What the server reports of one of its parameters. */
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
 /** With which an emitter tells what becomes of its listeners. */
 const META_EVENTS = ['newListener', 'removeListener'];
 
 /** The server refuses to write: read_only_sql_transaction. */
 const READ_ONLY = '25006';
-
-/**
- * Has the server become one that nobody can write to: a standby, after a failover, or one that was made read-only as a
- * whole? Not when it is so for this session, user or database only, which somebody has wanted.
- */
-const IS_READ_ONLY_SERVER = `select pg_is_in_recovery() or exists (
-  select from pg_settings where name = 'default_transaction_read_only' and setting = 'on'
-    and source in ('configuration file', 'command line', 'environment variable', 'override')) as "readOnly"`;
 
 /**
  * What the pool knows of one client beyond what the client tells: what its session has been through since it was last
@@ -60,8 +59,12 @@ export class Session {
   private transaction: TransactionStatus = 'I';
   /** Something was sent that may have left a trace. */
   private touched = false;
-  /** A statement was refused because it writes. */
-  private cannotWrite = false;
+  /** What the server is. */
+  readonly role = new RoleWatch();
+  /** Nobody has it, and nothing of its last borrower is left. */
+  private atRest = false;
+  /** Told when the server is not any more what it was wanted for. */
+  private roleLost: ((why: Error) => void) | undefined = undefined;
   /** Nothing can make it fit for another borrower. */
   private spoilt = false;
   private readonly whenEnded: (() => void)[] = [];
@@ -98,6 +101,7 @@ export class Session {
 
   /** What the next borrower gets in place of the client. */
   lend(): Handle<Client> {
+    this.atRest = false;
     return this.handles.make();
   }
 
@@ -176,6 +180,12 @@ export class Session {
     this.turns.hold(cancelled);
   }
 
+  /** The server's process. */
+  get processId(): number | undefined {
+    const { processID } = this.client as { processID?: unknown };
+    return typeof processID === 'number' ? processID : undefined;
+  }
+
   /** Resolves when the socket is closed: at once if it is already. */
   closed(): Promise<void> {
     return new Promise(resolve => {
@@ -195,8 +205,8 @@ export class Session {
   private clean(): boolean | Promise<boolean> {
     if (this.spoilt) return false;
     const discard = this.mode === 'always' || this.touched;
-    if (this.transaction === 'I' && !discard && !this.cannotWrite) return true;
-    return this.scrub(discard);
+    if (this.transaction !== 'I' || discard || this.role.doubtful) return this.scrub(discard);
+    return (this.atRest = true);
   }
 
   private async scrub(discard: boolean): Promise<boolean> {
@@ -209,15 +219,29 @@ export class Session {
       // pg believes that the server still knows the statements that were prepared by name.
       this.named.clear();
     }
-    if (this.cannotWrite) await this.checkWritable();
-    return !this.spoilt;
+    if (this.role.doubtful) await this.checkRole();
+    return (this.atRest = !this.spoilt);
   }
 
-  /** @throws when the server, and not the borrower, is why a statement could not write */
-  private async checkWritable(): Promise<void> {
-    const { rows } = (await this.run(IS_READ_ONLY_SERVER)) as QueryResult<{ readOnly: boolean }>;
-    if (rows[0]?.readOnly) throw new Error('the server has become read-only');
-    this.cannotWrite = false;
+  /** @throws when the server, and not a borrower, has changed what it is */
+  private async checkRole(): Promise<void> {
+    const lost = await this.role.check(text => this.run(text));
+    if (!lost) return;
+    this.roleLost?.(lost);
+    throw lost;
+  }
+
+  /** It is ready for its first borrower. */
+  ready(roleLost: (why: Error) => void): void {
+    this.roleLost = roleLost;
+    this.atRest = true;
+  }
+
+  /** Another session with the same server has found out that it is not any more what it is wanted for. */
+  mistrust(why: Error): void {
+    if (!this.role.matters) return;
+    if (this.atRest) this.spoil(why);
+    else this.spoilt = true;
   }
 
   /** @internal A statement of the pool, which leaves no trace and takes its turn. */
@@ -243,8 +267,15 @@ export class Session {
       this.transactions.answered(message.status, false);
       this.turns.answered();
     });
+    wire.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
+      this.role.told(parameterName, parameterValue);
+      const lost = this.atRest ? this.role.lost : undefined;
+      if (!lost) return;
+      this.spoil(lost);
+      this.roleLost?.(lost);
+    });
     wire.on('errorMessage', (error: ServerError) => {
-      this.cannotWrite ||= error.code === READ_ONLY;
+      if (error.code === READ_ONLY) this.role.refusedToWrite();
       this.named.failed(error);
       if (!endsSession(error)) return;
       // Do not wait until it has.
