@@ -129,7 +129,7 @@ async function launchServer(user, args, logTo) {
   await new Promise((resolve, reject) => {
     stderr.setEncoding('utf8').on('data', chunk => {
       log = (log + chunk).slice(-2_000);
-      if (log.includes('ready to accept connections')) resolve(undefined);
+      if (/ready to accept (?:read-only )?connections/.test(log)) resolve(undefined);
     });
     keeper.once('error', cause => reject(new Error(`Cannot run ${command}. ${ALTERNATIVE}`, { cause })));
     void gone.then(() => reject(new Error(`PostgreSQL did not start:\n${log}`)));

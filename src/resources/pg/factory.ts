@@ -70,7 +70,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
       openSession(
         config,
         context,
-        client => this.watch(client, key, context),
+        client => this.watch(client, key),
         async opened => {
           await opened.role.begin(targets.target, wanted, text => opened.run(text));
           await this.ask(opened);
@@ -78,7 +78,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
       ),
     );
     this.#sessions.set(session.client, session);
-    this.fleet.add(session);
+    this.fleet.add(session, context.invalidate);
     return session.client;
   };
 
@@ -127,8 +127,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     }
   }
 
-  private watch(client: Client, key: K | undefined, { invalidate }: CreateContext): Session {
-    const session = new Session(client, this.sessionReset, this.cancels, invalidate);
+  private watch(client: Client, key: K | undefined): Session {
+    const session = new Session(client, this.sessionReset, this.cancels);
     this.notices?.listen(client.connection, key, () => session.processId);
     return session;
   }

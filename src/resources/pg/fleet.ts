@@ -7,11 +7,11 @@ import type { Session } from './session.js';
 export class Fleet {
   private readonly sessions = new Map<string, Set<Session>>();
 
-  add(session: Session): void {
+  add(session: Session, invalidate: (cause?: unknown) => void): void {
     const server = serverOf(session);
     const others = this.sessions.get(server) ?? new Set();
     this.sessions.set(server, others.add(session));
-    session.ready(why => {
+    session.ready(invalidate, why => {
       for (const other of others) if (other !== session) other.mistrust(why);
     });
     void session.closed().then(() => {

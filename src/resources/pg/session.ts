@@ -63,6 +63,8 @@ export class Session {
   readonly role = new RoleWatch();
   /** Nobody has it, and nothing of its last borrower is left. */
   private atRest = false;
+  /** Tells the pool that it is of no use. Not one that is tried while others still can be. */
+  private invalidate: ((cause?: unknown) => void) | undefined = undefined;
   /** Told when the server is not any more what it was wanted for. */
   private roleLost: ((why: Error) => void) | undefined = undefined;
   /** Nothing can make it fit for another borrower. */
@@ -73,7 +75,6 @@ export class Session {
     readonly client: Client,
     private readonly mode: SessionReset,
     private readonly canceller: Canceller,
-    private readonly invalidate: (cause?: unknown) => void,
   ) {
     const send = client.query.bind(client) as Send;
     const end = client.end.bind(client) as (callback?: unknown) => unknown;
@@ -231,10 +232,12 @@ export class Session {
     throw lost;
   }
 
-  /** It is ready for its first borrower. */
-  ready(roleLost: (why: Error) => void): void {
+  /** It is ready for its first borrower. From now on its pool is told when it is of no use any more. */
+  ready(invalidate: (cause?: unknown) => void, roleLost: (why: Error) => void): void {
+    this.invalidate = invalidate;
     this.roleLost = roleLost;
     this.atRest = true;
+    if (this.spoilt) invalidate(new Error('the connection is closed'));
   }
 
   /** Another session with the same server has found out that it is not any more what it is wanted for. */
@@ -327,7 +330,7 @@ export class Session {
   private spoil(cause: Error): void {
     this.spoilt = true;
     this.turns.close(cause);
-    this.invalidate(cause);
+    this.invalidate?.(cause);
   }
 
   /** Removes the listeners that borrowers have added to the client. */
