@@ -1,16 +1,33 @@
 import type { Client } from 'pg';
 import type { KeyedResourceFactory, PoolSettings, ResourceFactory } from '../engine/index.js';
 import { checkOwn } from '../engine/options/own.js';
-import { HostsError, TransactionOverlapError } from './pg/errors.js';
+import { cancelOnAbort, type CancelOnAbort } from './pg/abort.js';
+import {
+  pgDatabase,
+  type PgDatabase,
+  type PgLender,
+  type PgQueryOptions,
+  type PgTransactionOptions,
+} from './pg/database.js';
+import { HostsError, PgQueryTimeoutError, TransactionOverlapError } from './pg/errors.js';
 import { PgFactory } from './pg/factory.js';
 import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';
+import { listen, type PgListenOptions, type PgNotification, type PgSubscription } from './pg/listen.js';
 import type { NoticeSource, PgNotice } from './pg/notices.js';
 import { merge, split, type PgPoolOptions } from './pg/options.js';
 import type { TargetSessionAttrs } from './pg/role.js';
 import type { SessionReset } from './pg/session.js';
 
-export { HostsError, TransactionOverlapError };
+export { HostsError, PgQueryTimeoutError, TransactionOverlapError, cancelOnAbort, listen, pgDatabase };
 export type {
+  PgListenOptions,
+  PgNotification,
+  PgSubscription,
+  CancelOnAbort,
+  PgDatabase,
+  PgLender,
+  PgQueryOptions,
+  PgTransactionOptions,
   NoticeSource,
   PgConnection,
   PgHosts,

@@ -178,3 +178,17 @@ export class TransactionOverlapError extends Error {
 function short(text: string): string {
   return `"${text.trim().slice(0, 60)}"`;
 }
+
+/** A query of `PgDatabase` has taken longer than its `timeout`. It was cancelled at the server, but may have been done by then. */
+export class PgQueryTimeoutError extends Error {
+  readonly code = 'PG_QUERY_TIMEOUT';
+  override readonly name = 'PgQueryTimeoutError';
+
+  /** @internal */
+  constructor(timeout: number, waitedMs: number) {
+    super(
+      `The query did not end within ${timeout} ms, ${Math.round(waitedMs)} ms of which it waited for a connection. ` +
+        'It was cancelled at the server, but may have been done by then.',
+    );
+  }
+}

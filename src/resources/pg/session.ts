@@ -172,8 +172,13 @@ export class Session {
     return this.turns.running;
   }
 
-  /** Cancels at the server what is running, if anything is. What comes next waits until the request cannot hit it any more. */
-  interrupt(): void {
+  /**
+   * Cancels at the server what is running, if anything is. What comes next waits until the request cannot hit it any more.
+   *
+   * @param why makes the error for what still waits for its turn; without it that goes on waiting
+   */
+  interrupt(why?: () => Error): void {
+    if (why) this.turns.drop(why);
     if (this.ended || !this.turns.running || this.turns.held) return;
     const cancelled = this.canceller.cancel(this).then(sure => {
       if (!sure) this.spoil(new Error('the server has not answered a request to cancel'));

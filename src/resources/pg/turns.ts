@@ -149,14 +149,14 @@ export class Turns {
     if (this.portal && !this.portalClosed) closePortal(this.portal, why);
     this.portalClosed = true;
     // As it is nearly always.
-    if (this.waiting.length > 0) this.failWaiting(why);
+    if (this.waiting.length > 0) this.drop(why);
   }
 
   /** Nothing is sent from now on: what waits and what is still to come fails, and tells why. */
   close(cause: Error): void {
     if (this.closedBy) return;
     this.closedBy = cause;
-    this.failWaiting(() => notSent(cause));
+    this.drop(() => notSent(cause));
   }
 
   /** The socket is closed: what pg was doing ends as well, without a `drain`. */
@@ -252,7 +252,8 @@ export class Turns {
     );
   }
 
-  private failWaiting(why: () => Error): void {
+  /** What waits for its turn fails. */
+  drop(why: () => Error): void {
     for (const { query, context } of this.waiting.splice(0)) {
       context.runInAsyncScope(() => {
         // A stream of rows can be closed; any other (COPY) waits for the server when it is destroyed, before it was sent.
