@@ -58,8 +58,8 @@ export type PgPool = PoolSettings & { factory: ResourceFactory<Client> };
  * shares the connection are part of the transaction that is open, since nobody can know what they belong to.
  *
  * A connection is broken by what it has been through itself (its socket, or the server's word that the session ends), not
- * by an error that a borrower has seen. One on which a statement could not write, because its server has become
- * read-only, is not lent again. A statement prepared by name that fails since the server does not know it as pg does
+ * by an error that a borrower has seen. One whose server is not any more what the pool wants ({@link PgHosts}) is not lent
+ * again: it is retired when the server reports the change, or when a statement could not write. A statement prepared by name that fails since the server does not know it as pg does
  * (0A000, 26000, 42P05) is prepared anew the next time: outside a transaction it may simply be repeated. Connections have
  * TCP keep-alive unless `tcpKeepAlive` is false. `connectionTimeoutMillis` and `query_timeout` mean what they mean to a
  * Client; how long a borrower waits is `acquireTimeout`.
