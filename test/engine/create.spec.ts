@@ -394,6 +394,52 @@ describe('a pool that cannot create', () => {
     expect(factory.creates.calls.length).toBeLessThanOrEqual(4);
   });
 
+  it('is not unavailable as long as others of those that were started together may still come', async () => {
+    const { pool, factory } = scriptedPool({ create: slow, max: 3, unavailableAfter: 1 });
+    const waiters = [1, 2, 3].map(() => follow(pool.acquire()));
+    await turn();
+    const [first, second, third] = factory.creates.open;
+    // As a server that is full does: those that it turns away are told at once, and those that it lets in take longer.
+    first!.fail(down);
+    second!.fail(down);
+    await turn();
+    expect(pool.stats()).toMatchObject({ state: 'ready', waiting: 3 });
+    third!.settle();
+    await turn();
+    expect(waiters.filter(({ state }) => state === 'fulfilled')).toHaveLength(1);
+    expect(pool.stats()).toMatchObject({ state: 'ready', waiting: 2 });
+  });
+
+  it('is unavailable when the last of those that were started together is late', async () => {
+    const { pool, factory, clock } = scriptedPool({
+      create: slow,
+      max: 3,
+      unavailableAfter: 1,
+      acquireTimeout: 10_000,
+      createBackoff: { initial: 20_000, max: 20_000 },
+    });
+    const waiters = [1, 2, 3].map(() => follow(pool.acquire()));
+    await turn();
+    const [first, second] = factory.creates.open;
+    first!.fail(down);
+    second!.fail(down);
+    await clock.advance(4_900);
+    expect(waiters.map(({ state }) => state)).toEqual(['pending', 'pending', 'pending']);
+    await clock.advance(500);
+    expect(waiters.map(({ error }) => error)).toMatchObject(Array(3).fill({ code: 'POOL_UNAVAILABLE' }));
+  });
+
+  it('does not wait for one that hangs once one that was started later has failed', async () => {
+    const { pool, factory, clock } = scriptedPool({ create: slow, max: 3, unavailableAfter: 2 });
+    const waiters = [1, 2, 3].map(() => follow(pool.acquire()));
+    await turn();
+    factory.creates.always(rejects(down));
+    factory.creates.open[0]!.fail(down);
+    await clock.advance(110);
+    expect(waiters.map(({ error }) => error)).toMatchObject(Array(3).fill({ code: 'POOL_UNAVAILABLE' }));
+    expect(factory.creates.open).toHaveLength(2);
+  });
+
   it('refuses acquires at once, without creating for them', async () => {
     const { pool, factory, clock } = scriptedPool({ create: rejects(down), unavailableAfter: 1 });
     follow(pool.acquire());
@@ -450,6 +496,9 @@ describe('a pool that cannot create', () => {
     await clock.advance(8_000);
     // Half of the time that borrowers have: it is late, and the next one does not wait for it.
     expect(factory.creates.open).toHaveLength(2);
+    // Looks at everything anew.
+    pool.resize({ max: 20 });
+    expect(pool.stats().state).toBe('unavailable');
     factory.creates.always(ok);
   });
 
@@ -461,6 +510,8 @@ describe('a pool that cannot create', () => {
     });
     follow(pool.acquire());
     await clock.advance(30_000);
+    // Looks at everything anew.
+    pool.resize({ max: 20 });
     expect(pool.stats().state).toBe('unavailable');
     factory.creates.always(ok);
     const calls = factory.creates.calls.length;

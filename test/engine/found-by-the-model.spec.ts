@@ -46,6 +46,22 @@ describe('what the model has found', () => {
     expect(factory.reasons.sort()).toEqual(['fatal', 'recycled']);
   });
 
+  it('no timer is left when a close whose time is up turns those away for whom another one was to be made', async () => {
+    const { pool, factory, clock } = scriptedPool({ max: 2, create: slow, acquireTimeout: 30_000 });
+    const holder = follow(pool.acquire());
+    await clock.advance(2_000);
+    factory.creates.last.settle();
+    await turn();
+    expect(holder.state).toBe('fulfilled');
+    const waiter = follow(pool.acquire());
+    const closed = follow(pool.close({ timeout: 100, drain: true }));
+    holder.value!.detach();
+    await clock.advance(200);
+    expect(waiter.error).toMatchObject({ code: 'POOL_CLOSED' });
+    expect(closed.state).toBe('fulfilled');
+    expect(clock.timersLeft).toBe(0);
+  });
+
   it('when a life ends during a reset, another is made at once for who waited for it', async () => {
     const { pool, factory, clock } = scriptedPool({
       max: 3,

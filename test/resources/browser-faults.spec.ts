@@ -145,7 +145,11 @@ describeHere('a browser that hangs', () => {
     process.kill(pid!, 'SIGSTOP');
     lease.release();
     await pool.close();
-    expect(await familySize(pid!)).toBe(0);
+    // On a busy machine the system takes a while to end what has been killed, and close does not wait for ever.
+    await until(
+      () => familySize(pid!),
+      size => size === 0,
+    );
     expect(pool.stats().abandoned).toBe(0);
   });
 });

@@ -42,6 +42,11 @@ export class TcpProxy extends EventEmitter<ProxyEvents> {
     this.emit('connection');
   });
 
+  /** Sockets of clients that are open here now, whatever has come from them. */
+  get clients(): number {
+    return this.links.size;
+  }
+
   /** @param counts whether a connection that begins with these bytes counts as open */
   private constructor(
     readonly target: number,

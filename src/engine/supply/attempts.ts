@@ -80,6 +80,11 @@ export class Attempts<T> {
     return this.failures > 0 && (this.hopeless || this.failures >= this.pool.settings.unavailableAfter);
   }
 
+  /** Is this the attempt that has failed, or is late, last? */
+  isLast(attempt: number): boolean {
+    return attempt === this.notMissed - 1;
+  }
+
   /** Undefined unless the last attempt has failed. */
   get failing(): FailingCreates | undefined {
     if (this.failures === 0) return undefined;

@@ -93,6 +93,11 @@ export class Demand<T> {
     return false;
   }
 
+  /** Nobody waits, and nobody will. */
+  stop(): void {
+    this.pool.waits.cancel(this.question);
+  }
+
   /** How many are likely to come back within the time that a create takes. */
   private get soon(): number {
     // A pool that has made nothing yet knows nothing better than to try.

@@ -53,7 +53,20 @@ export class Growth<T> {
 
   /** Nothing live, and creates keep failing: whoever waits would wait in vain. */
   get failing(): boolean {
-    return this.pool.census.live === 0 && this.attempts.inVain;
+    return this.pool.census.live === 0 && this.attempts.inVain && !this.hopeful;
+  }
+
+  /**
+   * May others of the attempt that has failed last still succeed? A server that is full turns some of those away that come
+   * together, at once, and lets others in.
+   */
+  private get hopeful(): boolean {
+    const { slots, census } = this.pool;
+    if (census.creating === census.doubted.creating || this.attempts.hopeless) return false;
+    for (const { state, doubted, attempt } of slots) {
+      if (state === 'creating' && !doubted && this.attempts.isLast(attempt)) return true;
+    }
+    return false;
   }
 
   /** May a create begin now, if there is room? */
@@ -118,6 +131,7 @@ export class Growth<T> {
     if (this.stopped) return;
     this.stopped = true;
     this.attempts.stop();
+    this.demand.stop();
     for (const slot of this.pool.slots) slot.abort?.abort(reason);
   }
 

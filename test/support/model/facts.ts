@@ -74,8 +74,10 @@ export class Facts {
   begun = false;
   /** The pool has told that an attempt to create has failed, and none has succeeded since. */
   failing: { readonly attempt: number; readonly order: number; readonly retryAt: number } | undefined;
-  /** So many creates must go well before as many may run at once as are wanted. */
-  recovering = 0;
+  /** Until as many creates have gone well as there may be, not as many may run at once as are wanted. */
+  recovering = false;
+  /** Creates that have gone well since one has not. */
+  wentWell = 0;
   /** It has told so since the last rest. */
   failedLately = false;
   /** Nothing has happened since the last rest, so that the pool knows all that is known here. */
@@ -114,7 +116,13 @@ export class Facts {
       const { max = 0 } = this.settings.createBackoff;
       this.pausedUntil = this.now + max + lateness(max);
     }
-    if (this.late.size > 0) this.recovering = this.limits.max;
+    if (this.late.size > 0) this.recover();
+  }
+
+  /** A create has failed, or takes too long. */
+  recover(): void {
+    this.recovering = true;
+    this.wentWell = 0;
   }
 
   /** Numbers what happens in its order. */

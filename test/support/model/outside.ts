@@ -55,7 +55,7 @@ export class Outside {
           facts.failing = undefined;
           facts.late.clear();
           facts.pausedUntil = 0;
-          facts.recovering--;
+          if (++facts.wentWell >= facts.limits.max) facts.recovering = false;
         }
       },
       onCreateFailed: ({ slot, at, attempt, retryInMs }) => {
@@ -66,7 +66,7 @@ export class Outside {
         if (attempt === (facts.failing?.attempt ?? 0)) return;
         const { max = 0 } = facts.settings.createBackoff;
         if (retryInMs <= 0 || retryInMs > max) facts.violated(`a back-off of ${retryInMs} ms`);
-        facts.recovering = facts.limits.max;
+        facts.recover();
         facts.failing = { attempt, order: facts.next(), retryAt: at + retryInMs };
       },
       onAbandon: ({ slot }) => this.givenUp(this.at(slot)),

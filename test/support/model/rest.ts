@@ -111,7 +111,7 @@ function* enoughIsMade(facts: Facts): Generator<string> {
   const longest = settings.createBackoff.max ?? 0;
   if (failing && (creating > 0 || now <= failing.retryAt + lateness(longest))) return;
   // Likewise while creates take too long; and after an outage, until there have been enough that went well.
-  if (facts.recovering > 0 && (creating > 0 || now <= facts.pausedUntil)) return;
+  if (facts.recovering && (creating > 0 || now <= facts.pausedUntil)) return;
   const coming =
     creating + facts.count(one => one.state === 'live' && one.running !== undefined && !one.isLate(facts));
   const room = limits.max + limits.overflow - facts.places;
