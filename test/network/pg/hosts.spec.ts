@@ -68,7 +68,9 @@ describe('several hosts', () => {
 
   it('are tried in turn, also when one refuses, or says nothing', async () => {
     await using mute = await MuteServer.listen();
-    await using pool = over([closed, `127.0.0.1:${mute.port}`, at(primary)], { connectionTimeoutMillis: 50 });
+    await using pool = over([closed, `127.0.0.1:${mute.port}`, at(primary)], {
+      connectionTimeoutMillis: 2_000,
+    });
     expect(await pool.use(portOf)).toBe(primary.port);
     expect(pool.stats().totals).toMatchObject({ created: 1, createFailed: 0 });
     expect(mute.sockets).toHaveLength(1);
@@ -76,7 +78,7 @@ describe('several hosts', () => {
 
   it('share the time of a create, so that one that says nothing does not take all of it', async () => {
     await using mute = await MuteServer.listen();
-    await using pool = over([`127.0.0.1:${mute.port}`, at(primary)], { createTimeout: 400 });
+    await using pool = over([`127.0.0.1:${mute.port}`, at(primary)], { createTimeout: 4_000 });
     expect(await pool.use(portOf)).toBe(primary.port);
     expect(pool.stats().totals).toMatchObject({ created: 1, createFailed: 0 });
   });
@@ -84,7 +86,7 @@ describe('several hosts', () => {
   it('that all fail are told one by one', async () => {
     await using mute = await MuteServer.listen();
     const hosts = [closed, `127.0.0.1:${mute.port}`, at(standby), at(readOnly)];
-    await using pool = over(hosts, { connectionTimeoutMillis: 50, targetSessionAttrs: 'read-write' });
+    await using pool = over(hosts, { connectionTimeoutMillis: 2_000, targetSessionAttrs: 'read-write' });
     const error = await failureOf(pool.acquire());
     expect(error).toBeInstanceOf(PoolUnavailableError);
     const { cause } = error as { cause: HostsError };
