@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { expectTypeOf } from 'expect-type';
@@ -33,6 +33,9 @@ beforeEach(async () => {
 });
 afterEach(() => watch[Symbol.asyncDispose]());
 
+/** Milliseconds that a query has to end by itself when its client is given back. */
+const GRACE = 100;
+
 const one = (options: PgPoolOptions = {}): Pool<Client> =>
   new Pool(pgPool({ name: 'orders', ...watch.config, max: 1, ...options }));
 
@@ -60,7 +63,12 @@ describe('one query', () => {
   it('that fails gives it back, too', async () => {
     await using pool = one();
     await expect(pgDatabase(pool).query('select 1 / 0')).rejects.toMatchObject({ code: '22012' });
-    expect(pool.stats()).toMatchObject({ idle: 1, leased: 0, totals: { destroyed: 0 } });
+    // Its error comes before the server is ready again.
+    await until(
+      () => pool.stats().idle,
+      idle => idle === 1,
+    );
+    expect(pool.stats()).toMatchObject({ leased: 0, totals: { destroyed: 0 } });
   });
 
   it.each([
@@ -110,6 +118,24 @@ describe('one query', () => {
     }
     expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
     await untilQuiet();
+  });
+
+  it('is cancelled at once, and not when it is found running at its return', async () => {
+    const { setTimeout: real } = globalThis;
+    const timers = jest
+      .spyOn(globalThis, 'setTimeout')
+      .mockImplementation((call: () => void, ms?: number) => real(ms === GRACE ? () => undefined : call, ms));
+    try {
+      await using pool = one({ resetTimeout: 20_000 });
+      const abort = new AbortController();
+      const query = failureOf(pgDatabase(pool).query('select pg_sleep(3600)', [], { signal: abort.signal }));
+      await watch.untilRunning('pg_sleep(3600)');
+      abort.abort();
+      await query;
+      await untilQuiet();
+    } finally {
+      timers.mockRestore();
+    }
   });
 
   it('is cancelled when it takes too long, and says how long', async () => {

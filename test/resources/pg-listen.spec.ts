@@ -145,8 +145,7 @@ describe('a subscription', () => {
     if (how === 'close') await subscription.close();
     else if (how === 'signal') abort.abort();
     else await pool.close();
-    await subscription.close();
-    expect(await watch.backends()).toEqual([]);
+    await watch.untilBackends(0);
     expect(subscription.listening).toBe(false);
     expect(heard).toEqual([]);
   });
