@@ -159,6 +159,8 @@ describe('a subscription', () => {
       listening => !listening,
     );
     await subscription.close();
+    // With what it may have begun to make for the subscription.
+    await pool.close();
     await server.start();
     await using again = await PostgresWatch.open(server);
     const [row] = await again.sql<{ n: number }>(
