@@ -14,7 +14,7 @@ export class ShopProcess extends ExampleProcess {
     return new ShopProcess('orders', environment);
   }
 
-  /** Where its own PostgreSQL listens, if it has one. */
+  /** Where its own database listens, if it has one. */
   get databasePort(): number {
     return Number(/at 127\.0\.0\.1:(\d+)/.exec(this.output)?.[1]);
   }
