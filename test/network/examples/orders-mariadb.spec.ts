@@ -311,10 +311,17 @@ describeWithMariadb('a shop with a MariaDB of its own', () => {
 
   it('fills an empty database once, when two are started at the same time', async () => {
     await using mariadb = await launch();
-    const start = (): Promise<ShopProcess> => ShopProcess.open({ DATABASE_URL: mariadb.url });
-    const shops = await Promise.all([start(), start()]);
-    for (const shop of shops) await shop[Symbol.asyncDispose]();
     await using database = await MariadbShopDatabase.connect(mariadb.url);
+    await database.sql(`select get_lock('nestjs_pool_orders', 0)`);
+    const start = (): Promise<ShopProcess> => ShopProcess.open({ DATABASE_URL: mariadb.url });
+    const starting = Promise.all([start(), start()]);
+    await until(
+      () => database.sql(`select id from information_schema.processlist where info like 'select get_lock%'`),
+      waiting => waiting.length === 2,
+      30_000,
+    );
+    await database.sql(`select release_lock('nestjs_pool_orders')`);
+    for (const shop of await starting) await shop[Symbol.asyncDispose]();
     expect(await database.count()).toBe(5_000);
   });
 
