@@ -92,7 +92,14 @@ describeHere('a borrowed context', () => {
 
 describeHere('the browsers behind a pool', () => {
   it('are few, however many borrow: each has contextsPerBrowser contexts', async () => {
-    const options = browserPool({ launch: launchChromium, max: 6, contextsPerBrowser: 3 });
+    // On a busy machine a context may take long to close, and holds its seat until then.
+    const options = browserPool({
+      launch: launchChromium,
+      max: 6,
+      contextsPerBrowser: 3,
+      destroyTimeout: 30_000,
+      acquireTimeout: 30_000,
+    });
     await using pool = new Pool(options);
     let held = 0;
     let mostHeld = 0;

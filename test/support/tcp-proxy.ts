@@ -31,7 +31,7 @@ export class TcpProxy extends EventEmitter<ProxyEvents> {
   port = 0;
   private weather: Weather = { silent: false, delay: 0 };
   private readonly links = new Set<Link>();
-  private readonly listener = createServer({ allowHalfOpen: true }, client => {
+  private readonly listener = createServer({ allowHalfOpen: true, noDelay: true }, client => {
     const link = new Link(client, this);
     this.links.add(link);
     client.once('close', () => this.links.delete(link));
@@ -148,13 +148,17 @@ class Link {
 
   async closed(): Promise<void> {
     for (const socket of [this.client, this.server]) {
-      if (socket && !socket.closed) await once(socket, 'close');
+      // A socket that both ends have ended cannot be reset: an error, and closed all the same.
+      if (socket && !socket.closed) await once(socket, 'close').catch(() => undefined);
     }
   }
 
   private dial(): void {
     const { client, proxy } = this;
-    const server = (this.server = connect({ port: proxy.target, host: '127.0.0.1', allowHalfOpen: true }));
+    const server = (this.server = connect({
+      ...{ port: proxy.target, host: '127.0.0.1' },
+      ...{ allowHalfOpen: true, noDelay: true },
+    }));
     server.on('error', () => undefined);
     server.on('connect', () => proxy.reached++);
     server.on('data', data => this.pass(() => client.write(data)));

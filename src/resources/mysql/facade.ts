@@ -58,7 +58,8 @@ export class MysqlFacade extends MysqlPool {
   private shown = false;
 
   constructor(
-    private readonly pool: Pool<Connection>,
+    // Not `pool`: knex takes that of a promise pool for the pool itself.
+    private readonly lender: Pool<Connection>,
     private readonly ending: 'detach' | 'close',
   ) {
     const connectionConfig = Object.assign(new ConnectionConfig({}), LEFT_TO_CONNECTIONS);
@@ -85,7 +86,7 @@ export class MysqlFacade extends MysqlPool {
     this._closed = true;
     const done = (): unknown => callback?.(null);
     if (this.ending === 'detach') process.nextTick(done);
-    else void this.pool.close().then(done);
+    else void this.lender.close().then(done);
   }
 
   private get connectionConfig(): Record<string, unknown> & {
@@ -102,7 +103,7 @@ export class MysqlFacade extends MysqlPool {
       return;
     }
     if (this.listenerCount('enqueue') > 0 && this.mustQueue) this.emit('enqueue');
-    this.pool.acquire().then(
+    this.lender.acquire().then(
       lease => {
         if (this._closed) {
           lease.release();
@@ -116,7 +117,7 @@ export class MysqlFacade extends MysqlPool {
   }
 
   private get mustQueue(): boolean {
-    const { idle, total, max } = this.pool.stats();
+    const { idle, total, max } = this.lender.stats();
     return idle === 0 && total >= max;
   }
 

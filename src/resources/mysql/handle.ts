@@ -107,7 +107,7 @@ export function exchangeBorrow(lent: CoreConnection, borrow: Borrow): void {
 }
 
 /** They answer with a promise. */
-const PROMISING = ['query', 'execute', 'beginTransaction', 'commit', 'rollback', 'ping', 'reset'].concat([
+const PROMISING = ['beginTransaction', 'commit', 'rollback', 'ping', 'reset'].concat([
   ...['changeUser', 'end', 'connect'],
 ]);
 /** They act at once, and have no other way to tell of an error than to throw it. */
@@ -142,6 +142,16 @@ let forCallbacks: PropertyDescriptorMap | undefined;
 function promiseMembers(): PropertyDescriptorMap {
   if (forPromises) return forPromises;
   const members = common();
+  for (const name of ['query', 'execute'] as const) {
+    // As plain as it can be: nearly all that is done with a connection is one of the two.
+    members[name] = function (this: object, sql: string, values?: unknown): unknown {
+      const { session, why } = owner(this);
+      if (why) return Promise.reject(why());
+      if (session.broken) acknowledge(session, name, [sql]);
+      const client = session.client as unknown as Record<typeof name, Method>;
+      return client[name](sql, values);
+    };
+  }
   for (const name of PROMISING) {
     members[name] = function (this: object, ...args: unknown[]): unknown {
       const { session, why } = owner(this);

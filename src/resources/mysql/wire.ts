@@ -37,7 +37,7 @@ export function errorIn({ buffer, offset }: Packet): number | undefined {
  */
 export function wordIn(packet: Packet, core: Core): Word | undefined {
   const { buffer, offset, end } = packet;
-  const [first] = buffer.subarray(offset, offset + 1);
+  const first = buffer[offset];
   if (first === EOF && end - offset >= 5 && end - offset < LONGEST_EOF) {
     // Here is no room for what has changed.
     const status = buffer.readUInt16LE(offset + 3);
