@@ -37,9 +37,11 @@ export class ExampleProcess implements AsyncDisposable {
     await Promise.race([
       this.exit,
       new Promise<void>(resolve => {
-        this.child.stdout?.on('data', () => {
+        const look = (): void => {
           if (this.output.includes(last)) resolve();
-        });
+        };
+        this.child.stdout?.on('data', look);
+        look();
       }),
     ]);
     if (!this.url) throw new Error(`The example did not open:\n${this.output}`);

@@ -6,10 +6,14 @@ import { ExampleProcess } from './example-process.js';
 export class ShopProcess extends ExampleProcess {
   /** Resolves when it has said that it is open. */
   static open(environment: NodeJS.ProcessEnv = {}): Promise<ShopProcess> {
-    return new ShopProcess('orders', environment).opened('Ctrl-C stops it');
+    return new ShopProcess('orders', environment).opened();
   }
 
-  /** For one that is not expected to open. */
+  override opened(last = 'Ctrl-C stops it'): Promise<this> {
+    return super.opened(last);
+  }
+
+  /** For one that is not expected to open, or not at once. */
   static start(environment: NodeJS.ProcessEnv): ShopProcess {
     return new ShopProcess('orders', environment);
   }

@@ -313,15 +313,16 @@ describeWithMariadb('a shop with a MariaDB of its own', () => {
     await using mariadb = await launch();
     await using database = await MariadbShopDatabase.connect(mariadb.url);
     await database.sql(`select get_lock('nestjs_pool_orders', 0)`);
-    const start = (): Promise<ShopProcess> => ShopProcess.open({ DATABASE_URL: mariadb.url });
-    const starting = Promise.all([start(), start()]);
+    await using one = ShopProcess.start({ DATABASE_URL: mariadb.url });
+    await using two = ShopProcess.start({ DATABASE_URL: mariadb.url });
     await until(
       () => database.sql(`select id from information_schema.processlist where info like 'select get_lock%'`),
       waiting => waiting.length === 2,
       30_000,
     );
     await database.sql(`select release_lock('nestjs_pool_orders')`);
-    for (const shop of await starting) await shop[Symbol.asyncDispose]();
+    await one.opened();
+    await two.opened();
     expect(await database.count()).toBe(5_000);
   });
 
