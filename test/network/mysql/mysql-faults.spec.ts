@@ -293,8 +293,9 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
       await using other = await launchMariadb();
       await using elsewhere = await MariadbWatch.open(other);
       await elsewhere.sql(`create user ${watch.user}@'127.0.0.1'`);
+      await elsewhere.sql(`grant all privileges on test.* to ${watch.user}@'127.0.0.1'`);
       await using net = await TcpProxy.before(server.port);
-      const pool = new Pool(mysqlPool({ ...watch.config, port: net.port, max: 1, destroyTimeout: 400 }));
+      const pool = new Pool(mysqlPool({ ...watch.config, port: net.port, max: 1, destroyTimeout: 4_000 }));
       const lease = await pool.acquire();
       const { threadId } = lease.resource;
       const query = failureOf(lease.resource.query('/* ours */ select sleep(3600)'));
@@ -309,7 +310,7 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
         stranger = await strangers.acquire();
       }
       expect(stranger.resource.threadId).toBe(threadId);
-      const theirs = rowOf(stranger.resource, `/* theirs */ select sleep(1) as n`);
+      const theirs = rowOf(stranger.resource, `/* theirs */ select sleep(3) as n`);
       Object.assign(net, { target: other.port });
 
       await pool.close({ timeout: 0 });
