@@ -192,6 +192,7 @@ export class Exchange<T> {
   private rest(slot: Slot<T>, now: number): void {
     const { idle } = this.pool;
     this.parts.shedding?.empty();
+    this.parts.growth.demand.rested();
     if (this.closing !== undefined) {
       this.parts.retirement.retire(slot, 'closed');
       return;
