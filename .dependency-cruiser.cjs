@@ -1,6 +1,7 @@
 // The layers: arrows point down only.
 //
 //   index      may import everything, nothing imports it
+//   http       HTTP sessions as providers: over module and resources
 //   terminus   observe   resources   testing      beside each other, never each other
 //   module
 //   transports
@@ -18,6 +19,7 @@ const LAYERS = {
   observe: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg', 'undici', 'mysql2', 'ioredis', 'redis'] },
+  http: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'undici'] },
   cheap: { layers: ['engine'], packages: [] },
 };
 

@@ -1,0 +1,24 @@
+/** So many are remembered; who asks for that many more has to wait a microsecond for each. */
+const MOST = 1_000;
+
+/** Tells origins from URLs. Reading a URL costs a part of a request, so those that are written as origins are remembered. */
+export class Origins {
+  private readonly known = new Set<string>();
+
+  /** Scheme, host and port, as all write them; undefined of what is no URL of http: or https:. */
+  of(url: string | URL | undefined): string | undefined {
+    if (typeof url === 'object') return ofHttp(url);
+    if (typeof url !== 'string') return undefined;
+    if (this.known.has(url)) return url;
+    const origin = URL.canParse(url) ? ofHttp(new URL(url)) : undefined;
+    if (origin === url) {
+      if (this.known.size >= MOST) this.known.clear();
+      this.known.add(url);
+    }
+    return origin;
+  }
+}
+
+function ofHttp({ protocol, origin }: URL): string | undefined {
+  return protocol === 'http:' || protocol === 'https:' ? origin : undefined;
+}
