@@ -3,6 +3,7 @@
 //
 // Rounds alternate, in an order that changes from round to round, and ratios are taken within a round: what the machine
 // does meanwhile concerns all of them. Numbers are medians over the rounds.
+import { Buffer } from 'node:buffer';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -54,7 +55,8 @@ async function measure(rounds) {
         permits.use(origin, async () => ended(await agent.request({ origin, path, method: 'GET', headers }))),
     },
     fetch: {
-      'undici fetch, Pool': async () => void (await (await fetch(origin + path, { dispatcher: pool, headers })).arrayBuffer()),
+      'undici fetch, Pool': async () =>
+        void (await (await fetch(origin + path, { dispatcher: pool, headers })).arrayBuffer()),
       'session.fetch': async () => void (await (await session.fetch(path)).arrayBuffer()),
     },
   };
@@ -74,7 +76,8 @@ async function measure(rounds) {
       const [reference] = names;
       console.log(`\n${kind}, ${callers} callers, ${CONNECTIONS} connections at most, ${rounds} rounds`);
       for (const name of names) {
-        const ratio = of => median(rates[name].map((value, i) => value[of] / rates[reference][i][of])).toFixed(3);
+        const ratio = of =>
+          median(rates[name].map((value, i) => value[of] / rates[reference][i][of])).toFixed(3);
         const perSecond = Math.round(median(rates[name].map(value => value.perSecond))).toLocaleString('en');
         console.log(
           `  ${name.padEnd(28)} ${perSecond.padStart(7)}/s   ${ratio('perSecond')} of ${reference}, ${ratio('perCpuSecond')} by CPU time`,
@@ -101,5 +104,8 @@ async function rate(call, callers, ms) {
   };
   await Promise.all(Array.from({ length: callers }, caller));
   const { user, system } = process.cpuUsage(cpu);
-  return { perSecond: (calls / (performance.now() - start)) * 1_000, perCpuSecond: (calls / (user + system)) * 1e6 };
+  return {
+    perSecond: (calls / (performance.now() - start)) * 1_000,
+    perCpuSecond: (calls / (user + system)) * 1e6,
+  };
 }

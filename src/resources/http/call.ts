@@ -235,6 +235,9 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
       // First, so that whoever goes on after this response finds the connection idle.
       this.giveBack();
       this.handler.onComplete?.(trailers);
+    } catch (error) {
+      // That of retries throws where it does not like the response that is complete now.
+      this.handler.onError?.(error as Error);
     } finally {
       connection.completing = false;
     }

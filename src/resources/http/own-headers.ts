@@ -36,6 +36,7 @@ export class OwnHeaders {
     // Without a base URL, where a request begins is where its caller wants them to go.
     const own = this.home === undefined || this.home === origin ? this.all : this.harmless;
     if (own.length === 0) return { headers: given, guard: undefined };
+    if (given === undefined || given === null) return ownOnly(own, origin);
     const pairs = headerPairs(given);
     const names = new Set(pairs.map(([name]) => name.toLowerCase()));
     const headers: Record<string, string | string[]> = {};
@@ -48,6 +49,20 @@ export class OwnHeaders {
     for (const [name, value] of pairs) add(headers, name.toLowerCase(), value);
     return { headers, guard: guarded.size === 0 ? undefined : { origin, names: guarded } };
   }
+}
+
+/** As most requests are: with no headers of their own. */
+function ownOnly(
+  own: readonly (readonly [string, string])[],
+  origin: string,
+): { headers: Given; guard: Guard | undefined } {
+  const headers: Record<string, string> = {};
+  let names: Set<string> | undefined;
+  for (const [name, value] of own) {
+    headers[name] = value;
+    if (!HARMLESS.has(name)) (names ??= new Set()).add(name);
+  }
+  return { headers, guard: names && { origin, names } };
 }
 
 /** Pairs may have a name more than once. */

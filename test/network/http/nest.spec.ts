@@ -11,7 +11,7 @@ import {
 } from '../../../src/http/index.js';
 import { InjectPool, KeyedPool, PoolModule, PoolRegistry } from '../../../src/index.js';
 import { until } from '../../support/until.js';
-import { httpServer, type CountingServer } from './servers.js';
+import { deadOrigin, httpServer, type CountingServer } from './servers.js';
 
 let upstream: CountingServer;
 let answer: (() => void) | undefined;
@@ -20,7 +20,7 @@ let app: INestApplication | undefined;
 beforeEach(async () => {
   upstream = await httpServer((request, response) => {
     if (request.url === '/slow') answer = () => void response.end('late');
-    else response.end(`${request.headers['x-from'] ?? '?'} ${request.url}`);
+    else response.end(`${String(request.headers['x-from'])} ${request.url}`);
   });
 });
 
@@ -169,7 +169,7 @@ describe('HttpSessionModule', () => {
     class Feature {}
     await started(
       HttpSessionModule.forRoot({
-        sessions: [{ name: 'github', baseUrl: 'http://127.0.0.1:1', createBackoff: { initial: 1, max: 1 } }],
+        sessions: [{ name: 'github', baseUrl: await deadOrigin(), createBackoff: { initial: 1, max: 1 } }],
       }),
       Feature,
     );
