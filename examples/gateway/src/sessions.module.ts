@@ -36,8 +36,9 @@ export class SessionsModule {
               headers: { ...headers, accept: 'text/csv' },
               max: 4,
               maxWaiting: 4,
-              // No total. A client that reads nothing for so long loses its download.
-              timeouts: { connect: 1_000, headers: 2_000, body: 10_000 },
+              // `body` counts also while the client reads nothing, and one that is slow takes megabytes at a time, from what
+              // the system has buffered, with minutes in between.
+              timeouts: { connect: 1_000, headers: 2_000, body: 300_000 },
             },
             {
               name: 'prices',
@@ -55,7 +56,7 @@ export class SessionsModule {
                   errorCodes: [],
                   maxRetries: 2,
                   minTimeout: 20,
-                  // Also where the upstream asks for a longer pause (Retry-After): there is no time for it.
+                  // Also where the upstream asks for a longer pause (Retry-After): `total` does not end a pause.
                   maxTimeout: 100,
                 }),
               ],

@@ -6,7 +6,7 @@ import { ExampleProcess } from '../../examples/example-process.js';
 import { isRefused } from '../../examples/shop-process.js';
 import { Call, get, type Answer } from '../../support/http-client.js';
 import { until } from '../../support/until.js';
-import { deadOrigin, silentServer } from '../http/servers.js';
+import { deadOrigin, silentServer, type CountingServer } from '../http/servers.js';
 import { PRICES, PRODUCTS, Upstream, sendJson } from './gateway-upstreams.js';
 
 const LAST_WORDS = '/health/ready\n';
@@ -203,20 +203,27 @@ describe('the example of a gateway, whose prices have half a second,', () => {
       expect(prices.server.requests.length).toBe(before);
     });
 
-    it.each<[string, number, RequestListener]>([
-      ['says 503', 502, (_request, response) => response.writeHead(503).end()],
-      ['hangs up', 502, (_request, response) => response.destroy()],
-      ['never answers', 504, () => undefined],
-      ['says that there is no such product', 404, (_request, response) => response.writeHead(404).end()],
-    ])('are not asked for again where the upstream %s', async (_name, status, answer) => {
+    it.each<[string, string, RequestListener]>([
+      [
+        'says 503',
+        '502 prices did not answer as it should',
+        (_request, response) => response.writeHead(503).end(),
+      ],
+      ['hangs up', '502 prices did not answer as it should', (_request, response) => response.destroy()],
+      ['never answers', '504 prices did not answer in time', () => undefined],
+      [
+        'says that there is no such product',
+        '404 Not Found',
+        (_request, response) => response.writeHead(404).end(),
+      ],
+    ])('are not asked for again where the upstream %s', async (_name, told, answer) => {
       // Over a connection that was used before, and over a new one.
       expect(await products()).toMatchObject({ status: 200, body: PRICED });
       prices.answers(answer);
       for (let i = 0; i < 2; i++) {
         const before = prices.count('POST /quotes');
-        const refused = await quote();
-        expect(refused.status).toBe(status);
-        expect(refused.body).not.toContain('127.0.0.1');
+        const { status, body } = await quote();
+        expect(`${status} ${(JSON.parse(body) as { message: string }).message}`).toBe(told);
         expect(prices.count('POST /quotes') - before).toBe(1);
       }
     });
@@ -306,20 +313,32 @@ describe('the example of a gateway, whose prices have half a second,', () => {
         if (url === '/export') response.write('one,two\n');
         else sendJson(response, PRODUCTS);
       });
-      const calls = Array.from({ length: 8 }, () => new Call(`${gateway.url}/export`));
+      const before = catalog.count('GET /export');
+      const four = (): Call[] => Array.from({ length: 4 }, () => new Call(`${gateway.url}/export`));
+      const loading = four();
+      await Promise.all(loading.map(call => call.firstBytes()));
+      const queueing = four();
       await until(
         () => stats('downloads'),
-        ({ leased, waiting }) => leased === 4 && waiting === 4,
+        ({ waiting }) => waiting === 4,
       );
       const refused = await get(`${gateway.url}/export`);
       expect(refused.status).toBe(503);
       expect(refused.headers['retry-after']).toBe('1');
       expect(await products()).toMatchObject({ status: 200, body: PRICED });
-      for (const call of calls) call.leave();
+      for (const call of queueing) call.leave();
       await until(
         () => stats('downloads'),
-        ({ leased, waiting }) => leased === 0 && waiting === 0,
+        ({ waiting }) => waiting === 0,
       );
+      for (const call of loading) call.leave();
+      await until(
+        () => stats('downloads'),
+        ({ leased }) => leased === 0,
+      );
+      expect(catalog.count('GET /export') - before).toBe(4);
+      // They left the queue, and did not wait until it was too late.
+      expect((await stats('downloads')).totals.timedOut).toBe(0);
     });
   });
 });
@@ -360,7 +379,11 @@ describe('the example of a gateway, whose prices have time,', () => {
     expect(catalog.count('GET /products') - before).toBe(MAX + QUEUE);
     // Who comes now does not wait at all.
     for (let i = 0; i < 20; i++) expect(await products()).toMatchObject({ status: 200, body: UNPRICED });
-    expect(await get(`${gateway.url}/health/ready`)).toMatchObject({ status: 200 });
+    const { status, body } = await get(`${gateway.url}/health/ready`);
+    expect([status, Object.keys((JSON.parse(body) as { details: object }).details)]).toEqual([
+      200,
+      ['catalog'],
+    ]);
     // They leave, and nothing is asked for them any more.
     for (const call of calls) call.leave();
     await heldBy(prices, 0);
@@ -401,14 +424,18 @@ describe('the example of a gateway, whose prices have time,', () => {
 
 describe('the example of a gateway, where there are no prices,', () => {
   hasUpstreams();
+  let silent: CountingServer;
+  beforeAll(async () => {
+    silent = await silentServer();
+  });
+  afterAll(() => silent.stop());
 
-  const GONE: [string, () => Promise<{ origin: string; stop?(): Promise<void> }>][] = [
-    ['nobody listens', async () => ({ origin: await deadOrigin() })],
-    ['somebody listens and says nothing', silentServer],
+  const GONE: [string, () => Promise<string>][] = [
+    ['nobody listens', deadOrigin],
+    ['somebody listens and says nothing', async () => silent.origin],
   ];
-  it.each(GONE)('has all else where %s, and is ready', async (_name, make) => {
-    const gone = await make();
-    await using lonely = await start({ PRICES_URL: gone.origin });
+  it.each(GONE)('has all else where %s, and is ready', async (_name, origin) => {
+    await using lonely = await start({ PRICES_URL: await origin() });
     const answers = await Promise.all(Array.from({ length: 40 }, () => products(lonely)));
     answers.push(await products(lonely));
     for (const answer of answers) expect(answer).toMatchObject({ status: 200, body: UNPRICED });
@@ -416,7 +443,8 @@ describe('the example of a gateway, where there are no prices,', () => {
     expect(await get(`${lonely.url}/export`)).toMatchObject({ status: 502 });
     lonely.kill('SIGTERM');
     expect(await lonely.exit).toEqual({ code: 0, signal: null });
-    await gone.stop?.();
+    await catalog.server.allClosed();
+    await silent.allClosed();
   });
 });
 
