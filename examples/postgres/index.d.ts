@@ -7,6 +7,12 @@ export interface PostgresOptions {
   maxConnections?: number;
   /** So many of them are for superusers only. Default 0. */
   superuserReserved?: number;
+  /** More settings of the server, as in postgresql.conf. One whose value is the name of one of `files` gets its path. */
+  settings?: Readonly<Record<string, string>>;
+  /** Texts by name that the server can read and nobody else, such as the key of its certificate. */
+  files?: Readonly<Record<string, string>>;
+  /** Begins as a copy of this server, which is stopped and started for it, and follows it as a streaming standby. */
+  standbyOf?: LocalPostgres;
   /** Where to copy the server's log, for example `process.stderr`. Default: nowhere. */
   logTo?: Writable;
 }
@@ -16,6 +22,10 @@ export interface LocalPostgres extends AsyncDisposable {
   /** Connection string of the superuser, who needs no password. The same after `stop()` and `start()`. */
   readonly url: string;
   readonly port: number;
+  /** The directory of its data. */
+  readonly data: string;
+  /** Where its `files` are. */
+  readonly files: string;
   /** False after `stop()`, and also when the server ended by itself. */
   readonly running: boolean;
   /** Ends all sessions (57P01) and shuts down. When it resolves the server is gone; its data stay. */

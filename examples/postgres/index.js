@@ -3,8 +3,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync } from 'node:fs';
-import { readFile, rm, symlink } from 'node:fs/promises';
+import { chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { appendFile, chown, cp, lchown, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -20,20 +20,38 @@ export async function startPostgres({
   database = 'postgres',
   maxConnections = 100,
   superuserReserved = 0,
+  settings = {},
+  files = {},
+  standbyOf,
   logTo,
 } = {}) {
   if (!/^[a-z_][a-z0-9_]*$/.test(database)) throw new TypeError(`Not a plain database name: ${database}`);
   const { initdb, postgres } = await findBinaries();
   const user = unprivilegedUser(initdb);
-  const data = createDataDirectory(user.ids); // the keeper, started in the same tick, sees to its removal
+  const data = createDataDirectory(user.ids); // the keeper sees to its removal
+  const extra = writeFiles(`${data}.files`, files, user.ids);
+  if (standbyOf) await copyPrimary(standbyOf, data, user.ids);
+  const ours = Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [
+      name,
+      Object.hasOwn(files, value) ? join(extra, value) : value,
+    ]),
+  );
 
   /** @param {number} port */
   const launch = port =>
     launchServer(
       user,
-      [KEEPER, initdb, data, database, postgres, ...serverOptions(port, maxConnections, superuserReserved)],
+      [
+        ...[KEEPER, initdb, data, database, postgres],
+        ...serverOptions(port, maxConnections, superuserReserved, ours),
+      ],
       logTo,
     );
+
+  const removeAll = async () => {
+    for (const directory of [data, extra]) await rm(directory, { recursive: true, force: true });
+  };
 
   let port = 0;
   /** @type {Awaited<ReturnType<typeof launch>> | undefined} */
@@ -44,7 +62,7 @@ export async function startPostgres({
       server = await launch(port);
     } catch (error) {
       if (attempt < START_ATTEMPTS && /could not bind/.test(String(error))) continue;
-      await rm(data, { recursive: true, force: true });
+      await removeAll();
       throw error;
     }
   }
@@ -54,6 +72,8 @@ export async function startPostgres({
   const local = {
     url: `postgresql://postgres@127.0.0.1:${port}/${database}`,
     port,
+    data,
+    files: extra,
     get running() {
       return current.running;
     },
@@ -71,7 +91,7 @@ export async function startPostgres({
       await current.stop();
       await current.leave('remove');
       // The keeper may not be allowed to remove the directory from its parent: that takes our own rights.
-      await rm(data, { recursive: true, force: true });
+      await removeAll();
     },
     async [Symbol.asyncDispose]() {
       await local.close();
@@ -109,7 +129,7 @@ async function launchServer(user, args, logTo) {
   await new Promise((resolve, reject) => {
     stderr.setEncoding('utf8').on('data', chunk => {
       log = (log + chunk).slice(-2_000);
-      if (log.includes('ready to accept connections')) resolve(undefined);
+      if (/ready to accept (?:read-only )?connections/.test(log)) resolve(undefined);
     });
     keeper.once('error', cause => reject(new Error(`Cannot run ${command}. ${ALTERNATIVE}`, { cause })));
     void gone.then(() => reject(new Error(`PostgreSQL did not start:\n${log}`)));
@@ -157,8 +177,9 @@ function randomPort() {
  * @param {number} port
  * @param {number} maxConnections
  * @param {number} superuserReserved
+ * @param {Readonly<Record<string, string>>} more
  */
-function serverOptions(port, maxConnections, superuserReserved) {
+function serverOptions(port, maxConnections, superuserReserved, more) {
   const settings = {
     port,
     max_connections: maxConnections,
@@ -166,6 +187,7 @@ function serverOptions(port, maxConnections, superuserReserved) {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     fsync: 'off', // the data do not outlive this process, let alone a power cut
+    ...more,
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
@@ -194,6 +216,43 @@ function createDataDirectory({ uid, gid }) {
   const directory = mkdtempSync(join(tmpdir(), 'local-postgres-'));
   if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid);
   return directory;
+}
+
+/**
+ * For the server alone: it refuses the key of a certificate that others can read. Outside the data directory, which has to
+ * be empty at first; the keeper removes both.
+ *
+ * @param {string} directory
+ * @param {Readonly<Record<string, string>>} files
+ * @param {{ uid?: number, gid?: number }} ids
+ */
+function writeFiles(directory, files, { uid, gid }) {
+  const names = Object.keys(files);
+  if (names.length === 0) return directory;
+  mkdirSync(directory, { mode: 0o700 });
+  for (const name of names) writeFileSync(join(directory, name), files[name] ?? '', { mode: 0o600 });
+  if (uid === undefined || gid === undefined) return directory;
+  for (const path of [directory, ...names.map(name => join(directory, name))]) chownSync(path, uid, gid);
+  return directory;
+}
+
+/**
+ * A cold copy: of a server that has stopped, its files are all that is needed.
+ *
+ * @param {import('./index.js').LocalPostgres} primary
+ * @param {string} data
+ * @param {{ uid?: number, gid?: number }} ids
+ */
+async function copyPrimary(primary, data, { uid, gid }) {
+  await primary.stop();
+  await cp(primary.data, data, { recursive: true });
+  await primary.start();
+  await writeFile(join(data, 'standby.signal'), '');
+  const source = `host=127.0.0.1 port=${primary.port} user=postgres`;
+  await appendFile(join(data, 'postgresql.auto.conf'), `primary_conninfo = '${source}'\n`);
+  if (uid === undefined || gid === undefined) return;
+  for (const name of await readdir(data, { recursive: true })) await lchown(join(data, name), uid, gid);
+  await chown(data, uid, gid);
 }
 
 /** @returns {Promise<{ initdb: string, postgres: string }>} */

@@ -2,7 +2,7 @@
 #
 #   sh keep.sh INITDB DATA_DIRECTORY DATABASE POSTGRES [OPTION…]
 #
-# The first line on stdin stops the server. When stdin ends, the data directory is removed, unless a later
+# The first line on stdin stops the server. When stdin ends, the data directory and its files are removed, unless a later
 # line said `keep`. A process that dies, even by SIGKILL, closes the pipe: both happen, and nothing is left.
 initdb=$1 data=$2 database=$3
 shift 3
@@ -29,4 +29,4 @@ wait $server
 while read -r word; do
   [ "$word" = keep ] && exit
 done
-rm -rf "$data"
+rm -rf "$data" "$data.files"

@@ -1,81 +1,44 @@
-import type { Client, ClientConfig } from 'pg';
+import type { Client } from 'pg';
+import type { KeyedResourceFactory, PoolSettings, ResourceFactory } from '../engine/index.js';
+import { checkOwn } from '../engine/options/own.js';
+import { cancelOnAbort, type CancelOnAbort } from './pg/abort.js';
 import {
-  PoolOptionsError,
-  type KeyedResourceFactory,
-  type PoolSettings,
-  type ResourceFactory,
-} from '../engine/index.js';
-import { wrongOption } from '../engine/options/own.js';
+  pgDatabase,
+  type PgDatabase,
+  type PgLender,
+  type PgQueryOptions,
+  type PgTransactionOptions,
+} from './pg/database.js';
+import { HostsError, PgQueryTimeoutError, TransactionOverlapError } from './pg/errors.js';
 import { PgFactory } from './pg/factory.js';
-import { TransactionOverlapError } from './pg/errors.js';
+import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';
+import { listen, type PgListenOptions, type PgNotification, type PgSubscription } from './pg/listen.js';
+import type { NoticeSource, PgNotice } from './pg/notices.js';
+import { merge, split, type PgPoolOptions } from './pg/options.js';
+import type { TargetSessionAttrs } from './pg/role.js';
 import type { SessionReset } from './pg/session.js';
 
-export { TransactionOverlapError, type SessionReset };
-
-/** The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … */
-export interface PgPoolOptions extends PoolSettings, Omit<ClientConfig, 'keepAlive'> {
-  /**
-   * What pg calls `keepAlive`, which is the pool's own option here: the TCP keep-alive of the socket. Default true, with a
-   * first probe after 10 000 ms of silence (`keepAliveInitialDelayMillis`; without it systems wait for two hours). How many
-   * more probes there are, and when, is the system's: on Linux nine, 75 s apart, so that a query on a server that has
-   * vanished fails after some eleven minutes. Set `query_timeout` or `statement_timeout` to bound it.
-   */
-  tcpKeepAlive?: boolean;
-  /**
-   * What happens to the session between two borrowers. Default `auto`: a connection comes back without the settings,
-   * prepared statements, LISTENs, advisory locks and temporary tables of its last borrower, at no cost when there was
-   * nothing of the kind.
-   *
-   * `auto` goes by the texts of the statements that were sent. A function or trigger that changes the session from
-   * inside cannot be seen: use `always` if you have such (one round trip per borrow). Use `never` when nobody changes
-   * sessions. Sequences that were used (`currval`, `lastval`) count as a trace only with `always`.
-   *
-   * In every mode a transaction that was left open is rolled back, and listeners that were added to the client
-   * are removed. Statements that pg prepared by name survive as long as there is nothing to reset, on purpose.
-   * Set what all borrowers shall find with `options: '-c search_path=…'`: what is set by a statement is reset.
-   */
-  sessionReset?: SessionReset;
-  /**
-   * Does this error of a borrower mean that its connection must be destroyed? Asked after the connection itself: when
-   * that is broken, by the word of the server or its socket, the answer is yes in any case.
-   */
-  isFatal?: ResourceFactory<Client>['isFatal'];
-}
+export { HostsError, PgQueryTimeoutError, TransactionOverlapError, cancelOnAbort, listen, pgDatabase };
+export type {
+  PgListenOptions,
+  PgNotification,
+  PgSubscription,
+  CancelOnAbort,
+  PgDatabase,
+  PgLender,
+  PgQueryOptions,
+  PgTransactionOptions,
+  NoticeSource,
+  PgConnection,
+  PgHosts,
+  PgNotice,
+  PgPoolOptions,
+  SessionReset,
+  TargetSessionAttrs,
+};
 
 /** What {@link pgPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
 export type PgPool = PoolSettings & { factory: ResourceFactory<Client> };
-
-/** Milliseconds. */
-const TCP_KEEP_ALIVE_DELAY = 10_000;
-
-/** All that pg's Client takes. The compiler sees to it that none is missing. */
-const CLIENT_OPTIONS: Readonly<Record<Exclude<keyof ClientConfig, 'keepAlive'>, true>> = {
-  application_name: true,
-  client_encoding: true,
-  connectionString: true,
-  connectionTimeoutMillis: true,
-  database: true,
-  enableChannelBinding: true,
-  fallback_application_name: true,
-  host: true,
-  idle_in_transaction_session_timeout: true,
-  keepAliveInitialDelayMillis: true,
-  lock_timeout: true,
-  options: true,
-  password: true,
-  pipeline: true,
-  port: true,
-  query_timeout: true,
-  ssl: true,
-  sslnegotiation: true,
-  statement_timeout: true,
-  stream: true,
-  types: true,
-  user: true,
-};
-
-const SESSION_RESETS: readonly unknown[] = ['auto', 'always', 'never'];
-const DEFAULT_DESTROY_TIMEOUT = 5_000;
 
 /**
  * A pool of PostgreSQL connections, made with the package `pg`.
@@ -95,8 +58,8 @@ const DEFAULT_DESTROY_TIMEOUT = 5_000;
  * shares the connection are part of the transaction that is open, since nobody can know what they belong to.
  *
  * A connection is broken by what it has been through itself (its socket, or the server's word that the session ends), not
- * by an error that a borrower has seen. One on which a statement could not write, because its server has become
- * read-only, is not lent again. A statement prepared by name that fails since the server does not know it as pg does
+ * by an error that a borrower has seen. One whose server is not any more what the pool wants ({@link PgHosts}) is not lent
+ * again: it is retired when the server reports the change, or when a statement could not write. A statement prepared by name that fails since the server does not know it as pg does
  * (0A000, 26000, 42P05) is prepared anew the next time: outside a transaction it may simply be repeated. Connections have
  * TCP keep-alive unless `tcpKeepAlive` is false. `connectionTimeoutMillis` and `query_timeout` mean what they mean to a
  * Client; how long a borrower waits is `acquireTimeout`.
@@ -107,15 +70,17 @@ const DEFAULT_DESTROY_TIMEOUT = 5_000;
  *
  * Options that neither the pool nor pg knows are refused by the pool, with a `PoolOptionsError`.
  *
- * @throws PoolOptionsError when `sessionReset` is not one of its values
+ * @throws PoolOptionsError when `sessionReset` or an option of {@link PgHosts} is not one of its values
  */
 export function pgPool<const Name extends string>(
   options: PgPoolOptions & { name: Name },
 ): PgPool & { name: Name };
 export function pgPool(options: PgPoolOptions): PgPool;
 export function pgPool(options: PgPoolOptions): PgPool {
-  const { settings, config, ...rest } = split(options);
-  return { ...settings, factory: makeFactory(() => config, config, rest, true) };
+  const parts = split(options);
+  const { pool, connection, createTimeout, settings } = parts;
+  const targets = targetsOf(pool, connection, createTimeout);
+  return { ...settings, factory: new PgFactory(() => targets, parts, true) };
 }
 
 /** The options of {@link pgPool}, for each key, and how the connections of a key differ. */
@@ -126,7 +91,7 @@ export type KeyedPgPoolOptions<K> = Omit<PgPoolOptions, 'min'> & {
    * What the connections of a key have that others have not: another `database` or `user`, or
    * `options: '-c search_path=…'`. A key that comes from outside must have been checked by then.
    */
-  connection: (key: K) => ClientConfig;
+  connection: (key: K) => PgConnection;
 };
 
 /** What {@link keyedPgPool} makes: options for `new KeyedPool()`, or for a definition in `PoolModule`. */
@@ -148,80 +113,17 @@ export type KeyedPgPool<K> = Omit<PoolSettings, 'min'> & {
  * @throws PoolOptionsError when `sessionReset` or `connection` is not what it must be
  */
 export function keyedPgPool<K>({ connection, ...options }: KeyedPgPoolOptions<K>): KeyedPgPool<K> {
-  const { settings, config, ...rest } = split(options);
-  const { name: pool = 'pool' } = settings;
-  if (typeof connection !== 'function') {
-    throw wrong(pool, 'connection', connection, 'a function from a key to what its connections differ in');
-  }
-  const factory = makeFactory((key: K) => merge(pool, config, connection(key)), config, rest);
-  return { ...settings, maxTotal: options.maxTotal, factory };
+  const parts = split(options);
+  const { pool, connection: common, createTimeout, settings } = parts;
+  checkOwn(pool, `Pool "${pool}"`, { connection }, RULES);
+  const targets = (key: K): Targets => targetsOf(pool, merge(pool, common, connection(key)), createTimeout);
+  return { ...settings, maxTotal: options.maxTotal, factory: new PgFactory(targets, parts) };
 }
 
-/** @throws PoolOptionsError when pg would take no notice of what is said for the key */
-function merge(pool: string, common: ClientConfig, own: ClientConfig): ClientConfig {
-  if (common.connectionString !== undefined && own.connectionString === undefined) {
-    const taken = namesIn(common.connectionString);
-    const lost = Object.keys(own).find(name => taken.has(name));
-    if (lost) {
-      throw new PoolOptionsError(
-        pool,
-        `Pool "${pool}": option "connection" has returned "${lost}", but pg goes by the pool's connectionString. Return a ` +
-          'connectionString for the key, or give the pool host, port, user and so on one by one.',
-      );
-    }
-  }
-  return { ...common, ...own };
-}
-
-/** What a connection string says; pg lets that win over what stands beside it. */
-function namesIn(connectionString: string): ReadonlySet<string> {
-  const [, query = ''] = connectionString.split('?', 2);
-  const names = [...new URLSearchParams(query).keys()];
-  return new Set([
-    ...['host', 'port', 'user', 'password', 'database'],
-    ...names.map(name => (name.startsWith('ssl') ? 'ssl' : name)),
-  ]);
-}
-
-interface Split {
-  readonly settings: PoolSettings;
-  readonly config: ClientConfig;
-  readonly sessionReset: SessionReset;
-  readonly destroyTimeout: number;
-  readonly isFatal: ResourceFactory<Client>['isFatal'];
-}
-
-/** Tells what is the pool's from what is pg's. */
-function split({ sessionReset = 'auto', tcpKeepAlive, isFatal, ...options }: PgPoolOptions): Split {
-  if (!SESSION_RESETS.includes(sessionReset)) {
-    throw wrong(options.name, 'sessionReset', sessionReset, `'auto', 'always' or 'never'`);
-  }
-  if (isFatal !== undefined && typeof isFatal !== 'function') {
-    throw wrong(options.name, 'isFatal', isFatal, 'a function of an error and a client');
-  }
-  const config: Record<string, unknown> = {
-    keepAlive: tcpKeepAlive ?? options.stream === undefined,
-    keepAliveInitialDelayMillis: TCP_KEEP_ALIVE_DELAY,
-  };
-  const settings: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    (Object.hasOwn(CLIENT_OPTIONS, key) ? config : settings)[key] = value;
-  }
-  const { destroyTimeout = DEFAULT_DESTROY_TIMEOUT } = options;
-  return { settings, config, sessionReset, destroyTimeout, isFatal };
-}
-
-function makeFactory<K>(
-  configOf: (key: K) => ClientConfig,
-  { stream }: ClientConfig,
-  { sessionReset, destroyTimeout, isFatal }: Omit<Split, 'settings' | 'config'>,
-  asks = false,
-): PgFactory<K> {
-  const patience = Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2;
-  return new PgFactory(configOf, sessionReset, patience, stream === undefined, isFatal, asks);
-}
-
-function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {
-  return wrongOption(pool, `Pool "${pool}"`, option, value, allowed);
-}
+const RULES = {
+  connection: {
+    ok: (value: unknown) => typeof value === 'function',
+    allowed: 'a function from a key to what its connections differ in',
+    required: true,
+  },
+} as const;

@@ -172,14 +172,24 @@ describe('a server that refuses to write', () => {
     await watch.sql('alter system set default_transaction_read_only = on');
     await watch.sql('select pg_reload_conf()');
     try {
-      await until(
-        () => pool.use(client => client.query('show default_transaction_read_only')),
-        ({ rows }) => (rows as Record<string, unknown>[])[0]!.default_transaction_read_only === 'on',
+      // Nothing else is sent meanwhile, or the server would report it before.
+      const tryTo = (): Promise<unknown> =>
+        pool.use(client => write(client)).catch((error: unknown) => error);
+      const refused = await until(
+        async () => {
+          await watch.sql('set default_transaction_read_only = off');
+          await watch.sql('drop table if exists written');
+          return tryTo();
+        },
+        seen => seen instanceof Error,
       );
-      expect(await pool.use(client => pidOf(client))).toBe(pid);
-      expect(await failureOf(pool.use(write))).toMatchObject({ code: '25006' });
+      expect(refused).toMatchObject({ code: '25006' });
       expect(await pool.use(client => pidOf(client))).not.toBe(pid);
       expect(pool.stats().totals.destroyedBy).toEqual({ 'reset-failed': 1 });
+      // Another is no better, and may come to another server.
+      const next = await pool.use(client => pidOf(client));
+      expect(await failureOf(pool.use(write))).toMatchObject({ code: '25006' });
+      expect(await pool.use(client => pidOf(client))).not.toBe(next);
     } finally {
       await watch.sql('set default_transaction_read_only = off');
       await watch.sql('alter system reset default_transaction_read_only');

@@ -16,8 +16,9 @@ export class PostgresWatch {
     private readonly observer: pg.Client,
   ) {}
 
-  static async open(local: LocalPostgres): Promise<PostgresWatch> {
-    const observer = new pg.Client(local.url);
+  /** @param url to look from, as somebody else */
+  static async open(local: LocalPostgres, url = local.url): Promise<PostgresWatch> {
+    const observer = new pg.Client(url);
     observer.on('error', () => {});
     await observer.connect();
     return new PostgresWatch(local.url, local, observer);

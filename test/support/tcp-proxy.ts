@@ -142,8 +142,11 @@ class Link {
 
   reset(): void {
     this.leave();
-    this.client.resetAndDestroy();
-    this.server?.resetAndDestroy();
+    for (const socket of [this.client, this.server]) {
+      // Node fails to reset what is being shut down, and never closes it then.
+      if (socket?.writableEnded) socket.destroy();
+      else socket?.resetAndDestroy();
+    }
   }
 
   async closed(): Promise<void> {

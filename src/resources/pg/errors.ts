@@ -12,8 +12,34 @@ const SESSION_ENDING = new Set([
   '25P04', // transaction_timeout
 ]);
 
-/** Reasons that time does not cure: bad credentials, unknown role or database, an impossible address. */
-const HOPELESS = new Set(['28P01', '28000', '3D000', 'ERR_INVALID_URL', 'ERR_SOCKET_BAD_PORT']);
+/** Nobody can connect to such an address. */
+const IMPOSSIBLE = new Set(['ERR_INVALID_URL', 'ERR_SOCKET_BAD_PORT']);
+
+/** The server knows who wants to connect, and does not admit them. */
+const REFUSED_LOGIN = new Set(['28P01', '28000', '3D000']);
+
+/** What OpenSSL and Node say of the certificate of a server, which somebody has to change, or of what it is checked by. */
+const CERTIFICATE = new Set([
+  ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'CERT_UNTRUSTED', 'CERT_REJECTED'],
+  ...['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+  ...[
+    'CERT_HAS_EXPIRED',
+    'CERT_NOT_YET_VALID',
+    'CERT_REVOKED',
+    'CERT_SIGNATURE_FAILURE',
+    'CERT_CHAIN_TOO_LONG',
+  ],
+  ...[
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'HOSTNAME_MISMATCH',
+    'INVALID_CA',
+    'INVALID_PURPOSE',
+    'PATH_LENGTH_EXCEEDED',
+  ],
+]);
+
+/** What pg says when the server has no TLS, in words only. */
+const NO_TLS = 'The server does not support SSL connections';
 
 /** What the server says when a statement has failed, or when it ends the session. */
 export interface ServerError extends Error {
@@ -33,11 +59,55 @@ export function endsSession({ code, severity }: ServerError): boolean {
 /** Is connecting again pointless until somebody changes something? */
 export function isHopeless(error: unknown): boolean {
   if (error instanceof PoolOptionsError) return true;
-  return some(error, ({ code }) => typeof code === 'string' && HOPELESS.has(code));
+  if (error instanceof HostsError) return error.hopeless;
+  return isRefusedLogin(error) || some(error, isIncurable);
+}
+
+function isIncurable({ code, message }: Symptoms): boolean {
+  return message === NO_TLS || (typeof code === 'string' && (IMPOSSIBLE.has(code) || CERTIFICATE.has(code)));
+}
+
+/** Has the server refused the login, for a reason that time does not cure? */
+export function isRefusedLogin(error: unknown): boolean {
+  return some(error, ({ code }) => typeof code === 'string' && REFUSED_LOGIN.has(code));
+}
+
+/** None of several hosts could be used; `errors` has that of each that was tried, in order. */
+export class HostsError extends AggregateError {
+  override readonly name = 'HostsError';
+
+  constructor(
+    message: string,
+    errors: readonly unknown[],
+    /** Is it pointless to try again? */
+    readonly hopeless: boolean,
+  ) {
+    super(errors, message);
+  }
+}
+
+/**
+ * OpenSSL's words about a certificate name neither the server nor a remedy. Any other error stays as it is.
+ *
+ * @param address of the server
+ */
+export function explained(error: unknown, address: string): unknown {
+  if (typeof error !== 'object' || error === null) return error;
+  const { code, message } = error as ServerError;
+  if (code === undefined || !CERTIFICATE.has(code)) return error;
+  const says = `The certificate of the server at ${address} was not accepted: ${message} (${code}).`;
+  return Object.assign(new Error(`${says} ${remedyFor(code)}`, { cause: error }), { code });
+}
+
+function remedyFor(code: string): string {
+  if (code === 'CERT_HAS_EXPIRED') return 'It has to be renewed.';
+  if (/ALTNAME|HOSTNAME/.test(code)) return 'Connect to a host that it names, or set ssl: { servername }.';
+  return 'Tell whom to trust with ssl: { ca }, or with sslrootcert in the connection string.';
 }
 
 interface Symptoms {
   code?: unknown;
+  message?: unknown;
   cause?: unknown;
 }
 
@@ -107,4 +177,18 @@ export class TransactionOverlapError extends Error {
 
 function short(text: string): string {
   return `"${text.trim().slice(0, 60)}"`;
+}
+
+/** A query of `PgDatabase` has taken longer than its `timeout`. It was cancelled at the server, but may have been done by then. */
+export class PgQueryTimeoutError extends Error {
+  readonly code = 'PG_QUERY_TIMEOUT';
+  override readonly name = 'PgQueryTimeoutError';
+
+  /** @internal */
+  constructor(timeout: number, waitedMs: number) {
+    super(
+      `The query did not end within ${timeout} ms, ${Math.round(waitedMs)} ms of which it waited for a connection. ` +
+        'It was cancelled at the server, but may have been done by then.',
+    );
+  }
 }

@@ -1,4 +1,4 @@
-import type { Client, ClientConfig } from 'pg';
+import type { Client } from 'pg';
 import type {
   Capacity,
   CreateContext,
@@ -7,9 +7,25 @@ import type {
   ResourceFactory,
 } from '../../engine/index.js';
 import { capacityOf } from './capacity.js';
-import { Cancels, endSession, openSession } from './connect.js';
+import { Cancels } from './cancels.js';
+import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
-import type { Session, SessionReset } from './session.js';
+import { Fleet } from './fleet.js';
+import type { Notices } from './notices.js';
+import type { Targets } from './hosts.js';
+import { openFirst } from './try-hosts.js';
+import { Session, type SessionReset } from './session.js';
+
+export interface FactoryOptions {
+  readonly sessionReset: SessionReset;
+  /** The user's own, asked about errors that do not end the connection by themselves. */
+  readonly isFatal: ResourceFactory<Client>['isFatal'];
+  readonly notices: Notices | undefined;
+  /** Milliseconds that a connection is given to end by itself. */
+  readonly patience: number;
+  /** Can the server be reached by another socket, to cancel a query? */
+  readonly reachable: boolean;
+}
 
 /**
  * How a pool makes, checks, cleans and ends the clients of pg.
@@ -18,34 +34,51 @@ import type { Session, SessionReset } from './session.js';
  */
 export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedResourceFactory<K, Client> {
   // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
-  readonly #config: (key: K) => ClientConfig;
+  readonly #targets: (key: K) => Targets;
   readonly #sessions = new WeakMap<Client, Session>();
   /** What the first connection was told, while it was being made. */
   private told: Promise<Capacity | undefined> | undefined = undefined;
+  private readonly sessionReset: SessionReset;
+  private readonly ownIsFatal: FactoryOptions['isFatal'];
+  private readonly notices: Notices | undefined;
+  private readonly patience: number;
+  private readonly reachable: boolean;
   private readonly cancels: Cancels;
+  private readonly fleet = new Fleet();
 
   constructor(
-    config: (key: K) => ClientConfig,
-    private readonly sessionReset: SessionReset,
-    /** Milliseconds that a connection is given to end by itself. */
-    private readonly patience: number,
-    /** Can the server be reached by another socket, to cancel a query? */
-    private readonly reachable: boolean,
-    /** The user's own, asked about errors that do not end the connection by themselves. */
-    private readonly ownIsFatal: ResourceFactory<Client>['isFatal'],
+    targets: (key: K) => Targets,
+    { sessionReset, isFatal, notices, patience, reachable }: FactoryOptions,
     /** Does anybody want to know how many connections the server admits? */
     private readonly asks = false,
   ) {
-    this.#config = config;
+    this.#targets = targets;
+    this.sessionReset = sessionReset;
+    this.ownIsFatal = isFatal;
+    this.notices = notices;
+    this.patience = patience;
+    this.reachable = reachable;
     this.cancels = new Cancels(reachable);
   }
 
   // Members of its own, not of a prototype: who takes it apart, `{ ...factory, create }`, keeps the others.
 
   readonly create = async (context: CreateContext & { readonly key?: K }): Promise<Client> => {
-    const config = this.#config(context.key as K);
-    const session = await openSession(config, this.sessionReset, context, opened => this.ask(opened));
+    const { key } = context;
+    const targets = this.#targets(key as K);
+    const session = await openFirst(targets, context.signal, (config, wanted) =>
+      openSession(
+        config,
+        context,
+        client => this.watch(client, key),
+        async opened => {
+          await opened.role.begin(targets.target, wanted, text => opened.run(text));
+          await this.ask(opened);
+        },
+      ),
+    );
     this.#sessions.set(session.client, session);
+    this.fleet.add(session, context.invalidate);
     return session.client;
   };
 
@@ -92,6 +125,12 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     } catch (error) {
       if (session.broken) throw error;
     }
+  }
+
+  private watch(client: Client, key: K | undefined): Session {
+    const session = new Session(client, this.sessionReset, this.cancels);
+    this.notices?.listen(client.connection, key, () => session.processId);
+    return session;
   }
 
   private session(client: Client): Session {

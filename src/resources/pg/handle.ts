@@ -7,10 +7,17 @@ import type { Session } from './session.js';
 const BORROW = Symbol('borrow');
 
 /** One borrow of a client, from its first use to the end of its lease. */
-interface Borrow {
+export interface Borrow {
   readonly session: Session;
   /** Makes the error for what comes after the end; undefined before. */
   why: (() => LeaseReleasedError) | undefined;
+  /** To be called then; undefined as long as nobody wants to be. */
+  whenOver: Set<() => void> | undefined;
+}
+
+/** The borrow that a client stands for; undefined for a client that is no handle. */
+export function borrowOf(client: unknown): Borrow | undefined {
+  return (client as Partial<Lent> | undefined)?.[BORROW];
 }
 
 type Lent = Client & { readonly [BORROW]: Borrow };
@@ -36,7 +43,7 @@ export class Handles {
 
   make(): Handle<Client> {
     const { session } = this;
-    const borrow: Borrow = { session, why: undefined };
+    const borrow: Borrow = { session, why: undefined, whenOver: undefined };
     return {
       resource: new this.Lent(borrow),
       get unfinished() {
@@ -44,6 +51,7 @@ export class Handles {
       },
       revoke: why => {
         borrow.why = why;
+        if (borrow.whenOver) for (const over of borrow.whenOver) over();
         session.abandon(why);
       },
     };

@@ -1,8 +1,9 @@
-import type { Client, QueryResult } from 'pg';
+import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
 import { endsSession, type ServerError } from './errors.js';
 import { Handles } from './handle.js';
 import { NamedStatements, type Wire } from './named-statements.js';
+import { RoleWatch } from './role-watch.js';
 import { leavesNoTrace } from './statements.js';
 import { Transactions, type TransactionStatus } from './transactions.js';
 import { Turns, type Send } from './turns.js';
@@ -15,19 +16,23 @@ import { Turns, type Send } from './turns.js';
  */
 export type SessionReset = 'auto' | 'always' | 'never';
 
+/** Who asks the server to cancel what a session does. */
+export interface Canceller {
+  /** Resolves when the request cannot hit anything any more that is sent later; to false when that is not known. */
+  cancel(session: Session): Promise<boolean>;
+}
+
+/** What the server reports of one of its parameters. */
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
 /** With which an emitter tells what becomes of its listeners. */
 const META_EVENTS = ['newListener', 'removeListener'];
 
 /** The server refuses to write: read_only_sql_transaction. */
 const READ_ONLY = '25006';
-
-/**
- * Has the server become one that nobody can write to: a standby, after a failover, or one that was made read-only as a
- * whole? Not when it is so for this session, user or database only, which somebody has wanted.
- */
-const IS_READ_ONLY_SERVER = `select pg_is_in_recovery() or exists (
-  select from pg_settings where name = 'default_transaction_read_only' and setting = 'on'
-    and source in ('configuration file', 'command line', 'environment variable', 'override')) as "readOnly"`;
 
 /**
  * What the pool knows of one client beyond what the client tells: what its session has been through since it was last
@@ -54,8 +59,14 @@ export class Session {
   private transaction: TransactionStatus = 'I';
   /** Something was sent that may have left a trace. */
   private touched = false;
-  /** A statement was refused because it writes. */
-  private cannotWrite = false;
+  /** What the server is. */
+  readonly role = new RoleWatch();
+  /** Nobody has it, and nothing of its last borrower is left. */
+  private atRest = false;
+  /** Tells the pool that it is of no use. Not one that is tried while others still can be. */
+  private invalidate: ((cause?: unknown) => void) | undefined = undefined;
+  /** Told when the server is not any more what it was wanted for. */
+  private roleLost: ((why: Error) => void) | undefined = undefined;
   /** Nothing can make it fit for another borrower. */
   private spoilt = false;
   private readonly whenEnded: (() => void)[] = [];
@@ -63,7 +74,7 @@ export class Session {
   constructor(
     readonly client: Client,
     private readonly mode: SessionReset,
-    private readonly invalidate: (cause?: unknown) => void,
+    private readonly canceller: Canceller,
   ) {
     const send = client.query.bind(client) as Send;
     const end = client.end.bind(client) as (callback?: unknown) => unknown;
@@ -91,6 +102,7 @@ export class Session {
 
   /** What the next borrower gets in place of the client. */
   lend(): Handle<Client> {
+    this.atRest = false;
     return this.handles.make();
   }
 
@@ -150,9 +162,34 @@ export class Session {
     await this.run('');
   }
 
-  /** Is a query running? */
+  /** Is a query running, or is it not known yet whether the next one could be? */
   get busy(): boolean {
     return !this.turns.idle;
+  }
+
+  /** Is a query running that could be cancelled? */
+  get running(): boolean {
+    return this.turns.running;
+  }
+
+  /**
+   * Cancels at the server what is running, if anything is. What comes next waits until the request cannot hit it any more.
+   *
+   * @param why makes the error for what still waits for its turn; without it that goes on waiting
+   */
+  interrupt(why?: () => Error): void {
+    if (why) this.turns.drop(why);
+    if (this.ended || !this.turns.running || this.turns.held) return;
+    const cancelled = this.canceller.cancel(this).then(sure => {
+      if (!sure) this.spoil(new Error('the server has not answered a request to cancel'));
+    });
+    this.turns.hold(cancelled);
+  }
+
+  /** The server's process. */
+  get processId(): number | undefined {
+    const { processID } = this.client as { processID?: unknown };
+    return typeof processID === 'number' ? processID : undefined;
   }
 
   /** Resolves when the socket is closed: at once if it is already. */
@@ -174,8 +211,8 @@ export class Session {
   private clean(): boolean | Promise<boolean> {
     if (this.spoilt) return false;
     const discard = this.mode === 'always' || this.touched;
-    if (this.transaction === 'I' && !discard && !this.cannotWrite) return true;
-    return this.scrub(discard);
+    if (this.transaction !== 'I' || discard || this.role.doubtful) return this.scrub(discard);
+    return (this.atRest = true);
   }
 
   private async scrub(discard: boolean): Promise<boolean> {
@@ -188,15 +225,31 @@ export class Session {
       // pg believes that the server still knows the statements that were prepared by name.
       this.named.clear();
     }
-    if (this.cannotWrite) await this.checkWritable();
-    return !this.spoilt;
+    if (this.role.doubtful) await this.checkRole();
+    return (this.atRest = !this.spoilt);
   }
 
-  /** @throws when the server, and not the borrower, is why a statement could not write */
-  private async checkWritable(): Promise<void> {
-    const { rows } = (await this.run(IS_READ_ONLY_SERVER)) as QueryResult<{ readOnly: boolean }>;
-    if (rows[0]?.readOnly) throw new Error('the server has become read-only');
-    this.cannotWrite = false;
+  /** @throws when the server, and not a borrower, has changed what it is */
+  private async checkRole(): Promise<void> {
+    const lost = await this.role.check(text => this.run(text));
+    if (!lost) return;
+    this.roleLost?.(lost);
+    throw lost;
+  }
+
+  /** It is ready for its first borrower. From now on its pool is told when it is of no use any more. */
+  ready(invalidate: (cause?: unknown) => void, roleLost: (why: Error) => void): void {
+    this.invalidate = invalidate;
+    this.roleLost = roleLost;
+    this.atRest = true;
+    if (this.spoilt) invalidate(new Error('the connection is closed'));
+  }
+
+  /** Another session with the same server has found out that it is not any more what it is wanted for. */
+  mistrust(why: Error): void {
+    if (!this.role.matters) return;
+    if (this.atRest) this.spoil(why);
+    else this.spoilt = true;
   }
 
   /** @internal A statement of the pool, which leaves no trace and takes its turn. */
@@ -222,8 +275,15 @@ export class Session {
       this.transactions.answered(message.status, false);
       this.turns.answered();
     });
+    wire.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
+      this.role.told(parameterName, parameterValue);
+      const lost = this.atRest ? this.role.lost : undefined;
+      if (!lost) return;
+      this.spoil(lost);
+      this.roleLost?.(lost);
+    });
     wire.on('errorMessage', (error: ServerError) => {
-      this.cannotWrite ||= error.code === READ_ONLY;
+      if (error.code === READ_ONLY) this.role.refusedToWrite();
       this.named.failed(error);
       if (!endsSession(error)) return;
       // Do not wait until it has.
@@ -275,7 +335,7 @@ export class Session {
   private spoil(cause: Error): void {
     this.spoilt = true;
     this.turns.close(cause);
-    this.invalidate(cause);
+    this.invalidate?.(cause);
   }
 
   /** Removes the listeners that borrowers have added to the client. */

@@ -42,8 +42,10 @@ interface Waiting {
  */
 export class Turns {
   private waiting: Waiting[] = [];
-  /** pg has something to do. Nothing waits while it has not. */
-  private running = false;
+  /** pg has something to do, or must not get anything yet. Nothing waits while it has not. */
+  private taken = false;
+  /** A request to cancel is under way. It has been passed on, or what it is for has ended before that; then the server is asked once more. */
+  private cancelling: 'no' | 'requested' | 'passed on' | 'ended' | 'asking' = 'no';
   /** The cursor or stream whose turn it is. */
   private portal: Submittable | undefined = undefined;
   /** Its reader has gone. */
@@ -60,7 +62,31 @@ export class Turns {
   ) {}
 
   get idle(): boolean {
-    return !this.running;
+    return !this.taken;
+  }
+
+  /** Has pg sent a query that has not ended? */
+  get running(): boolean {
+    return this.taken && this.cancelling !== 'ended' && this.cancelling !== 'asking';
+  }
+
+  /** Is a request to cancel under way? */
+  get held(): boolean {
+    return this.cancelling !== 'no';
+  }
+
+  /**
+   * A request to cancel what is running is under way. If it comes late, it hits whatever runs then: so nothing is sent
+   * before the server has passed it on, the query has ended, and the server has then answered once more.
+   *
+   * @param passedOn must not reject
+   */
+  hold(passedOn: Promise<void>): void {
+    this.cancelling = 'requested';
+    void passedOn.then(() => {
+      if (this.cancelling === 'ended') this.askOnce();
+      else if (this.cancelling === 'requested') this.cancelling = 'passed on';
+    });
   }
 
   /**
@@ -70,7 +96,8 @@ export class Turns {
    */
   query(config: unknown, values?: unknown, callback?: unknown, admission?: Admission): unknown {
     if (this.closedBy) return this.refuse(notSent(this.closedBy), config, values, callback);
-    if (this.running && !this.client.pipeline) return this.wait(config, values, callback, admission);
+    if (this.taken && (!this.client.pipeline || this.held))
+      return this.wait(config, values, callback, admission);
     const refusal = admission?.();
     return refusal ? this.refuse(refusal, config, values, callback) : this.start(config, values, callback);
   }
@@ -98,7 +125,8 @@ export class Turns {
     // may ask for it twice (pg-cursor up to 2.22.0): the second would end the next query, before its answer has come,
     // and that would become the answer to the query after it.
     if (this.owed > 0) return;
-    this.running = false;
+    if (this.mayBeHit()) return;
+    this.taken = false;
     this.portal = undefined;
     for (let next = this.waiting.shift(); next; next = this.waiting.shift()) {
       const { query, admission, context } = next;
@@ -121,14 +149,14 @@ export class Turns {
     if (this.portal && !this.portalClosed) closePortal(this.portal, why);
     this.portalClosed = true;
     // As it is nearly always.
-    if (this.waiting.length > 0) this.failWaiting(why);
+    if (this.waiting.length > 0) this.drop(why);
   }
 
   /** Nothing is sent from now on: what waits and what is still to come fails, and tells why. */
   close(cause: Error): void {
     if (this.closedBy) return;
     this.closedBy = cause;
-    this.failWaiting(() => notSent(cause));
+    this.drop(() => notSent(cause));
   }
 
   /** The socket is closed: what pg was doing ends as well, without a `drain`. */
@@ -136,8 +164,35 @@ export class Turns {
     const { portal } = this;
     // Later: pg tells those that listen to it by itself.
     if (portal) setImmediate(() => this.failLastRead(portal));
-    this.running = false;
+    this.taken = false;
+    this.cancelling = 'no';
     this.tellIdle();
+  }
+
+  /** A query has ended. Could the request to cancel it hit the next one? */
+  private mayBeHit(): boolean {
+    switch (this.cancelling) {
+      case 'no':
+        return false;
+      case 'requested':
+        this.cancelling = 'ended';
+        return true;
+      case 'passed on':
+        this.askOnce();
+        return true;
+      case 'ended':
+        return true;
+      case 'asking':
+        this.cancelling = 'no';
+        return false;
+    }
+  }
+
+  /** A round trip. When it has ended, the server has done with whatever reached it before. */
+  private askOnce(): void {
+    this.cancelling = 'asking';
+    // Its end is seen by `next`, and by `end`.
+    (this.send('') as Promise<unknown>).catch(() => undefined);
   }
 
   private wait(
@@ -171,14 +226,14 @@ export class Turns {
   }
 
   private start(config: unknown, values?: unknown, callback?: unknown): unknown {
-    this.running = true;
+    this.taken = true;
     if (isSubmittable(config)) this.portal = config;
     this.portalClosed = false;
     try {
       return this.send(config, values, callback);
     } catch (error) {
       // Refused by pg before it did anything, as queries without a text are; or else it is stuck with it for good.
-      this.running = !(this.client as { readyForQuery?: boolean }).readyForQuery;
+      this.taken = !(this.client as { readyForQuery?: boolean }).readyForQuery;
       throw error;
     }
   }
@@ -197,7 +252,8 @@ export class Turns {
     );
   }
 
-  private failWaiting(why: () => Error): void {
+  /** What waits for its turn fails. */
+  drop(why: () => Error): void {
     for (const { query, context } of this.waiting.splice(0)) {
       context.runInAsyncScope(() => {
         // A stream of rows can be closed; any other (COPY) waits for the server when it is destroyed, before it was sent.

@@ -1,0 +1,196 @@
+import type { Client, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import { PoolOptionsError, type AcquireOptions, type Lease } from '../../engine/index.js';
+import { checkOwn } from '../../engine/options/own.js';
+import { cancelOnAbort } from './abort.js';
+import { PgQueryTimeoutError } from './errors.js';
+import { boundariesOf } from './transaction-statements.js';
+
+/** As much of a pool as is needed: of `pgPool`, or one key of a keyed pool. */
+export interface PgLender {
+  readonly name?: string;
+  acquire(options?: AcquireOptions): Promise<Lease<Client>>;
+}
+
+export interface PgQueryOptions extends Pick<AcquireOptions, 'priority' | 'owner'> {
+  /** Gives up: the query is cancelled at the server, and the call rejects at once with the reason of the signal. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the call may take, with the wait for a connection. Default: `acquireTimeout` for the wait, and no limit for the query. */
+  readonly timeout?: number | undefined;
+}
+
+export interface PgTransactionOptions extends Omit<AcquireOptions, 'signal'> {
+  /** Default: that of the server, which is `read committed` unless somebody has changed it. */
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable' | undefined;
+  /** Default false. */
+  readonly readOnly?: boolean | undefined;
+  /** Cancels at the server what runs when it is aborted; nothing is committed then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One-shot use of a pool, see {@link pgDatabase}. */
+export interface PgDatabase {
+  /**
+   * Borrows a connection for one query. The connection stays of use whatever becomes of the query: a request to cancel it
+   * never hits the query of the next borrower.
+   *
+   * @throws PgQueryTimeoutError when it has not ended within `timeout`
+   * @throws PoolOptionsError for a text that leaves a transaction open, or ends one that it has not begun
+   * @throws what `pool.acquire()` throws, and what the server says
+   * @throws the reason of the signal
+   */
+  query<R extends QueryResultRow = Record<string, unknown>>(
+    query: string | QueryConfig,
+    values?: readonly unknown[],
+    options?: PgQueryOptions,
+  ): Promise<QueryResult<R>>;
+  /**
+   * Borrows a connection for one transaction: BEGIN, the work, COMMIT; or ROLLBACK when the work throws, and when the signal
+   * was aborted by then.
+   *
+   * @throws Error when there is nothing to commit, since a statement has failed whose error the work has kept to itself
+   * @throws what `pool.acquire()` throws, what the work throws, and what the server says
+   */
+  transaction<R>(work: (client: Client) => R | PromiseLike<R>, options?: PgTransactionOptions): Promise<R>;
+}
+
+/** Node takes what is longer for 1 ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+const LEVELS: readonly unknown[] = ['read committed', 'repeatable read', 'serializable'];
+
+const RULES = {
+  timeout: {
+    ok: (value: unknown) => typeof value === 'number' && value > 0,
+    allowed: 'milliseconds > 0, or Infinity',
+  },
+  isolation: {
+    ok: (value: unknown) => LEVELS.includes(value),
+    allowed: `'read committed', 'repeatable read' or 'serializable'`,
+  },
+  readOnly: { ok: (value: unknown) => typeof value === 'boolean', allowed: 'true or false' },
+};
+
+/**
+ * A pool for those who need a connection for one query, or for one transaction.
+ *
+ * ```ts
+ * const db = pgDatabase(pool);
+ * const { rows } = await db.query<{ id: number }>('select id from orders where customer = $1', [customer], { timeout: 500 });
+ * ```
+ *
+ * Of a keyed pool: `pgDatabase({ acquire: options => tenants.acquire(tenant, options) })`.
+ */
+export function pgDatabase(pool: PgLender): PgDatabase {
+  const title = `Pool "${pool.name ?? 'pool'}"`;
+  const check = (options: object): void => {
+    checkOwn(pool.name ?? 'pool', title, options, RULES);
+  };
+  return {
+    async query<R extends QueryResultRow>(
+      query: string | QueryConfig,
+      values?: readonly unknown[],
+      options: PgQueryOptions = {},
+    ) {
+      const { timeout } = options;
+      check({ timeout });
+      refuseOpenTransaction(pool.name ?? 'pool', typeof query === 'string' ? query : query.text);
+      const began = performance.now();
+      const lease = await pool.acquire(options);
+      const { resource: client } = lease;
+      const send = (): Promise<QueryResult<R>> => client.query<R>(query as string, values as unknown[]);
+      return ending(lease, () =>
+        options.signal === undefined && timeout === undefined
+          ? send()
+          : limited(client, send, options, performance.now() - began),
+      );
+    },
+
+    async transaction(work, options = {}) {
+      const { isolation, readOnly, signal, ...wish } = options;
+      check({ isolation, readOnly });
+      const lease = await pool.acquire({ ...wish, signal });
+      const { resource: client } = lease;
+      return ending(lease, async () => {
+        if (signal) cancelOnAbort(client, signal);
+        const level = isolation === undefined ? '' : ` isolation level ${isolation}`;
+        await client.query(`begin${level}${readOnly === true ? ' read only' : ''}`);
+        try {
+          const result = await work(client);
+          signal?.throwIfAborted();
+          await commit(client);
+          return result;
+        } catch (error) {
+          // If that fails, too, the connection is not fit for anybody else, which its reset finds out.
+          await client.query('rollback').catch(() => undefined);
+          signal?.throwIfAborted();
+          throw error;
+        }
+      });
+    },
+  };
+}
+
+/** Gives the lease back, however the work ends. */
+async function ending<R>(lease: Lease<Client>, work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
+  } catch (error) {
+    lease.release(error);
+    throw error;
+  } finally {
+    lease.release();
+  }
+}
+
+/** Rejects at once when the signal is aborted or the time is over: a server that has vanished answers to no request. */
+function limited<R>(
+  client: Client,
+  send: () => Promise<R>,
+  { signal, timeout = Infinity }: PgQueryOptions,
+  waitedMs: number,
+): Promise<R> {
+  signal?.throwIfAborted();
+  const limit = new AbortController();
+  const left = timeout - waitedMs;
+  const timer =
+    left <= LONGEST_TIMER
+      ? setTimeout(() => limit.abort(new PgQueryTimeoutError(timeout, waitedMs)), left)
+      : undefined;
+  const both = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
+  const cancelling = cancelOnAbort(client, both);
+  return new Promise<R>((resolve, reject) => {
+    both.addEventListener('abort', () => reject(both.reason as Error), { once: true });
+    send().then(resolve, reject);
+  }).finally(() => {
+    clearTimeout(timer);
+    cancelling.stop();
+  });
+}
+
+/** @throws when the server has rolled back instead */
+async function commit(client: Client): Promise<void> {
+  const { command } = await client.query('commit');
+  if (command !== 'ROLLBACK') return;
+  throw new Error(
+    'There was nothing to commit: a statement of the transaction has failed before, and its error was caught.',
+  );
+}
+
+/** @throws when the text does to the transaction of its session what would be undone at once, or be of no use */
+function refuseOpenTransaction(pool: string, text: string): void {
+  let open = false;
+  for (const boundary of boundariesOf(text)) {
+    const begins = boundary === 'begin';
+    if (begins === open) throw refused(pool, text);
+    open = begins;
+  }
+  if (open) throw refused(pool, text);
+}
+
+function refused(pool: string, text: string): PoolOptionsError {
+  return new PoolOptionsError(
+    pool,
+    `Pool "${pool}": "${text.trim().slice(0, 60)}" was not sent. query() borrows a connection for this text alone, which ` +
+      'goes back, rolled back, before the next one. Use transaction(), or pool.use().',
+  );
+}

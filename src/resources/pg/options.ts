@@ -1,0 +1,162 @@
+import type { Client, ClientConfig } from 'pg';
+import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../../engine/index.js';
+import { checkOwn } from '../../engine/options/own.js';
+import type { FactoryOptions } from './factory.js';
+import type { PgConnection, PgHosts } from './hosts.js';
+import { Notices, type OnNotice } from './notices.js';
+import type { SessionReset } from './session.js';
+
+/**
+ * The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … The name of
+ * the pool is its `fallback_application_name`, unless it has one of its own.
+ */
+export interface PgPoolOptions extends PoolSettings, PgHosts, Omit<ClientConfig, 'keepAlive'> {
+  /**
+   * What pg calls `keepAlive`, which is the pool's own option here: the TCP keep-alive of the socket. Default true, with a
+   * first probe after 10 000 ms of silence (`keepAliveInitialDelayMillis`; without it systems wait for two hours). How many
+   * more probes there are, and when, is the system's: on Linux nine, 75 s apart, so that a query on a server that has
+   * vanished fails after some eleven minutes. Set `query_timeout` or `statement_timeout` to bound it.
+   */
+  tcpKeepAlive?: boolean;
+  /**
+   * What happens to the session between two borrowers. Default `auto`: a connection comes back without the settings,
+   * prepared statements, LISTENs, advisory locks and temporary tables of its last borrower, at no cost when there was
+   * nothing of the kind.
+   *
+   * `auto` goes by the texts of the statements that were sent. A function or trigger that changes the session from
+   * inside cannot be seen: use `always` if you have such (one round trip per borrow). Use `never` when nobody changes
+   * sessions. Sequences that were used (`currval`, `lastval`) count as a trace only with `always`.
+   *
+   * In every mode a transaction that was left open is rolled back, and listeners that were added to the client
+   * are removed. Statements that pg prepared by name survive as long as there is nothing to reset, on purpose.
+   * Set what all borrowers shall find with `options: '-c search_path=…'`: what is set by a statement is reset.
+   */
+  sessionReset?: SessionReset;
+  /**
+   * Told what the server remarks while it does something else: warnings, `raise notice`, and with `client_min_messages` set
+   * lower in `options` much more. Default: nobody is. A borrower can listen to `notice` of its client as well, until it
+   * gives that back. What this throws is dropped, with a warning of the process the first time.
+   */
+  onNotice?: OnNotice;
+  /**
+   * Does this error of a borrower mean that its connection must be destroyed? Asked after the connection itself: when
+   * that is broken, by the word of the server or its socket, the answer is yes in any case.
+   */
+  isFatal?: ResourceFactory<Client>['isFatal'];
+}
+
+/** Milliseconds. */
+const TCP_KEEP_ALIVE_DELAY = 10_000;
+
+/** All that pg's Client takes, and where it may go. The compiler sees to it that none is missing. */
+const CONNECTION_OPTIONS: Readonly<Record<Exclude<keyof PgConnection, 'keepAlive'>, true>> = {
+  application_name: true,
+  client_encoding: true,
+  connectionString: true,
+  connectionTimeoutMillis: true,
+  database: true,
+  enableChannelBinding: true,
+  fallback_application_name: true,
+  host: true,
+  hosts: true,
+  idle_in_transaction_session_timeout: true,
+  keepAliveInitialDelayMillis: true,
+  loadBalanceHosts: true,
+  lock_timeout: true,
+  options: true,
+  password: true,
+  pipeline: true,
+  port: true,
+  query_timeout: true,
+  ssl: true,
+  sslnegotiation: true,
+  statement_timeout: true,
+  stream: true,
+  targetSessionAttrs: true,
+  types: true,
+  user: true,
+};
+
+const SESSION_RESETS: readonly unknown[] = ['auto', 'always', 'never'];
+const DEFAULT_DESTROY_TIMEOUT = 5_000;
+const DEFAULT_CREATE_TIMEOUT = 30_000;
+/** Bytes; the server cuts off what is longer. */
+const LONGEST_NAME = 63;
+
+const RULES = {
+  sessionReset: {
+    ok: (value: unknown) => SESSION_RESETS.includes(value),
+    allowed: `'auto', 'always' or 'never'`,
+  },
+  isFatal: { ok: isFunction, allowed: 'a function of an error and a client' },
+  onNotice: { ok: isFunction, allowed: 'a function of a notice and where it is from' },
+};
+
+/** The options of a pool, told apart. */
+export interface Split extends FactoryOptions {
+  readonly pool: string;
+  /** What the engine knows. */
+  readonly settings: PoolSettings;
+  readonly connection: PgConnection;
+  readonly createTimeout: number;
+}
+
+/** Tells what is the pool's from what is pg's. */
+export function split({ sessionReset, tcpKeepAlive, isFatal, onNotice, ...options }: PgPoolOptions): Split {
+  const { name: pool = 'pool' } = options;
+  checkOwn(pool, `Pool "${pool}"`, { sessionReset, isFatal, onNotice }, RULES);
+  const connection: Record<string, unknown> = {
+    keepAlive: tcpKeepAlive ?? options.stream === undefined,
+    keepAliveInitialDelayMillis: TCP_KEEP_ALIVE_DELAY,
+    ...(options.name === undefined ? {} : { fallback_application_name: applicationName(options.name) }),
+  };
+  const settings: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    (Object.hasOwn(CONNECTION_OPTIONS, key) ? connection : settings)[key] = value;
+  }
+  const { destroyTimeout = DEFAULT_DESTROY_TIMEOUT, createTimeout = DEFAULT_CREATE_TIMEOUT } = options;
+  return {
+    ...{ pool, settings, connection, sessionReset: sessionReset ?? 'auto', isFatal, createTimeout },
+    notices: onNotice && new Notices(pool, onNotice),
+    patience: Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2,
+    reachable: options.stream === undefined,
+  };
+}
+
+/** The server takes printable ASCII only; a zero byte would end the name, and begin another parameter. */
+function applicationName(pool: unknown): string {
+  return String(pool)
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, LONGEST_NAME);
+}
+
+/** @throws PoolOptionsError when pg would take no notice of what is said for the key */
+export function merge(pool: string, common: PgConnection, own: PgConnection): PgConnection {
+  if (common.connectionString !== undefined && own.connectionString === undefined) {
+    const taken = namesIn(common.connectionString);
+    const lost = Object.keys(own).find(name => taken.has(name));
+    if (lost) {
+      throw new PoolOptionsError(
+        pool,
+        `Pool "${pool}": option "connection" has returned "${lost}", but pg goes by the pool's connectionString. Return a ` +
+          'connectionString for the key, or give the pool host, port, user and so on one by one.',
+      );
+    }
+  }
+  return { ...common, ...own };
+}
+
+/** What a connection string says; pg lets that win over what stands beside it. */
+function namesIn(connectionString: string): ReadonlySet<string> {
+  const [, query = ''] = connectionString.split('?', 2);
+  const names = [...new URLSearchParams(query).keys()];
+  return new Set([
+    ...['host', 'hosts', 'port', 'user', 'password', 'database'],
+    ...names.map(name => (name.startsWith('ssl') ? 'ssl' : name)),
+  ]);
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function';
+}
