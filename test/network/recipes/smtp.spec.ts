@@ -90,7 +90,8 @@ describe('the recipe for SMTP', () => {
   });
 
   it('never ends the message of a borrower that has left in the middle of it', async () => {
-    await using pool = new Pool({ factory: factory(), max: 1 });
+    // A reset that asks the server would wait for an answer that cannot come, and the next borrower with it.
+    await using pool = new Pool({ factory: factory(), max: 1, resetTimeout: 600_000 });
     const body = new Readable({ read() {} });
     const sending = await pool.use(async session => {
       const sent = failureOf(session.send({ from: 'first@example.com', to: 'b@example.com' }, body));
