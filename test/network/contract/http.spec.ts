@@ -48,7 +48,9 @@ class HttpBackend implements Backend<HttpConnection> {
   }
 
   pool(port: number, settings: PoolSettings): PoolUnderTest<HttpConnection> {
-    const pool = new KeyedPool(httpPool({ ...settings, tls: { ca: tlsFile('ca.crt') } }));
+    // It is for the pool to give up, and not for the connection itself before that.
+    const timeouts = { connect: 60_000 };
+    const pool = new KeyedPool(httpPool({ ...settings, timeouts, tls: { ca: tlsFile('ca.crt') } }));
     const origin = `${this.scheme}://127.0.0.1:${port}`;
     return {
       acquire: options => pool.acquire(origin, options),
