@@ -299,6 +299,7 @@ describe('a key that goes', () => {
       const borrower = follow(pools.acquire('bad'));
       await clock.advance(10);
       expect(codeOf(borrower)).toBe('POOL_UNAVAILABLE');
+      expect(String(borrower.error)).toContain('tries again when it is asked, in ');
     }
     expect(states.length).toBeGreaterThan(0);
     expect(states).toHaveLength(creates.length);
