@@ -39,6 +39,8 @@ const ANSWER_WITHIN = 5_000;
 const END_WITHIN = 2_500;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 10_000;
+/** Node takes what is longer for 1 ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** Bytes. The server would cut off a longer one, and tell notifications by what is left. */
 const LONGEST_CHANNEL = 63;
 
@@ -257,7 +259,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', over);
       resolve();
     };
-    const timer = setTimeout(over, ms);
+    const timer = setTimeout(over, Math.min(ms, LONGEST_TIMER));
     timer.unref();
     if (signal.aborted) over();
     else signal.addEventListener('abort', over);
