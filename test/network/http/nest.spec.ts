@@ -92,11 +92,18 @@ describe('HttpSessionModule', () => {
       () => session('github').stats(),
       ({ totals }) => totals.destroyedBy.invalid === 1,
     );
-    for (let i = 0; i < 5; i++)
+    let times = 0;
+    session('billing').addListener({
+      onStateChange: ({ to }) => {
+        if (to === 'unavailable') times++;
+      },
+    });
+    // The pool of its only key ends between two requests, and finds out anew.
+    while (times < 3) {
       await session('billing')
         .fetch('/')
         .catch(() => undefined);
-    expect(session('billing').stats().totals.createFailed).toBeGreaterThan(1);
+    }
     expect(log.lines.filter(line => line.includes('destroyed'))).toEqual([]);
     expect(log.lines.filter(line => line.includes('is unavailable'))).toHaveLength(1);
   });
