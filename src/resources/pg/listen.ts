@@ -127,7 +127,7 @@ class Subscription implements PgSubscription {
     signal?.addEventListener('abort', close);
     this.leave.push(() => signal?.removeEventListener('abort', close));
     try {
-      this.hold(await this.connect());
+      await this.connect();
     } catch (error) {
       await this.close();
       signal?.throwIfAborted();
@@ -153,8 +153,8 @@ class Subscription implements PgSubscription {
     await this.restoring;
   }
 
-  /** @returns a connection that listens */
-  private async connect(): Promise<Client> {
+  /** Makes a connection that listens, and holds it. */
+  private async connect(): Promise<void> {
     const { signal } = this.ending;
     const lease = await this.pool.acquire({ signal });
     const client = lease.detach();
@@ -163,7 +163,8 @@ class Subscription implements PgSubscription {
       client.on('notification', this.notified);
       await client.query(this.channels.map(channel => `LISTEN ${quoted(channel)}`).join('; '));
       signal.throwIfAborted();
-      return client;
+      // At once: who closes from now on finds it.
+      this.hold(client);
     } catch (error) {
       await endClient(client);
       throw error;
@@ -190,8 +191,8 @@ class Subscription implements PgSubscription {
     const { signal } = this.ending;
     for (let failed = 0; !signal.aborted; failed++) {
       try {
-        this.hold(await this.connect());
-        this.tell(() => this.options.onRestored?.());
+        await this.connect();
+        if (this.listening) this.tell(() => this.options.onRestored?.());
         return;
       } catch (error) {
         if (error instanceof PoolClosedError) void this.close();
