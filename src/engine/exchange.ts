@@ -98,7 +98,10 @@ export class Exchange<T> {
    */
   serve(): void {
     // What a busy pool is told at each borrow and return.
-    if (this.fullyLent) return;
+    if (this.fullyLent) {
+      this.pool.share?.settled();
+      return;
+    }
     this.serveAgain = true;
     if (this.serving) return;
     this.serving = true;
@@ -129,11 +132,9 @@ export class Exchange<T> {
 
   /** Everything there may be is lent, and no owner waits for more: nothing can be done for anybody. */
   private get fullyLent(): boolean {
-    const { census, limits, owners, share } = this.pool;
+    const { census, limits, owners } = this.pool;
     if (census.leased < limits.max + limits.overflow || census.leased !== census.places) return false;
-    return (
-      !owners.any && share === undefined && this.closing === undefined && this.parts.availability.settled
-    );
+    return !owners.any && this.closing === undefined && this.parts.availability.settled;
   }
 
   /**
@@ -191,6 +192,7 @@ export class Exchange<T> {
   private rest(slot: Slot<T>, now: number): void {
     const { idle } = this.pool;
     this.parts.shedding?.empty();
+    this.parts.growth.demand.rested();
     if (this.closing !== undefined) {
       this.parts.retirement.retire(slot, 'closed');
       return;

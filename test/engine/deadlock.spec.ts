@@ -161,6 +161,17 @@ describe('a deadlock', () => {
     expect(older.state).toBe('pending');
     await pools.close({ timeout: 0 });
   });
+
+  it('over the total of all keys is seen although each key has all that it may have', async () => {
+    const pools = new KeyedPool({ name: 'links', maxTotal: 2, max: 1, create: () => ({}) });
+    const [a, b] = [job('A'), job('B')];
+    await pools.acquire('x', { owner: a });
+    await pools.acquire('y', { owner: b });
+    const older = follow(pools.acquire('y', { owner: a }));
+    expect((await refusalOf(pools.acquire('x', { owner: b }))).pool).toBe('links[x]');
+    expect(older.state).toBe('pending');
+    await pools.close({ timeout: 0 });
+  });
 });
 
 describe('it is no deadlock', () => {

@@ -53,6 +53,27 @@ async function lab({
   return { ...scripted, made: () => factory.creates.calls.length, come, pass };
 }
 
+/** So many borrow again and again, for `heldMs` each time, with a pause of `pauseMs` between, for so long. */
+async function toil(
+  { pool, pass, clock }: Lab,
+  {
+    borrowers,
+    heldMs,
+    pauseMs = 0,
+    forMs,
+  }: Record<'borrowers' | 'heldMs' | 'forMs', number> & { pauseMs?: number },
+): Promise<void> {
+  const end = clock.now() + forMs;
+  const ended = Array.from({ length: borrowers }, async () => {
+    while (clock.now() < end) {
+      await pool.use(() => clock.wait(heldMs));
+      if (pauseMs > 0) await clock.wait(pauseMs);
+    }
+  });
+  await pass(forMs + borrowers * (heldMs + pauseMs) + LATE);
+  await Promise.all(ended);
+}
+
 /** Everybody works for `heldMs`, until all are served; how long that takes. */
 async function serve(
   { clock, pass }: Lab,
@@ -157,6 +178,24 @@ describe('adaptive growth', () => {
     const [lucky] = pool.come(1, 30);
     await turn();
     expect(lucky!.state).toBe('fulfilled');
+  });
+
+  it('gives those who always wait, for however short, as many as they can use, one after the other', async () => {
+    const one = await lab({ createMs: 100, idle: 1, heldMs: 2, max: 4 });
+    await toil(one, { borrowers: 3, heldMs: 2, forMs: 180 });
+    expect(one.pool.stats().total).toBe(2);
+    await toil(one, { borrowers: 3, heldMs: 2, forMs: 1_000 });
+    // A fourth would have nobody.
+    expect(one.pool.stats().total).toBe(3);
+    await toil(one, { borrowers: 40, heldMs: 2, forMs: 400 });
+    expect(one.pool.stats().total).toBe(4);
+  });
+
+  it('makes nothing for those who only meet now and then', async () => {
+    const one = await lab({ createMs: 50, idle: 1, heldMs: 2, max: 4 });
+    await toil(one, { borrowers: 3, heldMs: 2, pauseMs: 10, forMs: 2_000 });
+    expect(one.pool.stats()).toMatchObject({ total: 1, totals: { timedOut: 0 } });
+    expect(one.pool.stats().totals.waited).toBeGreaterThan(100);
   });
 
   it('comes to one who has waited for half of its time, however long creates take', async () => {

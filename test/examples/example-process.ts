@@ -15,7 +15,7 @@ export class ExampleProcess implements AsyncDisposable {
    * @param script what to run instead of it
    */
   constructor(name: string, environment: NodeJS.ProcessEnv, script = `dist/examples/${name}/main.js`) {
-    const { DATABASE_URL: _ours, ...inherited } = process.env;
+    const { DATABASE: _ourKind, DATABASE_URL: _ours, ...inherited } = process.env;
     this.child = spawn(process.execPath, [script], {
       cwd: ROOT,
       env: { ...inherited, NO_COLOR: '1', PORT: '0', ...environment },
@@ -37,9 +37,11 @@ export class ExampleProcess implements AsyncDisposable {
     await Promise.race([
       this.exit,
       new Promise<void>(resolve => {
-        this.child.stdout?.on('data', () => {
+        const look = (): void => {
           if (this.output.includes(last)) resolve();
-        });
+        };
+        this.child.stdout?.on('data', look);
+        look();
       }),
     ]);
     if (!this.url) throw new Error(`The example did not open:\n${this.output}`);

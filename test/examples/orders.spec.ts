@@ -247,6 +247,31 @@ describe('the health of the shop', () => {
   });
 });
 
+describe('a shop on PostgreSQL', () => {
+  it('loads nothing that only MariaDB needs', async () => {
+    const hook = `
+      export function resolve(specifier, context, next) {
+        if (/mysql|mariadb/.test(specifier)) throw new Error('loaded ' + specifier);
+        return next(specifier, context);
+      }`;
+    const refusing = `
+      import { register } from 'node:module';
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+    await using open = await ShopProcess.open({
+      DATABASE_URL: postgres.url,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(refusing)}`,
+    });
+    expect((await get(`${open.url}/orders/1`)).status).toBe(200);
+
+    await using other = ShopProcess.start({
+      DATABASE: 'mariadb',
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(refusing)}`,
+    });
+    expect(await other.exit).toEqual({ code: 1, signal: null });
+    expect(other.output).toContain('loaded ../mariadb/mariadb-database.js');
+  });
+});
+
 describe('a shop that cannot open', () => {
   it('says in one line that its database does not answer, and keeps the password to itself', async () => {
     await using closed = ShopProcess.start({ DATABASE_URL: 'postgresql://ada:secret@127.0.0.1:1/shop' });

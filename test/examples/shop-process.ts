@@ -6,15 +6,19 @@ import { ExampleProcess } from './example-process.js';
 export class ShopProcess extends ExampleProcess {
   /** Resolves when it has said that it is open. */
   static open(environment: NodeJS.ProcessEnv = {}): Promise<ShopProcess> {
-    return new ShopProcess('orders', environment).opened('Ctrl-C stops it');
+    return new ShopProcess('orders', environment).opened();
   }
 
-  /** For one that is not expected to open. */
+  override opened(last = 'Ctrl-C stops it'): Promise<this> {
+    return super.opened(last);
+  }
+
+  /** For one that is not expected to open, or not at once. */
   static start(environment: NodeJS.ProcessEnv): ShopProcess {
     return new ShopProcess('orders', environment);
   }
 
-  /** Where its own PostgreSQL listens, if it has one. */
+  /** Where its own database listens, if it has one. */
   get databasePort(): number {
     return Number(/at 127\.0\.0\.1:(\d+)/.exec(this.output)?.[1]);
   }

@@ -7,6 +7,9 @@ import { OrdersModule } from './orders/orders.module.js';
 @Module({})
 export class AppModule {
   static with(database: Database): DynamicModule {
-    return { module: AppModule, imports: [DatabaseModule.with(database), OrdersModule, OpsModule] };
+    return {
+      module: AppModule,
+      imports: [DatabaseModule.with(database), OrdersModule.with(database), OpsModule],
+    };
   }
 }

@@ -1,15 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import { createApp } from './create-app.js';
-import { Database } from './database/database.js';
-import { LocalDatabase } from './database/local-database.js';
-import { prepareDatabase } from './database/prepare-database.js';
+import { chosenDatabase } from './database/chosen-database.js';
 import { welcome } from './welcome.js';
 
-async function main({ DATABASE_URL, PORT = '3000' }: NodeJS.ProcessEnv): Promise<void> {
-  const database = DATABASE_URL ? new Database(DATABASE_URL) : await LocalDatabase.start();
-  const home = await prepareDatabase(database.url).catch(
-    failed(`The database${DATABASE_URL ? ' of DATABASE_URL' : ''} cannot be used`),
-  );
+async function main({ DATABASE, DATABASE_URL, PORT = '3000' }: NodeJS.ProcessEnv): Promise<void> {
+  const database = await chosenDatabase(DATABASE, DATABASE_URL);
+  const home = await database
+    .prepare()
+    .catch(failed(`The database${DATABASE_URL ? ' of DATABASE_URL' : ''} cannot be used`));
   const app = await createApp(database);
   // An orderly stop is a success; without this, Nest would end the process by the signal it was asked to stop with.
   app.enableShutdownHooks([], { useProcessExit: true });

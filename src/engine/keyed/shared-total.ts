@@ -112,7 +112,7 @@ export class SharedTotal<T> {
 
   /** A member has changed: notes what it wants, and sees what can be done for all. */
   settled(member: Member<T>): void {
-    if (this.isQuiet && member.onProbation === 0) return;
+    if (this.isQuietFor(member)) return;
     this.note(member, demandOf(member.sharer));
     this.dispatchAgain = true;
     if (this.dispatching) return;
@@ -134,9 +134,15 @@ export class SharedTotal<T> {
     }
   }
 
-  /** Nobody waits, and nobody is noted to want anything: so it is at most borrows and returns. */
-  private get isQuiet(): boolean {
-    return this.tally.waiting === 0 && this.proven.size === 0 && this.unproven.size === 0;
+  /**
+   * Nobody is noted to want anything, and this member wants nothing either, since nobody waits, or since it has all that it
+   * may have: so it is at most borrows and returns.
+   */
+  private isQuietFor({ onProbation, sharer }: Member<T>): boolean {
+    if (this.proven.size > 0 || this.unproven.size > 0 || onProbation > 0) return false;
+    if (this.tally.waiting === 0) return true;
+    const { census, limits } = sharer.interior;
+    return !this.owners.any && census.places >= limits.max + limits.overflow;
   }
 
   private get free(): number {

@@ -9,7 +9,9 @@ import type { Supply } from './supply.js';
  * borrowers who come at once are served sooner by five connections that take 2 ms each than by those that take 150 ms
  * to make. So `adaptive` growth makes a resource for a borrower who is not likely to be served within the time that a
  * create takes, by what comes back meanwhile, or who has in fact waited for that long, or for half of the time it has, or
- * has left too late. What is likely is told by how long creates and leases have taken of late.
+ * has left too late. What is likely is told by how long creates and leases have taken of late. And where nothing has come
+ * to rest for as long as a create takes, while borrowers waited, there is more work than resources, however short each
+ * wait is: then one more is made, and again after as long.
  *
  * HikariCP has a similar aim and another way: its connections are made by one thread, and no longer than somebody waits.
  */
@@ -21,6 +23,10 @@ export class Demand<T> {
   private servedBefore = 0;
   /** Somebody was too late, with nothing on its way. */
   private lost = false;
+  /** Since when nothing has come to rest, as those took it who waited; undefined while that is not so. */
+  private shortSince: number | undefined = undefined;
+  /** That is so for as long as a create takes. */
+  private short = false;
   private readonly question: Deadline;
 
   /** @param again called when the answer may be another, with nothing else having changed */
@@ -45,7 +51,7 @@ export class Demand<T> {
       case 'single':
         return unserved > 0 && census.creating === census.doubted.creating ? 1 : 0;
       case 'adaptive': {
-        const urgent = Math.max(waiters.overdue - census.coming, Number(this.lost));
+        const urgent = Math.max(waiters.overdue - census.coming, Number(this.lost || this.short));
         return unserved > 0 ? Math.max(unserved - this.soon, urgent) : 0;
       }
     }
@@ -67,6 +73,13 @@ export class Demand<T> {
   began(): void {
     this.lost = false;
     this.inVain = 0;
+    this.rested();
+  }
+
+  /** A resource has come back, and nobody waits for it. */
+  rested(): void {
+    this.shortSince = undefined;
+    this.short = false;
   }
 
   /** Have so many left that one more would have served somebody? Or else those who never stay for long never see one. */
@@ -81,11 +94,14 @@ export class Demand<T> {
   presses(): boolean {
     if (this.unmet > 0) return true;
     const { waiters, waits, census, settings } = this.pool;
-    if (settings.growth !== 'adaptive' || waiters.length <= census.coming || this.asking) return false;
+    if (settings.growth !== 'adaptive' || waiters.length <= census.coming) return false;
     const now = waits.now();
     const patience = Math.min(this.createMs, this.lateness.patience);
+    this.shortSince ??= now;
+    this.short = now - this.shortSince >= patience;
     waiters.markOverdue(now - patience);
     if (this.unmet > 0) return true;
+    if (this.asking) return false;
     const next = waiters.patientSince;
     if (next === undefined) return false;
     this.asking = true;

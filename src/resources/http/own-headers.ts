@@ -11,21 +11,22 @@ const CREDENTIALS = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
 /** The headers that a session has of its own, and to whom they go. */
 export class OwnHeaders {
-  private readonly all: readonly (readonly [string, string])[];
-  private readonly harmless: readonly (readonly [string, string])[];
+  private readonly all: Own;
+  private readonly harmless: Own;
 
   constructor(
     headers: Readonly<Record<string, string>>,
     /** The origin of the base URL; undefined without one. */
     private readonly home: string | undefined,
   ) {
-    this.all = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-    this.harmless = this.all.filter(([name]) => HARMLESS.has(name));
+    const all = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+    this.all = ownOf(all);
+    this.harmless = ownOf(all.filter(([name]) => HARMLESS.has(name)));
   }
 
   /** Is there one that needs an origin to belong to? */
   get haveCredentials(): boolean {
-    return this.all.some(([name]) => CREDENTIALS.has(name));
+    return this.all.pairs.some(([name]) => CREDENTIALS.has(name));
   }
 
   /**
@@ -35,13 +36,15 @@ export class OwnHeaders {
   under(given: Given, origin: string): { readonly headers: Given; readonly guard: Guard | undefined } {
     // Without a base URL, where a request begins is where its caller wants them to go.
     const own = this.home === undefined || this.home === origin ? this.all : this.harmless;
-    if (own.length === 0) return { headers: given, guard: undefined };
-    if (given === undefined || given === null) return ownOnly(own, origin);
+    if (own.pairs.length === 0) return { headers: given, guard: undefined };
+    if (given === undefined || given === null) {
+      return { headers: { ...own.headers }, guard: own.secret && { origin, names: own.secret } };
+    }
     const pairs = headerPairs(given);
     const names = new Set(pairs.map(([name]) => name.toLowerCase()));
     const headers: Record<string, string | string[]> = {};
     const guarded = new Set<string>();
-    for (const [name, value] of own) {
+    for (const [name, value] of own.pairs) {
       if (names.has(name)) continue;
       headers[name] = value;
       if (!HARMLESS.has(name)) guarded.add(name);
@@ -51,18 +54,17 @@ export class OwnHeaders {
   }
 }
 
-/** As most requests are: with no headers of their own. */
-function ownOnly(
-  own: readonly (readonly [string, string])[],
-  origin: string,
-): { headers: Given; guard: Guard | undefined } {
-  const headers: Record<string, string> = {};
-  let names: Set<string> | undefined;
-  for (const [name, value] of own) {
-    headers[name] = value;
-    if (!HARMLESS.has(name)) (names ??= new Set()).add(name);
-  }
-  return { headers, guard: names && { origin, names } };
+/** Headers, as they are needed for requests that have some of their own, and for those that have none, as most. */
+interface Own {
+  readonly pairs: readonly (readonly [string, string])[];
+  readonly headers: Readonly<Record<string, string>>;
+  /** Those that not everybody may be told. */
+  readonly secret: ReadonlySet<string> | undefined;
+}
+
+function ownOf(pairs: Own['pairs']): Own {
+  const secret = new Set(pairs.map(([name]) => name).filter(name => !HARMLESS.has(name)));
+  return { pairs, headers: Object.fromEntries(pairs), secret: secret.size > 0 ? secret : undefined };
 }
 
 /** Pairs may have a name more than once. */

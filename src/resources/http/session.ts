@@ -19,6 +19,7 @@ import { asOwnForm } from './form-data.js';
 import { OneCall } from './one-call.js';
 import { checkTimeouts, type HttpPoolOptions } from './options.js';
 import { OwnHeaders } from './own-headers.js';
+import { plainPath } from './plain-path.js';
 
 /** The settings of a pool of connections, and beside them what a session has for all its requests. */
 export interface HttpSessionOptions extends HttpPoolOptions {
@@ -68,6 +69,18 @@ export interface HttpRequestOptions<TOpaque = null>
   body?: Dispatcher.RequestOptions['body'] | globalThis.FormData;
 }
 
+/** What the base URL says, read once. */
+interface Home {
+  readonly origin: string;
+  /** Ends with a slash. */
+  readonly directory: string;
+}
+
+interface Target {
+  readonly origin: string;
+  readonly path: string;
+}
+
 const RULES: Readonly<Record<string, Rule>> = {
   baseUrl: { ok: isBaseUrl, allowed: 'an http: or https: URL without credentials, query and fragment' },
   headers: {
@@ -98,6 +111,7 @@ export class HttpSession {
   /** For what takes a dispatcher of undici: the connections and interceptors, without base URL and headers. */
   readonly dispatcher: Dispatcher;
   private readonly base: URL | undefined;
+  private readonly home: Home | undefined;
   private readonly timeouts: HttpTimeouts;
   // Private for the language too: they may be secrets, and must not appear where a session is logged.
   readonly #headers: OwnHeaders;
@@ -113,7 +127,8 @@ export class HttpSession {
     checkOwn(name, title, { baseUrl, headers, interceptors }, RULES);
     checkTimeouts(name, title, timeouts);
     this.base = baseUrl === undefined ? undefined : asDirectory(baseUrl);
-    this.#headers = new OwnHeaders(headers, this.base?.origin);
+    this.home = this.base && { origin: this.base.origin, directory: this.base.pathname };
+    this.#headers = new OwnHeaders(headers, this.home?.origin);
     if (!this.base && this.#headers.haveCredentials) {
       const allowed =
         'without authorization, cookie and proxy-authorization, or there must be a baseUrl to send them to';
@@ -167,7 +182,7 @@ export class HttpSession {
   ): Promise<Dispatcher.ResponseData<TOpaque>> => {
     const { timeouts, acquireTimeout, priority, ...own } = options;
     try {
-      const { origin, pathname, search } = this.resolve(url);
+      const { origin, path } = this.target(url);
       const { headers, guard } = this.#headers.under(own.headers, origin);
       return this.dispatcher.request<TOpaque>({
         method: 'GET',
@@ -175,7 +190,7 @@ export class HttpSession {
         body: asOwnForm(own.body),
         headers: headers ?? null,
         origin,
-        path: pathname + search,
+        path,
         [CONTEXT]: this.context({ timeouts, acquireTimeout, priority }, guard),
       } as Dispatcher.RequestOptions<TOpaque>);
     } catch (error) {
@@ -212,6 +227,15 @@ export class HttpSession {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @throws what {@link resolve} throws */
+  private target(url: string | URL): Target {
+    const { home } = this;
+    const path = home && typeof url === 'string' ? plainPath(url, home.directory) : undefined;
+    if (home && path !== undefined) return { origin: home.origin, path };
+    const { origin, pathname, search } = this.resolve(url);
+    return { origin, path: pathname + search };
   }
 
   /** @throws TypeError, which does not say what the URL is: it may hold secrets */

@@ -14,7 +14,7 @@ import { Borrow } from 'nestjs-pool';
 import { Client } from 'pg';
 import type { Observable } from 'rxjs';
 import { DatabaseErrorFilter } from './database-error.filter.js';
-import { liveOrders } from './live-orders.js';
+import { LiveOrders } from './live-orders.js';
 import { NewOrderPipe } from './new-order.pipe.js';
 import type { NewOrder, Order } from './order.js';
 import { OrdersService } from './orders.service.js';
@@ -22,7 +22,10 @@ import { OrdersService } from './orders.service.js';
 @Controller('orders')
 @UseFilters(DatabaseErrorFilter)
 export class OrdersController {
-  constructor(private readonly orders: OrdersService) {}
+  constructor(
+    private readonly orders: OrdersService,
+    private readonly liveOrders: LiveOrders,
+  ) {}
 
   /** Holds a connection until the last row has been read from the database, or the client has left. */
   @Get('export')
@@ -36,7 +39,7 @@ export class OrdersController {
   /** Holds a connection per subscriber. With many of them, let one connection listen for all. */
   @Sse('live')
   live(@Borrow('orders-db') db: Client): Observable<MessageEvent> {
-    return liveOrders(db);
+    return this.liveOrders.from(db);
   }
 
   @Get(':id')

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Borrowed, InjectBorrowed } from 'nestjs-pool';
+import type { Readable } from 'node:stream';
 import type { Client } from 'pg';
 import QueryStream from 'pg-query-stream';
 import type { NewOrder, Order, OrderLine } from './order.js';
@@ -40,7 +41,7 @@ export class OrdersRepository {
   }
 
   /** All orders, read from the server as they are wanted. The stream must be read or destroyed. */
-  async streamAll(): Promise<QueryStream> {
+  async streamAll(): Promise<Readable> {
     const db = await this.db.get();
     return db.query(
       new QueryStream(
