@@ -3,6 +3,7 @@ import { PoolOptionsError, type AcquireOptions, type Lease } from '../../engine/
 import { checkOwn } from '../../engine/options/own.js';
 import { cancelOnAbort } from './abort.js';
 import { PgQueryTimeoutError } from './errors.js';
+import { onAbort } from './on-abort.js';
 import { boundariesOf } from './transaction-statements.js';
 
 /** As much of a pool as is needed: of `pgPool`, or one key of a keyed pool. */
@@ -156,13 +157,14 @@ function limited<R>(
     left <= LONGEST_TIMER
       ? setTimeout(() => limit.abort(new PgQueryTimeoutError(timeout, waitedMs)), left)
       : undefined;
-  const both = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
-  const cancelling = cancelOnAbort(client, both);
+  const forget = signal && onAbort(signal, () => limit.abort(signal.reason));
+  const cancelling = cancelOnAbort(client, limit.signal);
   return new Promise<R>((resolve, reject) => {
-    both.addEventListener('abort', () => reject(both.reason as Error), { once: true });
+    limit.signal.addEventListener('abort', () => reject(limit.signal.reason as Error), { once: true });
     send().then(resolve, reject);
   }).finally(() => {
     clearTimeout(timer);
+    forget?.();
     cancelling.stop();
   });
 }

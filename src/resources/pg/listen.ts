@@ -39,6 +39,8 @@ const ANSWER_WITHIN = 5_000;
 const END_WITHIN = 2_500;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 10_000;
+/** Node takes what is longer for 1 ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** Bytes. The server would cut off a longer one, and tell notifications by what is left. */
 const LONGEST_CHANNEL = 63;
 
@@ -125,7 +127,7 @@ class Subscription implements PgSubscription {
     signal?.addEventListener('abort', close);
     this.leave.push(() => signal?.removeEventListener('abort', close));
     try {
-      this.hold(await this.connect());
+      await this.connect();
     } catch (error) {
       await this.close();
       signal?.throwIfAborted();
@@ -151,8 +153,8 @@ class Subscription implements PgSubscription {
     await this.restoring;
   }
 
-  /** @returns a connection that listens */
-  private async connect(): Promise<Client> {
+  /** Makes a connection that listens, and holds it. */
+  private async connect(): Promise<void> {
     const { signal } = this.ending;
     const lease = await this.pool.acquire({ signal });
     const client = lease.detach();
@@ -161,7 +163,8 @@ class Subscription implements PgSubscription {
       client.on('notification', this.notified);
       await client.query(this.channels.map(channel => `LISTEN ${quoted(channel)}`).join('; '));
       signal.throwIfAborted();
-      return client;
+      // At once: who closes from now on finds it.
+      this.hold(client);
     } catch (error) {
       await endClient(client);
       throw error;
@@ -188,8 +191,8 @@ class Subscription implements PgSubscription {
     const { signal } = this.ending;
     for (let failed = 0; !signal.aborted; failed++) {
       try {
-        this.hold(await this.connect());
-        this.tell(() => this.options.onRestored?.());
+        await this.connect();
+        if (this.listening) this.tell(() => this.options.onRestored?.());
         return;
       } catch (error) {
         if (error instanceof PoolClosedError) void this.close();
@@ -257,7 +260,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', over);
       resolve();
     };
-    const timer = setTimeout(over, ms);
+    const timer = setTimeout(over, Math.min(ms, LONGEST_TIMER));
     timer.unref();
     if (signal.aborted) over();
     else signal.addEventListener('abort', over);
