@@ -1,6 +1,7 @@
 import type { Client, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { PoolOptionsError, type AcquireOptions, type Lease } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { checkPool } from '../common/check-pool.js';
 import { cancelOnAbort } from './abort.js';
 import { PgQueryTimeoutError } from './errors.js';
 import { onAbort } from './on-abort.js';
@@ -80,8 +81,11 @@ const RULES = {
  * ```
  *
  * Of a keyed pool: `pgDatabase({ acquire: options => tenants.acquire(tenant, options) })`.
+ *
+ * @throws TypeError when it is given no pool
  */
 export function pgDatabase(pool: PgLender): PgDatabase {
+  checkPool(pool, 'pgDatabase()');
   const title = `Pool "${pool.name ?? 'pool'}"`;
   const check = (options: object): void => {
     checkOwn(pool.name ?? 'pool', title, options, RULES);

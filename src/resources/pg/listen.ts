@@ -1,6 +1,7 @@
 import type { Client, Notification } from 'pg';
 import { PoolClosedError, messageOf, type Pool } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { checkPool } from '../common/check-pool.js';
 
 /** What a NOTIFY has sent. */
 export interface PgNotification {
@@ -77,6 +78,7 @@ const RULES = {
  * A name is taken as it is: `NOTIFY Orders` without quotes notifies `orders`. What the callbacks throw is dropped, with a
  * warning of the process the first time. PgBouncer, unless it pools by session, does not pass notifications on.
  *
+ * @throws TypeError when it is given no pool
  * @throws PoolOptionsError when a name or an option is not what it must be
  * @throws what `pool.acquire()` throws, and what the server says to LISTEN, when the first connection cannot be had
  */
@@ -86,6 +88,7 @@ export async function listen(
   handler: (notification: PgNotification) => unknown,
   options: PgListenOptions = {},
 ): Promise<PgSubscription> {
+  checkPool(pool, 'listen()');
   const names = typeof channels === 'string' ? [channels] : channels;
   checkOwn(pool.name, `listen() on pool "${pool.name}"`, { channels: names, handler, ...options }, RULES);
   const subscription = new Subscription(pool, [...new Set(names)], handler, options);
