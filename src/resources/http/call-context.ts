@@ -42,8 +42,19 @@ export interface CallContext {
 /** Where it is in the options of a dispatch: interceptors copy what they do not know. */
 export const CONTEXT = Symbol('nestjs-pool.http.call');
 
+/** An exchange of a session with interceptors, which may make several requests for it, one after the other. */
+export interface Abortable {
+  readonly aborted: boolean;
+  /** Why, where it is. */
+  readonly reason: Error | null;
+}
+
+/** Where a request finds the exchange that it belongs to. */
+export const EXCHANGE = Symbol('nestjs-pool.http.exchange');
+
 export interface PooledDispatchOptions extends Dispatcher.DispatchOptions {
   [CONTEXT]?: CallContext;
+  [EXCHANGE]?: Abortable;
 }
 
 /** The options of a dispatch, without the headers of a session that are not for the origin it goes to. */
