@@ -15,7 +15,7 @@ export interface HttpTimeouts {
    * hold its connection for ever. Default 60 000.
    */
   body?: number;
-  /** For everything, from the call to the last byte: queueing, connecting, redirects, retries. Default `Infinity`. */
+  /** For everything, from the call to the last byte: the queue, connecting, redirects, retries and their pauses. Default `Infinity`. */
   total?: number;
 }
 

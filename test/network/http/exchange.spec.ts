@@ -359,7 +359,7 @@ describe('Interceptors', () => {
         onComplete: trailers => above.onComplete(trailers),
         onError: error => above.onError(error),
       };
-      return dispatch(options, own as Dispatcher.DispatchHandler);
+      return dispatch(options, own);
     };
     sessionWith({ interceptors: [old] });
     const { body, headers } = await session.request('/a');
