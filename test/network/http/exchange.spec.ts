@@ -117,18 +117,20 @@ describe('While the interceptor of retries pauses', () => {
   });
 
   it('which undici itself makes as long as the server says, that holds, too', async () => {
-    sessionWith({ timeouts: { total: 200 }, interceptors: [interceptors.retry({ maxTimeout: 1_500 })] });
+    sessionWith({ timeouts: { total: 200 }, interceptors: [interceptors.retry({ maxTimeout: 3_000 })] });
     const timers = jest.spyOn(globalThis, 'setTimeout');
+    const early = jest.fn();
     const over = jest.fn();
     try {
       const failed = failure(session.fetch('/'));
       await until(
-        () => timers.mock.calls.filter(([, ms]) => ms === 1_500).length,
+        () => timers.mock.calls.filter(([, ms]) => ms === 3_000).length,
         seen => seen === 1,
       );
-      setTimeout(over, 1_500);
+      setTimeout(early, 2_500);
+      setTimeout(over, 3_000);
       expect(await failed).toMatchObject({ phase: 'total' });
-      expect(over).not.toHaveBeenCalled();
+      expect(early).not.toHaveBeenCalled();
       // And when the pause is over, nothing is sent.
       await until(
         () => over.mock.calls.length,
@@ -244,6 +246,35 @@ describe('In the middle of a body that is being resumed', () => {
     expect(await failed).toMatchObject({ name: 'AbortError' });
     await server.allClosed();
     expect(server.requests).toHaveLength(2);
+  });
+
+  it('an abort ends it in the pause before, and the rest is not asked for', async () => {
+    let next: (() => void) | undefined;
+    const patient = interceptors.retry({
+      retry: (_error, _state, go) => {
+        next = () => go();
+        return null;
+      },
+    });
+    sessionWith({ interceptors: [patient] });
+    const controller = new AbortController();
+    const { body } = await session.request('/', { signal: controller.signal });
+    const failed = failure(body.text());
+    await until(
+      () => next,
+      seen => seen !== undefined,
+    );
+    const reason = new Error('enough');
+    controller.abort(reason);
+    expect(await failed).toBe(reason);
+    const again = next!;
+    next = undefined;
+    again();
+    await turns();
+    expect(server.requests).toHaveLength(1);
+    expect(session.stats().totals.acquired).toBe(1);
+    // The interceptor has heard that it is over, and does not want to try once more.
+    expect(next).toBeUndefined();
   });
 
   it('the total time ends it in the pause before', async () => {
