@@ -283,6 +283,7 @@ export class Pool<T> {
   /** @internal */
   recall(failures: FailureMemory): void {
     this.parts.growth.attempts.recall(failures);
+    this.parts.availability.recalled();
   }
 
   // ---- the way of a borrow, up to its lease ----

@@ -5,6 +5,9 @@ import type { AnyPool } from '../scope/index.js';
 /** Create failures are said at once when they begin, then at most this often. */
 const REPEAT_AFTER = 10_000;
 
+/** Of idle connections that either side closes as it likes: nothing is wrong, and there are many of them. */
+const USUAL = 'HTTP_CONNECTION_CLOSED';
+
 /** Says what an operator must know about a pool. No resource, connection string or stack of a create gets in here. */
 export function logListener(
   logger: Pick<Logger, 'log' | 'warn' | 'error'>,
@@ -13,6 +16,8 @@ export function logListener(
   let lastSaid = -Infinity;
   let unsaid = 0;
   const exhausted = sayExhausted(logger, pool);
+  /** When pools were said to be unavailable of late: those of a key may come and go with each borrow. */
+  const down = new Map<string, number>();
   return {
     onTimeout: ({ pool: name, at, waitedMs }) => {
       exhausted(name, at, `a borrow has timed out after ${Math.round(waitedMs)} ms`);
@@ -36,12 +41,16 @@ export function logListener(
       lastSaid = at;
       unsaid = 0;
     },
-    onStateChange({ pool, from, to, cause }) {
+    onStateChange({ pool, at, from, to, cause }) {
       if (to === 'unavailable') {
+        for (const [name, since] of down) if (at - since >= REPEAT_AFTER) down.delete(name);
+        if (down.has(pool)) return;
+        down.set(pool, at);
         logger.error(
           `Pool "${pool}" is unavailable, borrows are refused while it keeps trying: ${say(cause)}`,
         );
       } else if (from === 'unavailable' && to !== 'draining') {
+        down.delete(pool);
         logger.log(`Pool "${pool}" has recovered`);
       } else if (to === 'draining') {
         logger.log(`Pool "${pool}" is closing`);
@@ -50,7 +59,8 @@ export function logListener(
       }
     },
     onDestroy({ pool, slot, reason, cause, error }) {
-      if (reason === 'invalid' || reason === 'fatal' || reason === 'reset-failed') {
+      const usual = (cause as { code?: unknown } | undefined)?.code === USUAL;
+      if (!usual && (reason === 'invalid' || reason === 'fatal' || reason === 'reset-failed')) {
         const why = cause === undefined ? '' : `: ${say(cause)}`;
         logger.warn(`Pool "${pool}": resource ${slot} was destroyed, reason "${reason}"${why}`);
       }

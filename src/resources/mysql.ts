@@ -10,6 +10,7 @@ import {
   type ResourceFactory,
 } from '../engine/index.js';
 import { wrongOption } from '../engine/options/own.js';
+import { checkPool } from './common/check-pool.js';
 import { withoutInput } from './mysql/core.js';
 import { makeFacade, type MysqlFacadeOptions } from './mysql/facade.js';
 import { MysqlFactory } from './mysql/factory.js';
@@ -220,9 +221,11 @@ export function keyedMysqlPool<K>({ connection, ...options }: KeyedMysqlPoolOpti
  * - A connection whose socket has closed goes back by itself, also when a library has lost it.
  * - `pool.promise()` is that of mysql2.
  *
+ * @throws TypeError when it is given no pool
  * @throws PoolOptionsError when `end` is not one of its values
  */
 export function mysqlFacade(pool: Pool<Connection>, options: MysqlFacadeOptions = {}): CorePool {
+  checkPool(pool, 'mysqlFacade()');
   return makeFacade(pool, options);
 }
 

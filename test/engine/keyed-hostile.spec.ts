@@ -284,4 +284,26 @@ describe('a key that goes', () => {
     expect(states).toEqual([]);
     await pools.close();
   });
+
+  it('because it cannot be made says so once per attempt, not to each who asks for it', async () => {
+    const states: StateEvent[] = [];
+    const { pools, clock, creates } = hostile(
+      {
+        unavailableAfter: 1,
+        createBackoff: { initial: 1_000, max: 1_000 },
+        listeners: [{ onStateChange: event => void states.push(event) }],
+      },
+      1,
+    );
+    for (let i = 0; i < 30; i++) {
+      const borrower = follow(pools.acquire('bad'));
+      await clock.advance(10);
+      expect(codeOf(borrower)).toBe('POOL_UNAVAILABLE');
+      expect(String(borrower.error)).toContain('tries again when it is asked, in ');
+    }
+    expect(states.length).toBeGreaterThan(0);
+    expect(states).toHaveLength(creates.length);
+    expect(creates.length).toBeLessThan(10);
+    await pools.close();
+  });
 });

@@ -11,4 +11,6 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 60_000,
   maxWorkers: 2,
+  // Each file has a process of its own: the contract counts what is left in it, and libraries leave something now and then.
+  workerIdleMemoryLimit: '1MB',
 };

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -16,6 +17,7 @@ import {
   type PgPoolOptions,
   type PgTransactionOptions,
 } from '../../src/resources/pg.js';
+import { collectGarbage } from '../cheap/memory.js';
 import { failureOf } from '../support/follow.js';
 import { PostgresWatch, launchPostgres } from '../support/postgres.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -33,6 +35,8 @@ beforeEach(async () => {
 });
 afterEach(() => watch[Symbol.asyncDispose]());
 
+/** So many queries that what one leaves behind is seen in the heap. */
+const MANY = 2_000;
 /** Milliseconds that a query has to end by itself when its client is given back. */
 const GRACE = 100;
 
@@ -150,6 +154,39 @@ describe('one query', () => {
     );
     expect((await db.query('select 1 as one', [], { timeout: 1e12 })).rows).toEqual([{ one: 1 }]);
     expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
+  });
+
+  it('leaves nothing with a signal that lives long', async () => {
+    await using pool = one();
+    const db = pgDatabase(pool);
+    const { signal } = new AbortController();
+    const many = async (): Promise<void> => {
+      for (let i = 0; i < MANY; i++) await db.query('select 1', [], { signal, timeout: 60_000 });
+      collectGarbage();
+    };
+    await many();
+    const before = process.memoryUsage().heapUsed;
+    await many();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(MANY * 1_000);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('shares its signal with many others, and all of them end with it', async () => {
+    await using pool = one({ max: 12 });
+    const abort = new AbortController();
+    const queries = Array.from({ length: 12 }, () =>
+      failureOf(pgDatabase(pool).query('select pg_sleep(3600)', [], { signal: abort.signal })),
+    );
+    await until(
+      () => watch.backends(),
+      seen => seen.filter(({ state }) => state === 'active').length === 12,
+    );
+    // Node.js warns of a leak when there are eleven.
+    expect(getEventListeners(abort.signal, 'abort').length).toBeLessThan(11);
+    abort.abort(new Error('enough'));
+    for (const error of await Promise.all(queries)) expect(error).toMatchObject({ message: 'enough' });
+    await untilQuiet();
+    expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
   });
 
   it('waits for a connection no longer than it may take', async () => {

@@ -133,6 +133,18 @@ describe('a subscription', () => {
     expect(told).toEqual(['lost', 'restored', 'here']);
   });
 
+  it('takes a long time between two questions for what it is', async () => {
+    await using pool = one();
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    try {
+      await using _subscription = await listen(pool, 'news', () => undefined, { checkEvery: 1e10 });
+      // Node.js takes what it cannot count to for a millisecond.
+      expect(timers.mock.calls.map(([, ms]) => ms)).toContain(2 ** 31 - 1);
+    } finally {
+      timers.mockRestore();
+    }
+  });
+
   it.each(['close', 'signal', 'pool'])('ends with its connection: by %s', async how => {
     await using pool = one();
     const abort = new AbortController();

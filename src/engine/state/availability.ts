@@ -56,6 +56,11 @@ export class Availability<T> {
     }
   }
 
+  /** Another pool for the same has been unavailable, and has said so. */
+  recalled(): void {
+    if (this.growth.failing) this.state = 'unavailable';
+  }
+
   suspend(): void {
     this.become('suspended');
   }

@@ -134,9 +134,11 @@ export class Refusals<T> {
   unavailable(): () => PoolUnavailableError {
     const { failures, lastError, retryInMs, hopeless } = this.growth.attempts;
     const stats = this.stats();
+    // That of a key tries for borrowers only.
+    const again = this.interior.share ? 'It tries again when it is asked' : 'It tries again by itself';
     const message =
       `Pool "${this.pool}" is unavailable: nothing is live, and ${failures} attempt(s) in a row to create failed. ` +
-      `It tries again by itself, in ${Math.ceil(retryInMs)} ms. Last create error: ${messageOf(lastError)}`;
+      `${again}, in ${Math.ceil(retryInMs)} ms. Last create error: ${messageOf(lastError)}`;
     const cause = this.cause();
     return () => new PoolUnavailableError(this.pool, message, stats, retryInMs, cause, hopeless);
   }

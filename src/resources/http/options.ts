@@ -1,4 +1,4 @@
-import type { KeyedPoolOptions, PoolSettings } from '../../engine/index.js';
+import { PoolOptionsError, type KeyedPoolOptions, type PoolSettings } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import { duration, isObject, type Rule } from '../../engine/options/rules.js';
 import type { HttpTimeouts } from './call-context.js';
@@ -56,7 +56,13 @@ const TIMEOUT_RULES: Readonly<Record<keyof HttpTimeouts, Rule>> = {
 /** @throws PoolOptionsError */
 export function checkTimeouts(pool: string, title: string, timeouts: HttpTimeouts | undefined): void {
   checkOwn(pool, title, { timeouts }, { timeouts: RULES.timeouts! });
-  if (timeouts) checkOwn(pool, `${title}, timeouts`, timeouts, TIMEOUT_RULES);
+  if (!timeouts) return;
+  checkOwn(pool, `${title}, timeouts`, timeouts, TIMEOUT_RULES);
+  // One that is misspelt would be no limit, which shows only when it is needed.
+  const unknown = Object.keys(timeouts).find(name => !Object.hasOwn(TIMEOUT_RULES, name));
+  if (unknown === undefined) return;
+  const known = Object.keys(TIMEOUT_RULES).join(', ');
+  throw new PoolOptionsError(pool, `${title}, timeouts: unknown option "${unknown}"; known are ${known}.`);
 }
 
 /**

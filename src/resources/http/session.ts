@@ -16,6 +16,7 @@ import { CONTEXT, type CallContext, type Guard, type HttpTimeouts } from './call
 import type { HttpConnection } from './connection.js';
 import { HttpConnectionTakenError, HttpTimeoutError } from './errors.js';
 import { exchanges } from './exchange.js';
+import { asOwnForm } from './form-data.js';
 import { OneCall } from './one-call.js';
 import { checkTimeouts, type HttpPoolOptions } from './options.js';
 import { OwnHeaders } from './own-headers.js';
@@ -50,16 +51,23 @@ export interface HttpCallOptions {
 }
 
 /** As of `fetch`, and what else a request of a session has. */
-export interface HttpFetchInit extends Omit<RequestInit, 'dispatcher'>, HttpCallOptions {}
+export interface HttpFetchInit extends Omit<RequestInit, 'dispatcher' | 'body' | 'headers'>, HttpCallOptions {
+  /** As of `fetch`; a `FormData` may be Node's own. */
+  body?: RequestInit['body'] | globalThis.FormData;
+  /** As of `fetch`; `Headers` may be Node's own. */
+  headers?: RequestInit['headers'] | globalThis.Headers;
+}
 
 /** A URL, or a `Request`: of undici, or as Node or a polyfill has it. */
 export type HttpFetchInput = string | URL | Request | globalThis.Request;
 
 /** As of `request` of undici, and what else a request of a session has. */
 export interface HttpRequestOptions<TOpaque = null>
-  extends Omit<Dispatcher.RequestOptions<TOpaque>, 'origin' | 'path' | 'method'>, HttpCallOptions {
+  extends Omit<Dispatcher.RequestOptions<TOpaque>, 'origin' | 'path' | 'method' | 'body'>, HttpCallOptions {
   /** Default `GET`. */
   method?: Dispatcher.HttpMethod;
+  /** As of undici; a `FormData` may be Node's own. */
+  body?: Dispatcher.RequestOptions['body'] | globalThis.FormData;
 }
 
 /** What the base URL says, read once. */
@@ -141,10 +149,10 @@ export class HttpSession {
    * @throws TypeError as fetch does, with what has happened as its `cause`; also when reading the body fails
    */
   readonly fetch = async (input: HttpFetchInput, init: HttpFetchInit = {}): Promise<Response> => {
-    const { timeouts, acquireTimeout, priority, ...own } = init;
+    const { timeouts, acquireTimeout, priority, body, ...own } = init;
     const request = isRequest(input) ? input : undefined;
     const url = this.resolve(request ? request.url : (input as string | URL));
-    const given = new Headers(own.headers ?? request?.headers);
+    const given = new Headers((own.headers ?? request?.headers) as RequestInit['headers']);
     const { headers, guard } = this.#headers.under(given, url.origin);
     const context = this.context({ timeouts, acquireTimeout, priority }, guard);
     const dispatcher = context ? new OneCall(this.dispatcher, context) : this.dispatcher;
@@ -152,6 +160,7 @@ export class HttpSession {
       return await fetch(url, {
         ...(request && partsOf(request)),
         ...own,
+        ...(body !== undefined && { body: asOwnForm(body) as NonNullable<RequestInit['body']> }),
         headers: headers as Record<string, string>,
         dispatcher,
       });
@@ -179,6 +188,7 @@ export class HttpSession {
       return this.dispatcher.request<TOpaque>({
         method: 'GET',
         ...own,
+        body: asOwnForm(own.body),
         headers: headers ?? null,
         origin,
         path,

@@ -178,9 +178,16 @@ export class MysqlFacade extends MysqlPool {
     });
     const { core } = session;
     // Who holds it when it breaks cannot do anything with it any more, and may have forgotten it: its place is free.
-    if (!this.loans.has(core)) void session.closed().then(() => this.loans.get(core)?.release());
+    if (!this.loans.has(core)) void session.closed().then(() => this.takeBack(this.loans.get(core)));
     this.loans.set(core, loan);
     return loan;
+  }
+
+  /** Of one whose connection has closed. It has not been given back too early by its borrower, and is not told so. */
+  private takeBack(loan: Loan | undefined): void {
+    if (!loan?.lease) return;
+    loan.release();
+    loan.borrow.why = lostError;
   }
 
   /** So that `escape` and `format` of the facade do as those of its connections, and its server is known. */
@@ -195,6 +202,14 @@ export class MysqlFacade extends MysqlPool {
 /** A callback that throws must not be taken for a failed acquire: its error is nobody's here. */
 function outside(callback: GetConnection, error: Error | null, connection?: CorePoolConnection): void {
   process.nextTick(callback, error, connection);
+}
+
+/** As mysql2 has it. */
+function lostError(): Error {
+  return Object.assign(new Error('Connection lost: the server has closed the connection.'), {
+    code: 'PROTOCOL_CONNECTION_LOST',
+    fatal: true,
+  });
 }
 
 function closedError(): Error {

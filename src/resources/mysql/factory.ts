@@ -7,6 +7,7 @@ import type {
   KeyedResourceFactory,
   ResourceFactory,
 } from '../../engine/index.js';
+import { FirstAsked } from '../common/first-asked.js';
 import { capacityOf } from './capacity.js';
 import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
@@ -24,9 +25,8 @@ export class MysqlFactory<K = undefined>
   // Private for the language too: they may hold a password, and must not appear when somebody logs the options.
   readonly #config: (key: K) => ConnectionOptions;
   readonly #sessions = new WeakMap<Connection, { session: Session; config: ConnectionOptions }>();
-  /** What the first connection was told, while it was being made. */
-  private told: Promise<Capacity | undefined> | undefined = undefined;
   private readonly kills = new Kills();
+  private readonly told: FirstAsked<Session>;
 
   constructor(
     config: (key: K) => ConnectionOptions,
@@ -36,16 +36,17 @@ export class MysqlFactory<K = undefined>
     /** The user's own, asked about errors that do not end the connection by themselves. */
     private readonly ownIsFatal: ResourceFactory<Connection>['isFatal'],
     /** Does anybody want to know how many connections the server admits? */
-    private readonly asks = false,
+    asks = false,
   ) {
     this.#config = config;
+    this.told = new FirstAsked(capacityOf, asks);
   }
 
   // Members of its own, not of a prototype: who takes it apart, `{ ...factory, create }`, keeps the others.
 
   readonly create = async (context: CreateContext & { readonly key?: K }): Promise<Connection> => {
     const config = this.#config(context.key as K);
-    const session = await openSession(config, this.sessionReset, context, opened => this.ask(opened));
+    const session = await openSession(config, this.sessionReset, context, opened => this.told.ask(opened));
     this.#sessions.set(session.client, { session, config });
     return session.client;
   };
@@ -77,23 +78,8 @@ export class MysqlFactory<K = undefined>
   };
 
   readonly capacity = (): Promise<Capacity | undefined> | undefined => {
-    return this.told;
+    return this.told.answer;
   };
-
-  /**
-   * The first connection asks the server how many there may be, before it is lent: a round trip once, in which no borrower
-   * has a part. Keyed pools give no advice, and do not ask.
-   */
-  private async ask(session: Session): Promise<void> {
-    if (this.told || !this.asks) return;
-    const asked = capacityOf(session);
-    this.told = asked.catch(() => undefined);
-    try {
-      await asked;
-    } catch (error) {
-      if (session.broken) throw error;
-    }
-  }
 
   private session(client: Connection): Session {
     return this.find(client).session;

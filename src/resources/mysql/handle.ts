@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import type { Connection as CoreConnection } from 'mysql2';
 import mysql from 'mysql2';
-import type { Handle, LeaseReleasedError } from '../../engine/index.js';
+import type { Handle } from '../../engine/index.js';
 import { refuse, type Client, type Command, type Core, type Statement } from './core.js';
 import type { Session } from './session.js';
 
@@ -16,7 +16,7 @@ type Members = Record<PropertyKey, unknown>;
 /** One borrow of a connection, from its first use to the end of its lease. */
 export class Borrow {
   /** Makes the error for what comes after the end; undefined before. */
-  why: (() => LeaseReleasedError) | undefined = undefined;
+  why: (() => Error) | undefined = undefined;
   private core: CoreConnection | undefined = undefined;
   private emitter: EventEmitter | undefined = undefined;
 

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { PoolOptionsError } from '../../engine/index.js';
 import { borrowOf, type Borrow } from './handle.js';
+import { onAbort } from './on-abort.js';
 
 /** Ends {@link cancelOnAbort} before the lease ends. */
 export interface CancelOnAbort extends Disposable {
@@ -15,7 +16,8 @@ export interface CancelOnAbort extends Disposable {
  *
  * ```ts
  * await pool.use(async (client, lease) => {
- *   cancelOnAbort(client, AbortSignal.any([request.signal, lease.signal]));
+ *   cancelOnAbort(client, request.signal);
+ *   cancelOnAbort(client, lease.signal);
  *   return client.query('select … for a long time');
  * });
  * ```
@@ -41,21 +43,23 @@ export function cancelOnAbort(client: Client, signal: AbortSignal): CancelOnAbor
 }
 
 function listen(borrow: Borrow, signal: AbortSignal): () => void {
-  const abort = (): void => {
-    stop();
+  // Over already: it must not do anything to the next borrower.
+  if (borrow.why) return () => undefined;
+  const interrupt = (): void => {
     borrow.session.interrupt(() => signal.reason as Error);
   };
+  if (signal.aborted) {
+    interrupt();
+    return () => undefined;
+  }
+  const forget = onAbort(signal, () => {
+    stop();
+    interrupt();
+  });
   const stop = (): void => {
-    signal.removeEventListener('abort', abort);
+    forget();
     borrow.whenOver?.delete(stop);
   };
-  // Over already: it must not do anything to the next borrower.
-  if (borrow.why) return stop;
-  if (signal.aborted) {
-    abort();
-    return stop;
-  }
-  signal.addEventListener('abort', abort);
   (borrow.whenOver ??= new Set()).add(stop);
   return stop;
 }

@@ -1,8 +1,10 @@
 import type { Client, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { PoolOptionsError, type AcquireOptions, type Lease } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { checkPool } from '../common/check-pool.js';
 import { cancelOnAbort } from './abort.js';
 import { PgQueryTimeoutError } from './errors.js';
+import { onAbort } from './on-abort.js';
 import { boundariesOf } from './transaction-statements.js';
 
 /** As much of a pool as is needed: of `pgPool`, or one key of a keyed pool. */
@@ -79,8 +81,11 @@ const RULES = {
  * ```
  *
  * Of a keyed pool: `pgDatabase({ acquire: options => tenants.acquire(tenant, options) })`.
+ *
+ * @throws TypeError when it is given no pool
  */
 export function pgDatabase(pool: PgLender): PgDatabase {
+  checkPool(pool, 'pgDatabase()');
   const title = `Pool "${pool.name ?? 'pool'}"`;
   const check = (options: object): void => {
     checkOwn(pool.name ?? 'pool', title, options, RULES);
@@ -156,13 +161,14 @@ function limited<R>(
     left <= LONGEST_TIMER
       ? setTimeout(() => limit.abort(new PgQueryTimeoutError(timeout, waitedMs)), left)
       : undefined;
-  const both = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
-  const cancelling = cancelOnAbort(client, both);
+  const forget = signal && onAbort(signal, () => limit.abort(signal.reason));
+  const cancelling = cancelOnAbort(client, limit.signal);
   return new Promise<R>((resolve, reject) => {
-    both.addEventListener('abort', () => reject(both.reason as Error), { once: true });
+    limit.signal.addEventListener('abort', () => reject(limit.signal.reason as Error), { once: true });
     send().then(resolve, reject);
   }).finally(() => {
     clearTimeout(timer);
+    forget?.();
     cancelling.stop();
   });
 }

@@ -6,6 +6,7 @@ import type {
   KeyedResourceFactory,
   ResourceFactory,
 } from '../../engine/index.js';
+import { FirstAsked } from '../common/first-asked.js';
 import { capacityOf } from './capacity.js';
 import { Cancels } from './cancels.js';
 import { endSession, openSession } from './connect.js';
@@ -36,8 +37,6 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
   readonly #targets: (key: K) => Targets;
   readonly #sessions = new WeakMap<Client, Session>();
-  /** What the first connection was told, while it was being made. */
-  private told: Promise<Capacity | undefined> | undefined = undefined;
   private readonly sessionReset: SessionReset;
   private readonly ownIsFatal: FactoryOptions['isFatal'];
   private readonly notices: Notices | undefined;
@@ -45,12 +44,13 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   private readonly reachable: boolean;
   private readonly cancels: Cancels;
   private readonly fleet = new Fleet();
+  private readonly told: FirstAsked<Session>;
 
   constructor(
     targets: (key: K) => Targets,
     { sessionReset, isFatal, notices, patience, reachable }: FactoryOptions,
     /** Does anybody want to know how many connections the server admits? */
-    private readonly asks = false,
+    asks = false,
   ) {
     this.#targets = targets;
     this.sessionReset = sessionReset;
@@ -59,6 +59,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     this.patience = patience;
     this.reachable = reachable;
     this.cancels = new Cancels(reachable);
+    this.told = new FirstAsked(capacityOf, asks);
   }
 
   // Members of its own, not of a prototype: who takes it apart, `{ ...factory, create }`, keeps the others.
@@ -73,7 +74,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
         client => this.watch(client, key),
         async opened => {
           await opened.role.begin(targets.target, wanted, text => opened.run(text));
-          await this.ask(opened);
+          await this.told.ask(opened);
         },
       ),
     );
@@ -109,23 +110,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   };
 
   readonly capacity = (): Promise<Capacity | undefined> | undefined => {
-    return this.told;
+    return this.told.answer;
   };
-
-  /**
-   * The first connection asks the server how many there may be, before it is lent: a round trip once, in which no borrower
-   * has a part. Keyed pools give no advice, and do not ask.
-   */
-  private async ask(session: Session): Promise<void> {
-    if (this.told || !this.asks) return;
-    const asked = capacityOf(session);
-    this.told = asked.catch(() => undefined);
-    try {
-      await asked;
-    } catch (error) {
-      if (session.broken) throw error;
-    }
-  }
 
   private watch(client: Client, key: K | undefined): Session {
     const session = new Session(client, this.sessionReset, this.cancels);

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import pg, { type Client } from 'pg';
 import type { Handle, LeaseReleasedError } from '../../engine/index.js';
+import { lineage, method } from '../common/properties.js';
 import type { Session } from './session.js';
 
 /** Where a handle keeps what it knows. Found through proxies, and by objects that inherit from a handle. */
@@ -87,22 +88,6 @@ function forwarders(client: Client): PropertyDescriptorMap {
     cache.set(kind, made);
   }
   return made;
-}
-
-/** Prototypes, the nearest first, but for the last of all, which is that of every object. */
-function* lineage(from: object): Generator<object> {
-  for (
-    let above = Object.getPrototypeOf(from) as object | null;
-    above;
-    above = Object.getPrototypeOf(above) as object | null
-  ) {
-    yield from;
-    from = above;
-  }
-}
-
-function method(value: unknown): PropertyDescriptor {
-  return { value, writable: true, configurable: true, enumerable: false };
 }
 
 function query(this: Lent, config: unknown, values?: unknown, callback?: unknown): unknown {

@@ -1,6 +1,7 @@
 import type { Client, Notification } from 'pg';
 import { PoolClosedError, messageOf, type Pool } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { checkPool } from '../common/check-pool.js';
 
 /** What a NOTIFY has sent. */
 export interface PgNotification {
@@ -39,6 +40,8 @@ const ANSWER_WITHIN = 5_000;
 const END_WITHIN = 2_500;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 10_000;
+/** Node takes what is longer for 1 ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** Bytes. The server would cut off a longer one, and tell notifications by what is left. */
 const LONGEST_CHANNEL = 63;
 
@@ -75,6 +78,7 @@ const RULES = {
  * A name is taken as it is: `NOTIFY Orders` without quotes notifies `orders`. What the callbacks throw is dropped, with a
  * warning of the process the first time. PgBouncer, unless it pools by session, does not pass notifications on.
  *
+ * @throws TypeError when it is given no pool
  * @throws PoolOptionsError when a name or an option is not what it must be
  * @throws what `pool.acquire()` throws, and what the server says to LISTEN, when the first connection cannot be had
  */
@@ -84,6 +88,7 @@ export async function listen(
   handler: (notification: PgNotification) => unknown,
   options: PgListenOptions = {},
 ): Promise<PgSubscription> {
+  checkPool(pool, 'listen()');
   const names = typeof channels === 'string' ? [channels] : channels;
   checkOwn(pool.name, `listen() on pool "${pool.name}"`, { channels: names, handler, ...options }, RULES);
   const subscription = new Subscription(pool, [...new Set(names)], handler, options);
@@ -125,7 +130,7 @@ class Subscription implements PgSubscription {
     signal?.addEventListener('abort', close);
     this.leave.push(() => signal?.removeEventListener('abort', close));
     try {
-      this.hold(await this.connect());
+      await this.connect();
     } catch (error) {
       await this.close();
       signal?.throwIfAborted();
@@ -151,8 +156,8 @@ class Subscription implements PgSubscription {
     await this.restoring;
   }
 
-  /** @returns a connection that listens */
-  private async connect(): Promise<Client> {
+  /** Makes a connection that listens, and holds it. */
+  private async connect(): Promise<void> {
     const { signal } = this.ending;
     const lease = await this.pool.acquire({ signal });
     const client = lease.detach();
@@ -161,7 +166,8 @@ class Subscription implements PgSubscription {
       client.on('notification', this.notified);
       await client.query(this.channels.map(channel => `LISTEN ${quoted(channel)}`).join('; '));
       signal.throwIfAborted();
-      return client;
+      // At once: who closes from now on finds it.
+      this.hold(client);
     } catch (error) {
       await endClient(client);
       throw error;
@@ -188,8 +194,8 @@ class Subscription implements PgSubscription {
     const { signal } = this.ending;
     for (let failed = 0; !signal.aborted; failed++) {
       try {
-        this.hold(await this.connect());
-        this.tell(() => this.options.onRestored?.());
+        await this.connect();
+        if (this.listening) this.tell(() => this.options.onRestored?.());
         return;
       } catch (error) {
         if (error instanceof PoolClosedError) void this.close();
@@ -257,7 +263,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', over);
       resolve();
     };
-    const timer = setTimeout(over, ms);
+    const timer = setTimeout(over, Math.min(ms, LONGEST_TIMER));
     timer.unref();
     if (signal.aborted) over();
     else signal.addEventListener('abort', over);

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Handle, LeaseReleasedError } from '../../engine/index.js';
+import { method } from '../common/properties.js';
 import { POOLS_OWN } from './ioredis-options.js';
 import type { IoredisSession } from './ioredis-session.js';
 
@@ -222,7 +223,3 @@ Object.assign(OVERRIDES, {
     return this[BORROW].session.client;
   }),
 });
-
-function method(value: unknown): PropertyDescriptor {
-  return { value, writable: true, configurable: true, enumerable: false };
-}

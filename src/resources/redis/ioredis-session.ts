@@ -26,6 +26,13 @@ export class IoredisSession extends Session<Redis> {
     client.on('end', () => this.spoil(new Error('the connection is closed')));
   }
 
+  /** The client hears of its end only when the socket is closed, and refuses commands before that. */
+  override opened(): void {
+    super.opened();
+    const over = (): void => this.spoil(new Error('the server has closed the connection'));
+    this.inside.stream?.once('end', over).once('close', over);
+  }
+
   override get busy(): boolean {
     return this.inside.commandQueue.length > 0;
   }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { Handle, LeaseReleasedError } from '../../engine/index.js';
+import { lineage, method } from '../common/properties.js';
 import type { AnyClient, NodeRedisSession } from './node-redis-session.js';
 
 const BORROW = Symbol('borrow');
@@ -75,22 +76,6 @@ function kindOf(model: AnyClient): Kind {
   });
   Lent.prototype = Object.create(Object.getPrototypeOf(model) as object, methods) as object;
   return Lent as unknown as Kind;
-}
-
-/** An object and its prototypes, but for the last of all, which is that of every object. */
-function* lineage(from: object): Generator<object> {
-  for (
-    let above = Object.getPrototypeOf(from) as object | null;
-    above;
-    above = Object.getPrototypeOf(above) as object | null
-  ) {
-    yield from;
-    from = above;
-  }
-}
-
-function method(value: unknown): PropertyDescriptor {
-  return { value, writable: true, configurable: true, enumerable: false };
 }
 
 /** What they make sends later, and has to ask the handle then. */

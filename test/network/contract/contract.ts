@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { PoolError, type Pool, type PoolSettings } from '../../../src/engine/index.js';
+import type { PoolSettings } from '../../../src/engine/index.js';
 import { Leftovers } from '../../support/leftovers.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
-import type { Backend, Subject } from './subject.js';
+import type { Backend, PoolUnderTest, Subject } from './subject.js';
 
-/** Milliseconds that a check may take here, and a connect. */
-const SUSPICIOUS: PoolSettings = { validateAfterIdle: 0, validateTimeout: 100, createTimeout: 5_000 };
+/** Looks at whatever was idle. */
+const SUSPICIOUS: PoolSettings = { validateAfterIdle: 0 };
 const PATIENT = { timeout: 10_000 };
+/** Also one of Node itself, such as ECONNRESET: to Jest that is of another realm, and no instance of its Error. */
+const AN_ERROR = { message: expect.any(String) };
 /** How often what depends on the moment is tried. */
 const ROUNDS = 20;
 
@@ -16,7 +18,7 @@ class Bench<T> implements AsyncDisposable {
   private constructor(
     readonly backend: Backend<T>,
     readonly proxy: TcpProxy,
-    readonly pool: Pool<T>,
+    readonly pool: PoolUnderTest<T>,
     private readonly leftovers: Leftovers,
   ) {}
 
@@ -36,6 +38,14 @@ class Bench<T> implements AsyncDisposable {
   /** Borrows, and asks for the session. */
   visit(options = PATIENT): Promise<string> {
     return this.pool.use(resource => this.backend.session(resource), options);
+  }
+
+  /** Until a visit succeeds again: a pool by key tries only when it is asked, and not before its back-off is over. */
+  async comeback(): Promise<void> {
+    await until(
+      () => this.visit().catch(() => undefined),
+      session => session !== undefined,
+    );
   }
 
   async idle(count = 1): Promise<void> {
@@ -76,6 +86,10 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
+/** Leaves a case out where a subject says that it cannot be meant. */
+const itWhere = (possible = true): ((name: string, test: () => Promise<void>) => void) =>
+  possible ? it : () => undefined;
+
 /** What every ready-made resource keeps, tried on its real server. */
 export function keepsTheContract<T>(subject: Subject<T>): void {
   if (subject.missing !== undefined) {
@@ -103,7 +117,7 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
       expect(bench.pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
     });
 
-    it('stays, when it was idle and is looked at', async () => {
+    itWhere(subject.canBeValidated)('stays, when it was idle and is looked at', async () => {
       await using bench = await Bench.open(backend, SUSPICIOUS);
       const first = await bench.visit();
       for (let round = 0; round < ROUNDS; round++) {
@@ -112,46 +126,47 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
       }
     });
 
-    if (subject.canBeStained !== false) {
-      it('is as new for the next one', async () => {
-        await using bench = await Bench.open(backend);
-        await bench.pool.use(async resource => {
-          expect(await backend.isStained!(resource)).toBe(false);
-          await backend.stain!(resource);
-          expect(await backend.isStained!(resource)).toBe(true);
-        });
-        expect(await bench.pool.use(resource => backend.isStained!(resource), PATIENT)).toBe(false);
+    itWhere(subject.canBeStained)('is as new for the next one', async () => {
+      await using bench = await Bench.open(backend);
+      await bench.pool.use(async resource => {
+        expect(await backend.isStained!(resource)).toBe(false);
+        await backend.stain!(resource);
+        expect(await backend.isStained!(resource)).toBe(true);
       });
-    }
+      expect(await bench.pool.use(resource => backend.isStained!(resource), PATIENT)).toBe(false);
+    });
 
     it('that cannot be made is a failed create with a cause, and made when it can be', async () => {
       await using bench = await Bench.open(backend, { unavailableAfter: 2 });
       bench.proxy.refuse();
       const error = await failureOf(bench.pool.acquire(PATIENT));
       expect(error).toMatchObject({ code: 'POOL_UNAVAILABLE' });
-      expect((error as Error).cause).toMatchObject({ message: expect.any(String) });
+      expect((error as Error).cause).toMatchObject(AN_ERROR);
       expect(bench.pool.stats().creating).toBeLessThanOrEqual(1);
       await bench.proxy.reopen();
       await until(
         () => bench.pool.stats().state,
         state => state === 'ready',
       );
-      await bench.visit();
+      await bench.comeback();
     });
 
-    it('that takes too long to be made is given up, and leaves no socket', async () => {
-      await using bench = await Bench.open(backend, { createTimeout: 100, unavailableAfter: 1 });
-      bench.proxy.blackhole('new');
-      const error = await failureOf(bench.pool.acquire(PATIENT));
-      expect(error).toMatchObject({ code: 'POOL_UNAVAILABLE' });
-      await bench.pool.close({ timeout: 0 });
-      await until(
-        () => bench.proxy.clients,
-        clients => clients === 0,
-      );
-    });
+    itWhere(subject.canHangWhenMade)(
+      'that takes too long to be made is given up, and leaves no socket',
+      async () => {
+        await using bench = await Bench.open(backend, { createTimeout: 100, unavailableAfter: 1 });
+        bench.proxy.blackhole('new');
+        const error = await failureOf(bench.pool.acquire(PATIENT));
+        expect(error).toMatchObject({ code: 'POOL_UNAVAILABLE' });
+        await bench.pool.close({ timeout: 0 });
+        await until(
+          () => bench.proxy.clients,
+          clients => clients === 0,
+        );
+      },
+    );
 
-    it('that is being made when its pool closes leaves no socket', async () => {
+    itWhere(subject.canHangWhenMade)('that is being made when its pool closes leaves no socket', async () => {
       await using bench = await Bench.open(backend);
       bench.proxy.blackhole('new');
       const waiter = failureOf(bench.pool.acquire(PATIENT));
@@ -175,13 +190,16 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
       expect(await bench.visit()).not.toBe(first);
     });
 
-    it('that falls silent while it is idle is found out, and no borrower notices', async () => {
-      await using bench = await Bench.open(backend, SUSPICIOUS);
-      const first = await bench.visit();
-      await bench.idle();
-      bench.proxy.blackhole('old');
-      expect(await bench.visit()).not.toBe(first);
-    });
+    itWhere(subject.canBeValidated)(
+      'that falls silent while it is idle is found out, and no borrower notices',
+      async () => {
+        await using bench = await Bench.open(backend, { ...SUSPICIOUS, validateTimeout: 100 });
+        const first = await bench.visit();
+        await bench.idle();
+        bench.proxy.blackhole('old');
+        expect(await bench.visit()).not.toBe(first);
+      },
+    );
 
     it('that breaks while it is lent fails its borrower, who is told, and goes to nobody else', async () => {
       await using bench = await Bench.open(backend);
@@ -193,12 +211,12 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
         running => running === 1,
       );
       await backend.kill(first);
-      expect(await slow).toBeInstanceOf(Error);
+      expect(await slow).toMatchObject(AN_ERROR);
       await until(
         () => lease.broken,
         broken => broken,
       );
-      expect(await failureOf(backend.session(lease.resource))).toBeInstanceOf(Error);
+      expect(await failureOf(backend.session(lease.resource))).toMatchObject(AN_ERROR);
       lease.release();
       expect(await bench.visit()).not.toBe(first);
       expect(bench.pool.stats().totals.destroyedBy).toEqual({ invalid: 1 });
@@ -230,12 +248,11 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
         );
         lease.release();
       }
-      expect(await failureOf(bench.visit())).toBeInstanceOf(PoolError);
+      // What needs no word of its server is made, by the network before it, and then fails in its borrower's hands.
+      const code = subject.canHangWhenMade === false ? {} : { code: expect.stringMatching('^POOL_') };
+      expect(await failureOf(bench.visit())).toMatchObject({ ...AN_ERROR, ...code });
       await backend.start();
-      await until(
-        () => bench.visit().catch(() => undefined),
-        session => session !== undefined,
-      );
+      await bench.comeback();
       const again = await Promise.all([1, 2, 3].map(() => bench.pool.acquire(PATIENT)));
       const sessions = await Promise.all(again.map(({ resource }) => backend.session(resource)));
       expect(new Set(sessions).size).toBe(3);
@@ -253,7 +270,7 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
         running => running === 1,
       );
       lease.destroy();
-      expect(await slow).toBeInstanceOf(Error);
+      expect(await slow).toMatchObject(AN_ERROR);
       await until(
         () => backend.sessions(),
         sessions => !sessions.includes(first),
@@ -279,7 +296,7 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
       }
     });
 
-    it('that is given back while a command hangs holds nobody up', async () => {
+    itWhere(subject.canBeMisused)('that is given back while a command hangs holds nobody up', async () => {
       await using bench = await Bench.open(backend);
       const lease = await bench.pool.acquire();
       await backend.session(lease.resource);
@@ -295,7 +312,7 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
       await slow;
     });
 
-    it('cannot be used any more once it has been given back', async () => {
+    itWhere(subject.canBeMisused)('cannot be used any more once it has been given back', async () => {
       await using bench = await Bench.open(backend);
       const lease = await bench.pool.acquire();
       const { resource } = lease;
@@ -317,6 +334,11 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
       for (let round = 0; round < 5; round++) {
         const sessions = await Promise.all([1, 2, 3].map(() => bench.visit()));
         for (const session of sessions) seen.add(session);
+        // What is connecting just now may not have got as far as the network that is cut.
+        await until(
+          () => bench.pool.stats().creating,
+          creating => creating === 0,
+        );
         bench.proxy.resetAll();
         await until(
           () => bench.pool.stats().total,

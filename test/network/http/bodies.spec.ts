@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
+import { FormData as UndiciFormData } from 'undici';
 import { HttpSession, HttpTimeoutError } from '../../../src/resources/http.js';
 import { until } from '../../support/until.js';
 import { httpServer, tcpServer, type CountingServer } from './servers.js';
@@ -228,5 +229,35 @@ describe('An upload', () => {
     await closed;
     expect(await (await session.request('/')).body.text()).toBe('fine');
     expect(server.connections).toBe(2);
+  });
+
+  it.each(['request', 'fetch'] as const)(
+    'that is a form is sent as one, whosever class it is of, by %s',
+    async way => {
+      server = await httpServer((request, response) => {
+        response.setHeader('x-type', request.headers['content-type'] ?? '');
+        request.pipe(response);
+      });
+      session = new HttpSession({ baseUrl: server.origin });
+      for (const Form of [FormData, UndiciFormData]) {
+        const body = new Form();
+        body.append('name', 'value');
+        body.append('file', new Blob(['content']), 'a.txt');
+        const response = await session[way]('/', { method: 'POST', body });
+        const type = 'text' in response ? response.headers.get('x-type') : response.headers['x-type'];
+        const text = await ('text' in response ? response.text() : response.body.text());
+        expect(type).toMatch(/^multipart\/form-data; boundary=/);
+        expect(text).toMatch(/name="name"\r\n\r\nvalue\r\n/);
+        expect(text).toMatch(/name="file"; filename="a.txt"\r\n[^]*content\r\n/);
+      }
+    },
+  );
+
+  it('goes with headers of Node, too', async () => {
+    server = await httpServer((request, response) => response.end(request.headers['x-own']));
+    session = new HttpSession({ baseUrl: server.origin });
+    const headers = new Headers({ 'x-own': 'yes' });
+    const response = await session.fetch('/', { method: 'POST', body: new Blob(['content']), headers });
+    expect(await response.text()).toBe('yes');
   });
 });

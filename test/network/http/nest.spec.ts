@@ -10,6 +10,7 @@ import {
   type HttpSessionDefinition,
 } from '../../../src/http/index.js';
 import { InjectPool, KeyedPool, PoolModule, PoolRegistry } from '../../../src/index.js';
+import { LogBook } from '../../support/nest-app.js';
 import { until } from '../../support/until.js';
 import { deadOrigin, httpServer, type CountingServer } from './servers.js';
 
@@ -18,6 +19,7 @@ let answer: (() => void) | undefined;
 let app: INestApplication | undefined;
 
 beforeEach(async () => {
+  log = new LogBook();
   upstream = await httpServer((request, response) => {
     if (request.url === '/slow') answer = () => void response.end('late');
     else response.end(`${String(request.headers['x-from'])} ${request.url}`);
@@ -32,10 +34,14 @@ afterEach(async () => {
   await upstream.stop();
 });
 
+let log: LogBook;
+
 async function started(
   ...imports: NonNullable<Parameters<typeof Module>[0]['imports']>
 ): Promise<INestApplication> {
-  app = (await Test.createTestingModule({ imports }).compile()).createNestApplication({ logger: false });
+  app = (await Test.createTestingModule({ imports }).compile()).createNestApplication({
+    logger: log,
+  });
   await app.listen(0, '127.0.0.1');
   return app;
 }
@@ -68,6 +74,38 @@ describe('HttpSessionModule', () => {
     expect(app!.get(PoolRegistry).names()).toEqual(['github']);
     // The defaults of the application hold for it as for any pool.
     expect(github.stats()).toMatchObject({ name: 'github', max: 3, idle: 1 });
+  });
+
+  it('logs no idle connections that close, and an outage once for all requests that see it', async () => {
+    const dead = await deadOrigin();
+    await started(
+      HttpSessionModule.forRoot({
+        sessions: [
+          { name: 'github', baseUrl: upstream.origin },
+          { name: 'billing', baseUrl: dead, unavailableAfter: 1 },
+        ],
+      }),
+    );
+    await (await session('github').fetch('/users')).text();
+    for (const socket of upstream.sockets) socket.end();
+    await until(
+      () => session('github').stats(),
+      ({ totals }) => totals.destroyedBy.invalid === 1,
+    );
+    let times = 0;
+    session('billing').addListener({
+      onStateChange: ({ to }) => {
+        if (to === 'unavailable') times++;
+      },
+    });
+    // The pool of its only key ends between two requests, and finds out anew.
+    while (times < 3) {
+      await session('billing')
+        .fetch('/')
+        .catch(() => undefined);
+    }
+    expect(log.lines.filter(line => line.includes('destroyed'))).toEqual([]);
+    expect(log.lines.filter(line => line.includes('is unavailable'))).toHaveLength(1);
   });
 
   it('takes options from other providers, and works without PoolModule.forRoot', async () => {

@@ -109,6 +109,17 @@ describe('Timeouts', () => {
     await expect(session.request('/', { timeouts: { headers: -1 } })).rejects.toThrow(/"headers" is -1/);
   });
 
+  it('that are misspelt are refused', async () => {
+    server = await httpServer((_request, response) => response.end());
+    session = new HttpSession({ name: 'github', baseUrl: server.origin });
+    const timeouts = { headrs: 100 } as { headers?: number };
+    const message =
+      'HttpSession "github", timeouts: unknown option "headrs"; known are connect, headers, body, total.';
+    expect(() => new HttpSession({ name: 'github', timeouts })).toThrow(message);
+    await expect(session.fetch('/', { timeouts })).rejects.toThrow(message);
+    await expect(session.request('/', { timeouts })).rejects.toThrow(message);
+  });
+
   it('of the queue are those of the pool', async () => {
     server = await silentServer();
     session = new HttpSession({ name: 'quiet', baseUrl: server.origin, max: 1, acquireTimeout: 40 });

@@ -192,6 +192,12 @@ describeWithMariadb('a pool of mysql2 over a pool', () => {
       lost.on('error', () => undefined);
       await watch.kill(lost.threadId);
       expect((await facade.promise().query('select 1 as n'))[0]).toEqual([{ n: 1 }]);
+      // Who still has it is told what has happened to it, and not that it was used for too long.
+      expect(await failureOf(lost.promise().query('commit'))).toMatchObject({
+        code: 'PROTOCOL_CONNECTION_LOST',
+        fatal: true,
+      });
+      lost.release();
     });
 
     it('destroys what is to be destroyed', async () => {

@@ -5,6 +5,7 @@ import ssh2 from 'ssh2';
 import { sftpFactory, type SftpConnection } from '../../../docs/recipes/sftp.js';
 import { Pool, type ResourceFactory } from '../../../src/engine/index.js';
 import { failureOf } from '../../support/follow.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
 import { itKeepsTheContract, untilIdle } from './contract.js';
 import { PASSWORD, SftpServer, USER } from './sftp-server.js';
@@ -110,6 +111,20 @@ describe('the recipe for SFTP', () => {
     expect(lease.broken).toBe(true);
     lease.release();
     await pool.use(work);
+  });
+
+  it('leaves no socket to a server that has fallen silent', async () => {
+    await using proxy = await TcpProxy.before(server.port);
+    await using pool = new Pool({ factory: factory(proxy.port), max: 1, destroyTimeout: 5_000 });
+    const lease = await pool.acquire();
+    const { socket } = lease.resource;
+    proxy.blackhole('all');
+    lease.destroy();
+    // Nobody answers the goodbye.
+    await until(
+      () => socket.closed,
+      closed => closed,
+    );
   });
 
   it('asks once with a password that is wrong, and does not show it', async () => {

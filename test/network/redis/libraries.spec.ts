@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { RESP_TYPES, defineScript } from 'redis';
@@ -28,6 +29,21 @@ describeWithRedis()('redis', () => {
       await pool.use(redis => redis.select(1));
       await pool.use(redis => redis.ping());
       expect(await server.client()).toMatchObject({ db: '2', name: 'by-url' });
+    });
+
+    it('does not lend what the server has closed, though ioredis does not say so yet', async () => {
+      await using pool = open();
+      const lease = await pool.acquire();
+      const { stream } = lease.resource as unknown as { stream: Socket };
+      const ended = once(stream, 'end');
+      await server.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await ended;
+      expect(lease.resource.status).toBe('ready');
+      expect(lease.signal.aborted).toBe(true);
+      await failureOf(lease.resource.get('x'));
+      lease.release();
+      expect(await pool.use(redis => redis.ping())).toBe('PONG');
+      expect(pool.stats().totals).toMatchObject({ created: 2 });
     });
 
     it('tells callbacks that the lease has ended', async () => {
