@@ -56,7 +56,7 @@ export class SessionsModule {
                   errorCodes: [],
                   maxRetries: 2,
                   minTimeout: 20,
-                  // Also where the upstream asks for a longer pause (Retry-After): `total` does not end a pause.
+                  // Also where the upstream asks for a longer pause (Retry-After): the price is not to be waited for.
                   maxTimeout: 100,
                 }),
               ],

@@ -1,9 +1,9 @@
 import { Dispatcher, errors } from 'undici';
 import { KeyedPool } from '../../engine/index.js';
-import { withoutForeignHeaders, type PooledDispatchOptions } from './call-context.js';
+import { EXCHANGE, withoutForeignHeaders, type PooledDispatchOptions } from './call-context.js';
 import { Call, type CallSettings } from './call.js';
 import type { HttpConnection } from './connection.js';
-import { forClient } from './client-handler.js';
+import { forClient, refuse } from './client-handler.js';
 import { httpPool, type HttpPoolOptions } from './options.js';
 import { Origins } from './origin.js';
 
@@ -38,6 +38,11 @@ export class PooledAgent extends Dispatcher {
   }
 
   override dispatch(options: PooledDispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const exchange = options[EXCHANGE];
+    if (exchange?.aborted) {
+      refuse(handler, exchange.reason!);
+      return true;
+    }
     const shown = forClient(handler);
     const origin = this.origins.of(options.origin);
     if (origin === undefined) {

@@ -15,7 +15,7 @@ export interface HttpTimeouts {
    * hold its connection for ever. Default 60 000.
    */
   body?: number;
-  /** For everything, from the call to the last byte: queueing, connecting, redirects, retries. Default `Infinity`. */
+  /** For everything, from the call to the last byte: the queue, connecting, redirects, retries and their pauses. Default `Infinity`. */
   total?: number;
 }
 
@@ -42,8 +42,19 @@ export interface CallContext {
 /** Where it is in the options of a dispatch: interceptors copy what they do not know. */
 export const CONTEXT = Symbol('nestjs-pool.http.call');
 
+/** An exchange of a session with interceptors, which may make several requests for it, one after the other. */
+export interface Abortable {
+  readonly aborted: boolean;
+  /** Why, where it is. */
+  readonly reason: Error | null;
+}
+
+/** Where a request finds the exchange that it belongs to. */
+export const EXCHANGE = Symbol('nestjs-pool.http.exchange');
+
 export interface PooledDispatchOptions extends Dispatcher.DispatchOptions {
   [CONTEXT]?: CallContext;
+  [EXCHANGE]?: Abortable;
 }
 
 /** The options of a dispatch, without the headers of a session that are not for the origin it goes to. */

@@ -60,12 +60,21 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
     const deadline = this.context?.deadline;
     if (deadline) {
       const { at, timeout } = deadline;
-      const late = (): void => {
-        this.abort(new HttpTimeoutError('total', this.origin, timeout));
-      };
-      const left = Math.min(Math.max(0, at - performance.now()), LONGEST_TIMER);
+      const late = (): HttpTimeoutError => new HttpTimeoutError('total', this.origin, timeout);
+      const left = at - performance.now();
+      // A redirect or another try, for which there is no time any more.
+      if (left <= 0) {
+        this.fail(late());
+        return;
+      }
       // What has arrived before the deadline is looked at first.
-      this.totalTimer = setTimeout(() => setImmediate(late), left);
+      this.totalTimer = setTimeout(
+        () =>
+          setImmediate(() => {
+            this.abort(late());
+          }),
+        Math.min(left, LONGEST_TIMER),
+      );
     }
     this.begin();
   }

@@ -51,47 +51,51 @@ class Controller implements Dispatcher.DispatchController {
   }
 }
 
-/** Shows a handler of the new kind to a client. */
-class Shown implements ClientHandler {
+/** Shows a handler of the new kind to who speaks to one of the old kind: a client, or an interceptor. */
+export class Shown implements ClientHandler {
+  private readonly shown: Handler;
   private controller: Controller | undefined = undefined;
 
-  constructor(private readonly handler: Handler) {}
+  /** @param handler default itself: a handler of the new kind that extends this class is one of the old kind, too */
+  constructor(handler?: Handler) {
+    this.shown = handler ?? this;
+  }
 
   onConnect(abort: (reason?: Error) => void): void {
     this.controller = new Controller(abort);
-    this.handler.onRequestStart?.(this.controller, {});
+    this.shown.onRequestStart?.(this.controller, {});
   }
 
   onUpgrade(status: number, raw: Buffer[] | string[] | null, socket: Duplex): void {
     const controller = this.controller!;
     controller.rawHeaders = raw;
-    this.handler.onRequestUpgrade?.(controller, status, parsed(raw), socket);
+    this.shown.onRequestUpgrade?.(controller, status, parsed(raw), socket);
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, text: string): boolean {
     const controller = this.controller!;
     controller.flow = resume;
     controller.rawHeaders = raw;
-    this.handler.onResponseStart?.(controller, status, parsed(raw), text);
+    this.shown.onResponseStart?.(controller, status, parsed(raw), text);
     return !controller.paused;
   }
 
   onData(chunk: Buffer): boolean {
     const controller = this.controller!;
-    this.handler.onResponseData?.(controller, chunk);
+    this.shown.onResponseData?.(controller, chunk);
     return !controller.paused;
   }
 
   onComplete(raw: string[] | null): void {
     const controller = this.controller!;
     controller.rawTrailers = raw;
-    this.handler.onResponseEnd?.(controller, parsed(raw));
+    this.shown.onResponseEnd?.(controller, parsed(raw));
   }
 
   onError(error: Error): void {
     // It may fail before it has begun.
     this.controller ??= new Controller(() => undefined);
-    this.handler.onResponseError?.(this.controller, error);
+    this.shown.onResponseError?.(this.controller, error);
   }
 }
 
@@ -102,4 +106,16 @@ function parsed(raw: Buffer[] | string[] | null): Headers {
 /** The handler itself, if it is of the old kind; or else what shows it to a client. */
 export function forClient(handler: Handler): ClientHandler {
   return handler.onRequestStart ? new Shown(handler) : (handler as ClientHandler);
+}
+
+/** Tells a handler that its request is not sent, as the exchange that it belongs to has been aborted. */
+export function refuse(handler: Handler, reason: Error): void {
+  if (!handler.onRequestStart) {
+    (handler as ClientHandler).onError?.(reason);
+    return;
+  }
+  // One that says so: that of retries would try again.
+  const controller = new Controller(() => undefined);
+  controller.abort(reason);
+  handler.onResponseError?.(controller, reason);
 }

@@ -7,16 +7,21 @@ export class Origins {
 
   /** Scheme, host and port, as all write them; undefined of what is no URL of http: or https:. */
   of(url: string | URL | undefined): string | undefined {
-    if (typeof url === 'object') return ofHttp(url);
-    if (typeof url !== 'string') return undefined;
+    if (typeof url !== 'string') return originOf(url);
     if (this.known.has(url)) return url;
-    const origin = URL.canParse(url) ? ofHttp(new URL(url)) : undefined;
+    const origin = originOf(url);
     if (origin === url) {
       if (this.known.size >= MOST) this.known.clear();
       this.known.add(url);
     }
     return origin;
   }
+}
+
+/** As {@link Origins.of}, without remembering. */
+export function originOf(url: string | URL | undefined): string | undefined {
+  if (typeof url === 'object') return ofHttp(url);
+  return url !== undefined && URL.canParse(url) ? ofHttp(new URL(url)) : undefined;
 }
 
 function ofHttp({ protocol, origin }: URL): string | undefined {

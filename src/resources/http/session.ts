@@ -15,6 +15,7 @@ import { PooledAgent } from './agent.js';
 import { CONTEXT, type CallContext, type Guard, type HttpTimeouts } from './call-context.js';
 import type { HttpConnection } from './connection.js';
 import { HttpConnectionTakenError, HttpTimeoutError } from './errors.js';
+import { exchanges } from './exchange.js';
 import { asOwnForm } from './form-data.js';
 import { OneCall } from './one-call.js';
 import { checkTimeouts, type HttpPoolOptions } from './options.js';
@@ -137,7 +138,7 @@ export class HttpSession {
     const agent = new PooledAgent({ ...others, timeouts }, pool);
     this.name = name;
     this.pool = agent.pool;
-    this.dispatcher = interceptors.length > 0 ? agent.compose(...interceptors) : agent;
+    this.dispatcher = interceptors.length > 0 ? agent.compose(...interceptors, exchanges) : agent;
     this.timeouts = timeouts;
   }
 
