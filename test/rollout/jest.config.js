@@ -1,5 +1,5 @@
-// Two shops behind a real load balancer: `npm run test:rollout`. Apart from the others, as it takes its time, and needs
-// the machine for itself.
+// Two shops behind a real load balancer, and the demonstration: `npm run test:rollout`. Apart from the others, as it takes
+// its time, and needs the machine for itself.
 import { fileURLToPath } from 'node:url';
 import base from '../../jest.config.js';
 
