@@ -248,6 +248,11 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
         );
         lease.release();
       }
+      // Also of the one that was idle, whose end is heard a moment before or after that of the others.
+      await until(
+        () => bench.pool.stats().idle,
+        idle => idle === 0,
+      );
       // What needs no word of its server is made, by the network before it, and then fails in its borrower's hands.
       const code = subject.canHangWhenMade === false ? {} : { code: expect.stringMatching('^POOL_') };
       expect(await failureOf(bench.visit())).toMatchObject({ ...AN_ERROR, ...code });
