@@ -16,7 +16,10 @@ export function loseLease(pool: Pool<Client>): void {
   let count = 0;
   pool.acquire = async options => {
     const lease = await acquire(options);
-    if (++count === 100) Object.defineProperty(lease, 'release', { value: () => undefined });
+    if (++count === 100) {
+      // Whichever way it would end: it may be that of a request that is broken off.
+      for (const end of ['release', 'destroy']) Object.defineProperty(lease, end, { value: () => undefined });
+    }
     return lease;
   };
 }
