@@ -2,12 +2,13 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
-  // These have configurations of their own: npm run test:rollout, npm run test:network.
+  // These have configurations of their own: npm run test:rollout, test:network, test:databases.
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/fixtures/',
     '<rootDir>/test/rollout/',
     '<rootDir>/test/network/',
+    '<rootDir>/test/databases/',
   ],
   testTimeout: 30_000,
   // One more than the two cores that this is made for: much of the time is spent waiting for servers and processes.
