@@ -30,6 +30,7 @@ const ENGINE = [
   'reports/', // what a pool tells: counts, latencies, events
   'errors.ts',
   'options/', // what a pool is told: settings, the factory, the options of calls
+  'transaction.ts', // one that is open on what is lent
   'lease.ts', // sees a slot as Lent: so they need not know each other
   'slots/', // the life of a resource
   'lending/', // what a borrower has of it

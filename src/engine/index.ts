@@ -2,6 +2,7 @@ export { Pool } from './pool.js';
 export type * from './options/calls.js';
 export type { LatencySummary } from './reports/latency.js';
 export { Lease } from './lease.js';
+export { Transaction } from './transaction.js';
 export { kindOf, messageOf } from './basics/thrown.js';
 export {
   LeaseReleasedError,
@@ -20,7 +21,15 @@ export {
 } from './errors.js';
 export type { Advice, AdviceRule, Capacity } from './reports/advice.js';
 export type { DestroyReason } from './reports/destroy-reason.js';
-export type { CreateContext, Handle, ResourceFactory, Verdict } from './options/factory.js';
+export type {
+  CreateContext,
+  Handle,
+  IsolationLevel,
+  OpenTransaction,
+  ResourceFactory,
+  TransactionOptions,
+  Verdict,
+} from './options/factory.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options/options.js';
 export type * from './reports/listener.js';
 export type {

@@ -1,7 +1,8 @@
 import { isError } from './basics/thrown.js';
 import { guarded } from './basics/user-code.js';
 import { LeaseReleasedError } from './errors.js';
-import type { Handle } from './options/factory.js';
+import type { Handle, OpenTransaction, TransactionOptions } from './options/factory.js';
+import { Transaction } from './transaction.js';
 
 /** What a lease needs of the slot that is lent. */
 export interface Lent<T> {
@@ -24,6 +25,8 @@ export interface Lender<T> {
   /** Do borrowers get something in place of the resource? */
   readonly hasHandles: boolean;
   makeHandle(slot: Lent<T>): Handle<T>;
+  /** @throws PoolOptionsError when the factory has no transactions */
+  begin(handle: T, options: TransactionOptions, whole: boolean): PromiseLike<OpenTransaction>;
   takeBack(lease: Lease<T>, slot: Lent<T>, error: unknown): void;
   discard(lease: Lease<T>, slot: Lent<T>, cause: unknown): void;
   detach(lease: Lease<T>, slot: Lent<T>): void;
@@ -40,6 +43,8 @@ export class Lease<T> {
   taken: Error | undefined = undefined;
   private aborter: AbortController | undefined = undefined;
   private handle: Handle<T> | undefined = undefined;
+  /** Those that {@link share} has given beside it. */
+  private others: Handle<T>[] | undefined = undefined;
 
   /** @internal */
   constructor(
@@ -90,7 +95,36 @@ export class Lease<T> {
   get resource(): T {
     if (this.released) throw this.ended();
     if (!this.lender.hasHandles) return this.record.resource;
-    return (this.handle ?? this.open()).resource;
+    return (this.handle ??= this.open()).resource;
+  }
+
+  /**
+   * What one of several who share the borrow is to use: the first gets {@link resource}, each other one a handle of its own,
+   * if the factory has handles, so that a transaction can tell who takes part in it.
+   *
+   * @throws as {@link resource}
+   */
+  share(): T {
+    if (!this.lender.hasHandles || this.handle === undefined) return this.resource;
+    if (this.released) throw this.ended();
+    const handle = this.open();
+    (this.others ??= []).push(handle);
+    return handle.resource;
+  }
+
+  /**
+   * Begins a transaction: `await using tx = await lease.begin()`. It is rolled back unless it is committed, at the latest
+   * when the lease ends.
+   *
+   * @param whole do all take part who share the borrow? Otherwise the holder of `tx.resource`, and what `tx.run()` runs;
+   *   others are refused by the resource, as long as it can tell. Default false.
+   * @throws PoolOptionsError when the pool's resources have no transactions
+   * @throws LeaseReleasedError once the lease has ended
+   * @throws what the resource says
+   */
+  async begin(options: TransactionOptions = {}, whole = false): Promise<Transaction<T>> {
+    const handle = this.share();
+    return new Transaction(handle, await this.lender.begin(handle, options, whole));
   }
 
   /**
@@ -134,7 +168,7 @@ export class Lease<T> {
   detach(): T {
     if (this.released) throw this.ended();
     const { resource } = this.record;
-    this.handle = undefined;
+    this.handle = this.others = undefined;
     this.lender.detach(this, this.record);
     return resource;
   }
@@ -150,9 +184,14 @@ export class Lease<T> {
 
   /** @internal The lease has ended: nobody may use what its borrower got. */
   withdraw(): void {
-    const { handle } = this;
+    const { handle, others } = this;
     if (!handle) return;
-    this.handle = undefined;
+    this.handle = this.others = undefined;
+    this.revoke(handle);
+    if (others) for (const other of others) this.revoke(other);
+  }
+
+  private revoke(handle: Handle<T>): void {
     guarded<unknown>(
       () => handle.revoke(() => this.ended()),
       () => undefined,
@@ -177,10 +216,9 @@ export class Lease<T> {
       this.lender.unhandled(this, this.record, error);
       throw error;
     }
-    this.handle = handle;
     if (this.released) {
       // User code has run, and the lease has ended in it.
-      this.withdraw();
+      this.revoke(handle);
       throw this.ended();
     }
     return handle;

@@ -256,6 +256,11 @@ export class Pool<T> {
     return holdersOf(this.in);
   }
 
+  /** Can its resources begin transactions: has its factory a `begin`? */
+  get hasTransactions(): boolean {
+    return this.in.factory.begin !== undefined;
+  }
+
   /** A snapshot of the counts; cheap. */
   stats(): PoolStats {
     const { interior, availability, growth } = this.parts;

@@ -1,11 +1,11 @@
 import { messageOf } from './basics/thrown.js';
-import { PoolTimeoutError, ResourceInvalidatedError } from './errors.js';
+import { PoolOptionsError, PoolTimeoutError, ResourceInvalidatedError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import type { Interior } from './interior.js';
 import type { Lease, Lender } from './lease.js';
 import { hasHandles, makeHandle } from './lending/handles.js';
 import type { LeakWatch } from './lending/leak-watch.js';
-import { isFatal, type Handle } from './options/factory.js';
+import { isFatal, type Handle, type OpenTransaction, type TransactionOptions } from './options/factory.js';
 import type { DestroyReason } from './reports/destroy-reason.js';
 import type { Inspection } from './slots/inspection.js';
 import type { Retirement } from './slots/retirement.js';
@@ -66,6 +66,17 @@ export class Returns<T> implements Lender<T> {
 
   makeHandle(slot: Slot<T>): Handle<T> {
     return makeHandle(this.pool, slot);
+  }
+
+  async begin(handle: T, options: TransactionOptions, whole: boolean): Promise<OpenTransaction> {
+    const { factory } = this.pool;
+    if (!factory.begin) {
+      throw new PoolOptionsError(
+        this.name,
+        `Pool "${this.name}": its resources have no transactions, as its factory has no begin().`,
+      );
+    }
+    return factory.begin(handle, options, whole);
   }
 
   /** Its handle could not be made: the borrower has nothing, and the resource is not to be trusted. */

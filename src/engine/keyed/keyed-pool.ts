@@ -178,6 +178,11 @@ export class KeyedPool<K, T> {
     return this.close();
   }
 
+  /** Can its resources begin transactions: has its factory a `begin`? */
+  get hasTransactions(): boolean {
+    return this.factory.begin !== undefined;
+  }
+
   /** A snapshot of the counts of all keys together. */
   stats(): KeyedPoolStats;
   /** A snapshot of the counts of one key; undefined when it holds and wants nothing. */
@@ -239,6 +244,7 @@ export class KeyedPool<K, T> {
           ...(factory.reset && { reset: resource => factory.reset?.(resource) }),
           destroy: (resource, reason, context) => factory.destroy?.(resource, reason, context),
           ...(factory.handle && { handle: factory.handle.bind(factory) }),
+          ...(factory.begin && { begin: factory.begin.bind(factory) }),
           isFatal: (error, resource) => factory.isFatal?.(error, resource) ?? false,
           isRetryable: error => factory.isRetryable?.(error) ?? true,
         },

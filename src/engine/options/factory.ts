@@ -38,6 +38,29 @@ export interface Handle<T> {
   revoke(why: () => LeaseReleasedError): void;
 }
 
+/** How a transaction is to be; what is not said is up to the server. */
+export interface TransactionOptions {
+  readonly isolation?: IsolationLevel | undefined;
+  /** Default false. */
+  readonly readOnly?: boolean | undefined;
+  /** Waits for a moment in which nothing can conflict with it: for `serializable` and `readOnly` ones. Default false. */
+  readonly deferrable?: boolean | undefined;
+}
+
+export type IsolationLevel = 'read uncommitted' | 'read committed' | 'repeatable read' | 'serializable';
+
+/** A transaction that a factory has begun, see {@link ResourceFactory.begin}. */
+export interface OpenTransaction {
+  /** A rejection means that it was not committed, or that nobody knows; its error says which. */
+  commit(): unknown;
+  /** Ends it without a trace. When that fails, the resource must not pass its reset. */
+  rollback(): unknown;
+  /** Begins one within it, such as a savepoint. */
+  begin?(): OpenTransaction | PromiseLike<OpenTransaction>;
+  /** Runs work as a part of it, in which others who share the borrow have none. */
+  run?<R>(work: () => R): R;
+}
+
 /** How the pool makes, checks, cleans and destroys resources. Every member may be synchronous or return a promise. */
 export interface ResourceFactory<T> {
   /** Makes one resource. The only required member. */
@@ -53,6 +76,17 @@ export interface ResourceFactory<T> {
    * the borrower first asks for `lease.resource`; all other members get the resource itself. A throw destroys it.
    */
   handle?(resource: T): Handle<T>;
+  /**
+   * Begins a transaction on what one borrower got, for `lease.begin()`. Whoever gives the resource back with one that is
+   * open expects it to be rolled back by `reset`.
+   *
+   * @param whole do all who share the borrow take part, or only the holder of this handle and what it runs?
+   */
+  begin?(
+    handle: T,
+    options: TransactionOptions,
+    whole: boolean,
+  ): OpenTransaction | PromiseLike<OpenTransaction>;
   /**
    * Does this error, seen by the borrower of this resource, mean that it is broken? Synchronous; only `true` counts, but
    * a throw or a promise counts as true, since unknown is unsafe.

@@ -95,6 +95,7 @@ export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   reset: method,
   destroy: method,
   handle: method,
+  begin: method,
   isFatal: method,
   isRetryable: method,
   capacity: method,
