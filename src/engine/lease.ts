@@ -122,9 +122,14 @@ export class Lease<T> {
    * @throws LeaseReleasedError once the lease has ended
    * @throws what the resource says
    */
-  async begin(options: TransactionOptions = {}, whole = false): Promise<Transaction<T>> {
+  begin(options: TransactionOptions = {}, whole = false): Promise<Transaction<T>> {
+    return this.beginUntil(options, whole);
+  }
+
+  /** @internal As {@link begin}; `ended` is told when the transaction has, whatever it has come to. */
+  async beginUntil(options: TransactionOptions, whole: boolean, ended?: () => void): Promise<Transaction<T>> {
     const handle = this.share();
-    return new Transaction(handle, await this.lender.begin(handle, options, whole));
+    return new Transaction(handle, options, await this.lender.begin(handle, options, whole), ended);
   }
 
   /**

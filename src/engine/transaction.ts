@@ -1,4 +1,4 @@
-import type { OpenTransaction } from './options/factory.js';
+import type { OpenTransaction, TransactionOptions } from './options/factory.js';
 
 /** What a transaction has come to. */
 export type TransactionState = 'open' | 'committed' | 'rolled back' | 'failed';
@@ -14,7 +14,11 @@ export class Transaction<T> implements AsyncDisposable {
   constructor(
     /** What is done with this, is done in the transaction. */
     readonly resource: T,
+    /** How it was begun. */
+    readonly options: TransactionOptions,
     private readonly inner: OpenTransaction,
+    /** Told once, when it has ended, whatever it has come to. */
+    private readonly ended: () => void = () => undefined,
   ) {}
 
   /** `failed` when a commit or a rollback has failed, or has not ended yet. */
@@ -31,9 +35,7 @@ export class Transaction<T> implements AsyncDisposable {
   async commit(): Promise<void> {
     if (this.current !== 'open')
       throw new Error(`The transaction cannot be committed: it has ${said(this.current)}.`);
-    this.current = 'failed';
-    await this.inner.commit();
-    this.current = 'committed';
+    await this.end('committed', () => this.inner.commit());
   }
 
   /**
@@ -43,9 +45,7 @@ export class Transaction<T> implements AsyncDisposable {
    */
   async rollback(): Promise<void> {
     if (this.current !== 'open') return;
-    this.current = 'failed';
-    await this.inner.rollback();
-    this.current = 'rolled back';
+    await this.end('rolled back', () => this.inner.rollback());
   }
 
   /**
@@ -57,12 +57,22 @@ export class Transaction<T> implements AsyncDisposable {
   async begin(): Promise<Transaction<T>> {
     if (!this.inner.begin)
       throw new Error('The resources of this pool have no transactions within transactions.');
-    return new Transaction(this.resource, await this.inner.begin());
+    return new Transaction(this.resource, this.options, await this.inner.begin());
   }
 
   /** Runs work as part of the transaction, whichever handle of the same borrow it uses. */
   run<R>(work: () => R): R {
     return this.inner.run ? this.inner.run(work) : work();
+  }
+
+  private async end(well: TransactionState, how: () => unknown): Promise<void> {
+    this.current = 'failed';
+    try {
+      await how();
+      this.current = well;
+    } finally {
+      this.ended();
+    }
   }
 
   /** @internal It is rolled back, and what goes wrong with that is found out by the reset of the resource. */

@@ -1,11 +1,12 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import {
   NoBorrowScopeError,
-  borrowIn,
-  resourceOf,
+  atPlace,
+  resourceIn,
   type BorrowOptions,
   type BorrowScope,
   type KeyRule,
+  type Place,
 } from '../scope/index.js';
 import { scopeOfContext, unknownNest } from '../transports/index.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
@@ -72,14 +73,14 @@ const borrowParameter = createParamDecorator(({ order, key }: Parameter, context
   const earlier = borrowsOf(prototype, key)
     .filter(other => other.name < name && !other.options.fresh)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (earlier.length === 0) return place(order, scope, registry).then(resourceOf);
+  if (earlier.length === 0) return borrow(order, scope, registry);
   return inOrder([...earlier, order], scope, registry);
 });
 
 /** Borrows one after the other; the last is the one that was asked for. */
 async function inOrder(orders: readonly Order[], scope: BorrowScope, registry: PoolRegistry) {
   let resource: unknown;
-  for (const order of orders) ({ resource } = await place(order, scope, registry));
+  for (const order of orders) resource = await borrow(order, scope, registry);
   return resource;
 }
 
@@ -89,8 +90,17 @@ const signalParameter = createParamDecorator((_: unknown, context: ExecutionCont
   return scope.signal;
 });
 
-function place({ name, options }: Order, scope: BorrowScope, registry: PoolRegistry) {
-  const { key, ...wish } = options;
-  const rule = key ? (options as KeyRule) : registry.keyRule(name);
-  return borrowIn(scope, registry.require(name), wish, rule);
+function borrow(order: Order, scope: BorrowScope, registry: PoolRegistry): Promise<unknown> {
+  return at(order, scope, registry, place => resourceIn(place, order.options));
+}
+
+/** Does something where an order says. */
+export function at<R>(
+  { name, options }: Order,
+  scope: BorrowScope,
+  registry: PoolRegistry,
+  use: (place: Place<unknown>) => Promise<R>,
+): Promise<R> {
+  const rule = options.key ? (options as KeyRule) : registry.keyRule(name);
+  return atPlace(scope, registry.require(name), undefined, rule, use);
 }

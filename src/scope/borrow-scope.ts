@@ -1,6 +1,17 @@
-import { KeyedPool, type AcquireOptions, type Lease, type Pool, type Priority } from '../engine/index.js';
+import {
+  KeyedPool,
+  type AcquireOptions,
+  type Lease,
+  type Pool,
+  type Priority,
+  type Transaction,
+  type TransactionOptions,
+} from '../engine/index.js';
 import { Departure } from './departure.js';
 import { AbandonedError, BorrowScopeEndedError } from './errors.js';
+import { Shared, hasNoTransaction, isFree, isOpen, type Fits } from './shared.js';
+import type { Running } from './transact.js';
+import { WholeTransaction } from './whole-transaction.js';
 
 export interface BorrowOptions {
   /**
@@ -16,6 +27,11 @@ export interface BorrowOptions {
 
 /** What a scope borrows from. */
 export type AnyPool<T> = Pool<T> | KeyedPool<unknown, T>;
+
+/** A pool whose resources are of no concern here. */
+interface SomePool {
+  readonly name: string;
+}
 
 /** The application a scope belongs to; two applications in one process do not meet. */
 export interface ScopeHost {
@@ -34,15 +50,6 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 const SCOPE_IS_OVER = new Error('the borrow scope has ended');
 
 const nothing = (): void => undefined;
-
-/** What a scope has borrowed once, for everybody in it. */
-interface Shared {
-  lease: Promise<Lease<unknown>> | undefined;
-  /** Set when it is there. */
-  got: Lease<unknown> | undefined;
-  /** It is not remembered. */
-  failed: boolean;
-}
 
 /**
  * Who borrowed what in one unit of work. One lease per pool, shared by everybody in the scope.
@@ -150,7 +157,7 @@ export class BorrowScope {
     if (!this.interest) {
       this.interest = new AbortController();
       for (const lease of this.leases ?? []) this.heed(lease);
-      this.begin();
+      this.awaken();
       if (this.departed) this.interest.abort(this.departed);
     }
     return this.interest.signal;
@@ -172,30 +179,69 @@ export class BorrowScope {
    * @throws what `pool.acquire` throws
    */
   borrow<T>(pool: AnyPool<T>, options: BorrowOptions = {}, key?: unknown): Promise<Lease<T>> {
-    const isFirst = !this.opened;
-    this.begin();
-    // Nobody has run on after an end here: whoever the work was for has left before it began.
-    if (this.ended) {
-      const left = isFirst ? this.departed : undefined;
-      return refused(left ?? new BorrowScopeEndedError(pool.name));
-    }
-    if (options.fresh) return this.acquire(pool, options, key);
+    return this.whenReady(pool, () => this.take(pool, options, key, isOpen));
+  }
 
-    // Agents that trace an application put proxies around its providers: two modules can have different ones of a pool.
-    const itself = (pool as Partial<AnyPool<T>>).self ?? pool;
-    const isKeyed = pool instanceof KeyedPool;
-    const shared = isKeyed ? this.sharedKeysOf(itself) : (this.shared ??= new Map<unknown, Shared>());
-    const what = isKeyed ? key : itself;
-    const known = shared.get(what);
-    if (known?.lease && isOfUse(known)) return known.lease as Promise<Lease<T>>;
-    // What has broken makes room: the one that takes its place may be waiting for just that.
-    if (known?.got?.broken) known.got.release();
+  /** As {@link borrow}, but nothing with a transaction, in which others may take part. */
+  borrowApart<T>(pool: AnyPool<T>, options: BorrowOptions = {}, key?: unknown): Promise<Lease<T>> {
+    return this.whenReady(pool, () => this.take(pool, options, key, hasNoTransaction));
+  }
 
-    const entry: Shared = { lease: undefined, got: undefined, failed: false };
-    shared.set(what, entry);
-    const lease = this.acquire(pool, options, key, entry);
-    entry.lease = lease;
-    return lease;
+  /**
+   * Begins a transaction that has its resource for itself until it has ended: that which this scope shares, if nobody has a
+   * transaction on it, and otherwise another one, which goes back with the end of the transaction.
+   *
+   * @throws as {@link borrow}, and what `lease.begin` throws
+   */
+  begin<T>(
+    pool: AnyPool<T>,
+    options: BorrowOptions,
+    key: unknown,
+    how: TransactionOptions,
+  ): Promise<Running<T>> {
+    return this.whenReady(pool, async () => {
+      const shared = this.find(pool, key, isFree);
+      if (!shared) {
+        const own = await this.acquire(pool, options, key);
+        return { lease: own, transaction: await begun(own, how, () => own.release()) };
+      }
+      shared.taken = true;
+      const lease = shared.got as Lease<T>;
+      const transaction = await begun(lease, how, () => {
+        shared.taken = false;
+      });
+      return { lease, transaction };
+    });
+  }
+
+  /**
+   * Joins the transaction in which everybody takes part who has the resource of this scope, or begins it.
+   *
+   * @throws as {@link borrow}, what `lease.begin` throws, and TransactionRefusedError when it is of another kind
+   */
+  join<T>(
+    pool: AnyPool<T>,
+    options: BorrowOptions,
+    key: unknown,
+    how: TransactionOptions,
+  ): Promise<WholeTransaction> {
+    return this.whenReady(pool, async () => {
+      const lease = this.take(pool, options, key, isOpen);
+      const shared = this.find(pool, key, one => one.lease === lease);
+      if (!shared) return lease.then(() => refused(new BorrowScopeEndedError(pool.name)));
+      shared.whole ??= new WholeTransaction(shared, lease, how, pool.name);
+      return shared.whole.join(how);
+    });
+  }
+
+  /** The transaction in which everybody takes part who has this scope's resource of this pool. */
+  wholeOf(pool: SomePool, key?: unknown): WholeTransaction | undefined {
+    return this.find(pool, key, one => one.whole !== undefined && one.isOpen)?.whole;
+  }
+
+  /** Has whoever the work is for left, or has it gone wrong? */
+  get hasFailed(): boolean {
+    return this.departed !== undefined || this.failure !== undefined;
   }
 
   /** What a scope is called where it holds and waits, in a deadlock. */
@@ -213,22 +259,82 @@ export class BorrowScope {
     // A plain scope has none.
   }
 
+  /** Called when a transaction could not be committed, and everybody has been answered. */
+  protected uncommitted(_error: unknown): void {
+    // A plain scope has nobody to tell.
+  }
+
   /** Called at its end, when everything has been given back: lets go of what the scope itself was holding on to. */
   protected close(): void {
     // A plain scope holds on to nothing.
   }
 
-  private begin(): void {
+  private awaken(): void {
     if (this.opened) return;
     this.opened = true;
     this.open();
     this.endWhenIdle();
   }
 
-  private sharedKeysOf(pool: unknown): Map<unknown, Shared> {
+  /** What has to be waited for before anything is borrowed; undefined as a rule. */
+  protected hindrance(): Promise<void> | undefined {
+    return undefined;
+  }
+
+  private whenReady<R>(pool: SomePool, lend: () => Promise<R>): Promise<R> {
+    const hindrance = this.hindrance();
+    if (!hindrance) return this.lendable(pool) ?? lend();
+    const lent = hindrance.then(() => this.lendable(pool) ?? lend());
+    // As with every borrow: who forgets to await it does not end the process.
+    lent.catch(nothing);
+    return lent;
+  }
+
+  /** Rejects where there is nothing to be lent any more. */
+  private lendable(pool: SomePool): Promise<never> | undefined {
+    const isFirst = !this.opened;
+    this.awaken();
+    if (!this.ended) return undefined;
+    // Nobody has run on after an end here: whoever the work was for has left before it began.
+    const left = isFirst ? this.departed : undefined;
+    return refused(left ?? new BorrowScopeEndedError(pool.name));
+  }
+
+  private take<T>(pool: AnyPool<T>, options: BorrowOptions, key: unknown, fits: Fits): Promise<Lease<T>> {
+    if (options.fresh) return this.acquire(pool, options, key);
+    const known = this.find(pool, key, fits);
+    if (known?.lease) return known.lease as Promise<Lease<T>>;
+    const shared = new Shared();
+    shared.next = this.clear(pool, key);
+    this.placeOf(pool).set(keyOf(pool, key), shared);
+    const lease = this.acquire(pool, options, key, shared);
+    shared.lease = lease;
+    return lease;
+  }
+
+  private find(pool: SomePool, key: unknown, fits: Fits): Shared | undefined {
+    let one = this.placeOf(pool).get(keyOf(pool, key));
+    while (one && !(one.isOfUse && fits(one))) one = one.next;
+    return one;
+  }
+
+  /** Forgets what is of no use, and gives back what has broken: what takes its place may be waiting for just that. */
+  private clear(pool: SomePool, key: unknown): Shared | undefined {
+    let first: Shared | undefined;
+    for (let one = this.placeOf(pool).get(keyOf(pool, key)); one; one = one.next) {
+      if (one.got?.broken) one.got.release();
+      if (one.isOfUse) first ??= one;
+    }
+    return first;
+  }
+
+  /** Where what is shared of a pool is kept, by its key. */
+  private placeOf(pool: SomePool): Map<unknown, Shared> {
+    if (!(pool instanceof KeyedPool)) return (this.shared ??= new Map<unknown, Shared>());
+    const self = selfOf(pool);
     this.sharedOf ??= new Map();
-    let shared = this.sharedOf.get(pool);
-    if (!shared) this.sharedOf.set(pool, (shared = new Map<unknown, Shared>()));
+    let shared = this.sharedOf.get(self);
+    if (!shared) this.sharedOf.set(self, (shared = new Map<unknown, Shared>()));
     return shared;
   }
 
@@ -236,7 +342,7 @@ export class BorrowScope {
     pool: AnyPool<T>,
     { timeout, priority }: BorrowOptions,
     key: unknown,
-    entry?: Shared,
+    shared?: Shared,
   ): Promise<Lease<T>> {
     const signal = (this.departure ??= new Departure());
     // As the owner: a scope gives nothing back before its end, so two that wait for each other wait in vain.
@@ -244,9 +350,9 @@ export class BorrowScope {
     const lease = pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish);
     // Not an async function: on Node.js before 24 each promise is expensive where there is an AsyncLocalStorage.
     const kept: Promise<Lease<T>> = lease.then(
-      one => this.keep(pool, one, entry),
+      one => this.keep(pool, one, shared),
       (error: unknown) => {
-        if (entry) entry.failed = true;
+        if (shared) shared.failed = true;
         kept.catch(nothing);
         throw error === SCOPE_IS_OVER ? new BorrowScopeEndedError(pool.name) : error;
       },
@@ -254,16 +360,39 @@ export class BorrowScope {
     return kept;
   }
 
-  private keep<T>(pool: AnyPool<T>, lease: Lease<T>, entry: Shared | undefined): Lease<T> {
+  private keep<T>(pool: AnyPool<T>, lease: Lease<T>, shared: Shared | undefined): Lease<T> {
     if (this.ended) {
       lease.release();
       throw new BorrowScopeEndedError(pool.name);
     }
-    if (entry) entry.got = lease;
+    if (shared) shared.got = lease;
     // Those that were given back early are nothing to the end of the scope.
     this.leases = this.leases ? [...this.leases.filter(({ released }) => !released), lease] : [lease];
     if (this.interest) this.heed(lease);
     return lease;
+  }
+
+  /** The transaction of everybody that is open on a lease. */
+  private openOn(lease: Lease<unknown>): WholeTransaction | undefined {
+    for (const all of [this.shared, ...(this.sharedOf?.values() ?? [])]) {
+      for (const first of all?.values() ?? []) {
+        for (let one: Shared | undefined = first; one; one = one.next) {
+          if (one.got === lease) return one.whole;
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Nobody has ended it: a stream was sent, or the answer was given by hand. What is open when it goes back is rolled back. */
+  private commit(whole: WholeTransaction, lease: Lease<unknown>): void {
+    whole.close().then(
+      () => lease.release(),
+      (error: unknown) => {
+        lease.fail(error);
+        this.uncommitted(error);
+      },
+    );
   }
 
   private heed({ signal }: Lease<unknown>): void {
@@ -303,8 +432,11 @@ export class BorrowScope {
     if (abandoned) this.abandoned(abandoned);
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
+    const failed = this.hasFailed;
     for (const lease of this.leases ?? []) {
+      const whole = failed || abandoned ? undefined : this.openOn(lease);
       if (abandoned) lease.destroy(abandoned);
+      else if (whole) this.commit(whole, lease);
       else if (this.failure === undefined) lease.release();
       else lease.fail(this.failure);
     }
@@ -313,9 +445,27 @@ export class BorrowScope {
   }
 }
 
-/** One that was given back early, that its pool took away, or that has broken, is of no use to anybody. */
-function isOfUse({ failed, got }: Shared): boolean {
-  return !failed && !got?.released && !got?.broken;
+/** Agents that trace an application put proxies around its providers: two modules can have different ones of a pool. */
+export function selfOf(pool: SomePool): object {
+  return (pool as { self?: object }).self ?? pool;
+}
+
+function keyOf(pool: SomePool, key: unknown): unknown {
+  return pool instanceof KeyedPool ? key : selfOf(pool);
+}
+
+/** A transaction that has begun; what cannot begin has ended. */
+async function begun<T>(
+  lease: Lease<T>,
+  how: TransactionOptions,
+  ended: () => void,
+): Promise<Transaction<T>> {
+  try {
+    return await lease.beginUntil(how, false, ended);
+  } catch (error) {
+    ended();
+    throw error;
+  }
 }
 
 /**

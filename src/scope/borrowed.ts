@@ -1,20 +1,27 @@
-import { KeyedPool, type Lease } from '../engine/index.js';
+import { KeyedPool, type Lease, type Transaction, type TransactionOptions } from '../engine/index.js';
 import {
   refused,
+  selfOf,
   type AnyPool,
   type BorrowOptions,
   type BorrowScope,
   type ScopeHost,
 } from './borrow-scope.js';
 import { currentScope } from './current-scope.js';
-import { NoBorrowScopeError } from './errors.js';
+import { NoBorrowScopeError, TransactionOverError } from './errors.js';
+import { frameOf, type Frame } from './frames.js';
 import { keyFor, type KeyRule } from './key.js';
+import { transact, type Place, type Running, type TransactOptions } from './transact.js';
 
 /** How to borrow from a pool that may be a keyed one. */
 export interface KeyedBorrowOptions<K = unknown> extends BorrowOptions {
   /** The key, in place of the one that the pool's own rule would find in the request. Only for keyed pools. */
   readonly key?: K | undefined;
 }
+
+/** How to begin a transaction. */
+export interface BeginOptions<K = unknown>
+  extends TransactionOptions, Pick<KeyedBorrowOptions<K>, 'timeout' | 'priority' | 'key'> {}
 
 /**
  * What a singleton holds to reach the resource of the unit of work it is called in: the same one all through a request,
@@ -36,13 +43,10 @@ export class Borrowed<T, K = unknown> {
    * @throws BorrowKeyError when the pool is a keyed one and its key is not known
    * @throws what `pool.acquire` throws
    */
-  get(options?: KeyedBorrowOptions<K>): Promise<T> {
-    const lease = this.lease(options);
-    const resource: Promise<T> = lease.then(resourceOf, (error: unknown) => {
-      // As with the lease: who forgets to await it does not end the process.
-      resource.catch(() => undefined);
-      throw error;
-    });
+  get(options: KeyedBorrowOptions<K> = {}): Promise<T> {
+    const resource: Promise<T> = this.there(options, place => resourceIn(place, options));
+    // As with the lease: who forgets to await it does not end the process.
+    resource.catch(() => undefined);
     return resource;
   }
 
@@ -50,29 +54,90 @@ export class Borrowed<T, K = unknown> {
    * The lease itself, for its `signal`, or to give a broken resource up with `destroy()`. Throws as {@link get}. Leave
    * it to the scope to release it: where a scope waits for more, its pools take it that it keeps what it has.
    */
-  lease(options?: KeyedBorrowOptions<K>): Promise<Lease<T>> {
-    const scope = currentScope(this.host);
+  lease(options: KeyedBorrowOptions<K> = {}): Promise<Lease<T>> {
+    return this.there(options, place => leaseIn(place, options));
+  }
+
+  /**
+   * Begins a transaction: `await using tx = await this.db.begin()`, and `tx.resource` is what its queries go through. It is
+   * rolled back at the end of the block unless it was committed. It has its resource for itself: `get()` gives another one
+   * meanwhile.
+   *
+   * @throws as {@link get}, and PoolOptionsError when the pool's resources have no transactions
+   */
+  begin({ timeout, priority, key, ...how }: BeginOptions<K> = {}): Promise<Transaction<T>> {
+    return this.there({ key }, async ({ scope, pool, key: known }) => {
+      const { transaction } = await scope.begin(pool, { timeout, priority }, known, how);
+      return transaction;
+    });
+  }
+
+  /**
+   * Runs work in a transaction, in which {@link get} gives its resource: commits when the work resolves, and rolls back when
+   * it rejects. As `@Transactional` does with a method, with the same options.
+   *
+   * @throws as {@link begin}, TransactionRefusedError by `propagation`, and what the work throws
+   */
+  transaction<R>(
+    work: (resource: T) => R | PromiseLike<R>,
+    { key, ...options }: TransactOptions & { readonly key?: K | undefined } = {},
+  ): Promise<R> {
+    return this.there({ key }, place =>
+      transact(place, options, async transaction => work(transaction?.resource ?? (await this.get({ key })))),
+    );
+  }
+
+  /** @internal The scope that it is called in. */
+  protected current(): BorrowScope | undefined {
+    return currentScope(this.host);
+  }
+
+  private there<R>(options: KeyedBorrowOptions, use: (place: Place<T>) => Promise<R>): Promise<R> {
+    const scope = this.current();
     if (!scope) return refused(new NoBorrowScopeError(this.pool.name));
-    return borrowIn(scope, this.pool, options, this.rule);
+    return atPlace(scope, this.pool, options.key, this.rule, use);
   }
 }
 
-export const resourceOf = <T>(lease: Lease<T>): T => lease.resource;
-
-/** Borrows in a scope; finds the key first where the pool is a keyed one. */
-export function borrowIn<T>(
+/**
+ * Does something with a pool in a scope; finds the key first where the pool is a keyed one.
+ *
+ * @throws BorrowKeyError when that is not known, and what the rule throws
+ */
+export function atPlace<T, R>(
   scope: BorrowScope,
   pool: AnyPool<T>,
-  options: KeyedBorrowOptions = {},
-  rule?: KeyRule,
-): Promise<Lease<T>> {
+  key: unknown,
+  rule: KeyRule | undefined,
+  use: (place: Place<T>) => Promise<R>,
+): Promise<R> {
   // In a scope that has ended there is no request any more, and what is wrong is not the key.
-  if (!(pool instanceof KeyedPool) || scope.ended) return scope.borrow(pool, options);
-  let key: unknown;
+  if (!(pool instanceof KeyedPool) || scope.ended) return use({ scope, pool });
+  let known: unknown;
   try {
-    key = keyFor(pool.name, options.key, rule, scope.request);
+    known = keyFor(pool.name, key, rule, scope.request);
   } catch (error) {
     return refused(error);
   }
-  return scope.borrow(pool, options, key);
+  return use({ scope, pool, key: known });
+}
+
+/** What one caller is to use: a handle of its own, or that of the transaction it runs in. */
+export function resourceIn<T>(place: Place<T>, options: BorrowOptions): Promise<T> {
+  const frame = frameAt(place, options);
+  if (frame?.over) return refused(new TransactionOverError(place.pool.name));
+  if (frame?.running) return Promise.resolve((frame.running as Running<T>).transaction.resource);
+  return leaseIn(place, options).then(lease => lease.share());
+}
+
+function leaseIn<T>(place: Place<T>, options: BorrowOptions): Promise<Lease<T>> {
+  const { scope, pool, key } = place;
+  const frame = frameAt(place, options);
+  if (frame?.over) return refused(new TransactionOverError(pool.name));
+  if (frame?.running) return Promise.resolve(frame.running.lease as Lease<T>);
+  return frame ? scope.borrowApart(pool, options, key) : scope.borrow(pool, options, key);
+}
+
+function frameAt<T>({ scope, pool, key }: Place<T>, { fresh }: BorrowOptions): Frame | undefined {
+  return fresh ? undefined : frameOf(scope, selfOf(pool), key);
 }

@@ -66,7 +66,50 @@ export class AbandonedError extends Error {
   }
 }
 
-brand({ NoBorrowScopeError, BorrowScopeEndedError, BorrowKeyError, RequestAbortedError, AbandonedError });
+/** A method or handler cannot run in, or without, the transaction that it finds. */
+export class TransactionRefusedError extends Error {
+  override readonly name = 'TransactionRefusedError';
+
+  constructor(pool: string, why: string) {
+    super(`Pool "${pool}": ${why}.`);
+  }
+}
+
+/** A borrowed resource was asked for by code that runs on after the transaction in which it was started. */
+export class TransactionOverError extends Error {
+  override readonly name = 'TransactionOverError';
+
+  constructor(pool: string) {
+    super(
+      `Pool "${pool}": the transaction that this code was started in has ended, so that what it does could not be undone ` +
+        'with it any more. Await all work before the method returns, or run work that outlives it in a scope of its own: ' +
+        '`scopes.run(work, { own: true })`.',
+    );
+  }
+}
+
+/** A transaction that several take part in was rolled back, as one of them has failed; `cause` is how. */
+export class TransactionRolledBackError extends Error {
+  override readonly name = 'TransactionRolledBackError';
+
+  constructor(pool: string, cause: unknown) {
+    super(
+      `Pool "${pool}": the transaction was rolled back, as somebody else who took part in it has failed.`,
+      { cause },
+    );
+  }
+}
+
+brand({
+  TransactionRefusedError,
+  TransactionRolledBackError,
+  TransactionOverError,
+  NoBorrowScopeError,
+  BorrowScopeEndedError,
+  BorrowKeyError,
+  RequestAbortedError,
+  AbandonedError,
+});
 
 function noModule(): string {
   return (

@@ -1,5 +1,5 @@
 export { BorrowScope, type AnyPool, type BorrowOptions, type ScopeHost } from './borrow-scope.js';
-export { Borrowed, borrowIn, resourceOf, type KeyedBorrowOptions } from './borrowed.js';
+export { Borrowed, atPlace, resourceIn, type BeginOptions, type KeyedBorrowOptions } from './borrowed.js';
 export { attach, attachedTo, ofHost } from './carrier.js';
 export { anyScope, currentScope, inScope, within } from './current-scope.js';
 export {
@@ -8,5 +8,18 @@ export {
   BorrowScopeEndedError,
   NoBorrowScopeError,
   RequestAbortedError,
+  TransactionOverError,
+  TransactionRefusedError,
+  TransactionRolledBackError,
 } from './errors.js';
 export type { KeyRequest, KeyRule } from './key.js';
+export {
+  PROPAGATIONS,
+  runningAt,
+  transact,
+  type Place,
+  type Propagation,
+  type Running,
+  type TransactOptions,
+} from './transact.js';
+export type { WholeTransaction } from './whole-transaction.js';

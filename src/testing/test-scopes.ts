@@ -1,6 +1,5 @@
-import type { Lease } from '../engine/index.js';
 import { BorrowScopes } from '../module/borrow-scopes.js';
-import { BorrowScope, Borrowed, type AnyPool, type BorrowOptions, type ScopeHost } from '../scope/index.js';
+import { BorrowScope, Borrowed, type AnyPool, type ScopeHost } from '../scope/index.js';
 import { fakePool } from './fake-pool.js';
 
 const host = (): ScopeHost => ({ stopping: new AbortController().signal });
@@ -39,18 +38,18 @@ export function fakeBorrowed<T>(resource: T): Borrowed<T> {
 
 class FakeBorrowed<T> extends Borrowed<T> {
   private readonly everything: BorrowScope;
-  private readonly lent: AnyPool<T>;
 
   constructor(resource: T) {
     const own = host();
-    const lent = fakePool(() => resource, { max: 1_000 });
-    super(lent, own);
-    this.lent = lent;
+    super(
+      fakePool(() => resource, { max: 1_000 }),
+      own,
+    );
     this.everything = new BorrowScope(own);
     this.everything.hold();
   }
 
-  override lease(options?: BorrowOptions): Promise<Lease<T>> {
-    return this.everything.borrow(this.lent, options);
+  protected override current(): BorrowScope {
+    return this.everything;
   }
 }

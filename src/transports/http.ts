@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Lease } from '../engine/index.js';
+import { kindOf } from '../engine/index.js';
 import {
   BorrowScope,
   RequestAbortedError,
@@ -9,8 +9,6 @@ import {
   attachedTo,
   ofHost,
   type AbandonedError,
-  type AnyPool,
-  type BorrowOptions,
   type ScopeHost,
 } from '../scope/index.js';
 import { endOrphan, untilClosed } from './bodies.js';
@@ -92,16 +90,11 @@ export class HttpScope extends BorrowScope {
     return `${method} ${originalUrl.split('?', 1)[0] ?? ''}`;
   }
 
-  override borrow<T>(pool: AnyPool<T>, options?: BorrowOptions, key?: unknown): Promise<Lease<T>> {
+  protected override hindrance(): Promise<void> | undefined {
     const body = this.layers.reached || this.ended ? undefined : bodyOnItsWay(this.incoming, this.response);
-    if (!body) return super.borrow(pool, options, key);
-    const lease = body.then(() => {
+    return body?.then(() => {
       if (this.isClientGone()) throw new RequestAbortedError();
-      return super.borrow(pool, options, key);
     });
-    // As with every borrow: who forgets to await it does not end the process.
-    lease.catch(() => undefined);
-    return lease;
   }
 
   /** Is nobody at work in it, and nothing left to be answered? */
@@ -266,6 +259,12 @@ export class HttpScope extends BorrowScope {
 
   protected override abandoned(error: AbandonedError): void {
     new Logger('PoolModule').warn(error.message);
+  }
+
+  protected override uncommitted(error: unknown): void {
+    new Logger('PoolModule').error(
+      `${String(this)}: answered, but its transaction was not committed: ${kindOf(error)}`,
+    );
   }
 
   protected override close(): void {

@@ -1,0 +1,47 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { selfOf, type BorrowScope } from './borrow-scope.js';
+import type { Place, Running } from './transact.js';
+
+/** What is to be known of the transaction that some code runs in, by all that is called from there. */
+export interface Frame {
+  readonly scope: BorrowScope;
+  /** Which pool it is about; of a keyed one, with which key. */
+  readonly pool: object;
+  readonly key: unknown;
+  /** Undefined where code runs outside of a transaction on purpose. */
+  readonly running: Running<unknown> | undefined;
+  /** Set when the work has settled that the frame was made for. */
+  over: boolean;
+  readonly outer: Frame | undefined;
+}
+
+const storage = new AsyncLocalStorage<Frame>();
+
+/** The frame that this code runs in, of one scope and one pool. */
+export function frameOf(scope: BorrowScope, pool: object, key: unknown): Frame | undefined {
+  let frame = storage.getStore();
+  while (frame && !(frame.scope === scope && frame.pool === pool && frame.key === key)) frame = frame.outer;
+  return frame;
+}
+
+/** Runs work in a frame. */
+export async function inFrame<T, R>(
+  { scope, pool, key }: Place<T>,
+  running: Running<T> | undefined,
+  work: () => R | PromiseLike<R>,
+): Promise<R> {
+  const outer = storage.getStore();
+  const frame: Frame = {
+    scope,
+    pool: selfOf(pool),
+    key,
+    running: running,
+    over: false,
+    outer,
+  };
+  try {
+    return await storage.run(frame, () => (running ? running.transaction.run(work) : work()));
+  } finally {
+    frame.over = true;
+  }
+}
