@@ -19,6 +19,7 @@ export {
   type StartMode,
 } from './module/definition.js';
 export { Borrow, BorrowSignal, type BorrowParameterOptions } from './module/borrow.decorator.js';
+export { Transactional, type TransactionalOptions } from './module/transactional.decorator.js';
 export { InjectBorrowed, InjectPool } from './module/inject.decorators.js';
 export { BorrowScopes } from './module/borrow-scopes.js';
 export { PoolRegistry } from './module/registry.js';
@@ -33,9 +34,16 @@ export {
   Borrowed,
   NoBorrowScopeError,
   RequestAbortedError,
+  TransactionOverError,
+  TransactionRefusedError,
+  TransactionRolledBackError,
   type AnyPool,
+  type BeginOptions,
   type BorrowOptions,
   type KeyRequest,
   type KeyRule,
   type KeyedBorrowOptions,
+  type Propagation,
+  type TransactOptions,
+  type TransactionRetry,
 } from './scope/index.js';

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  BorrowScope,
+  type BorrowScope,
   BorrowScopeEndedError,
   NoBorrowScopeError,
   currentScope,
-  inScope,
+  runInScope,
   type ScopeHost,
 } from '../scope/index.js';
 import { holdUntil } from '../transports/index.js';
@@ -21,18 +21,8 @@ export class BorrowScopes {
    *
    * @param options `own: true` for a scope of its own, e.g. for work that outlives the request
    */
-  async run<R>(work: () => R | PromiseLike<R>, options: { own?: boolean } = {}): Promise<R> {
-    const outer = options.own ? undefined : currentScope(this.host);
-    const scope = outer && !outer.over ? outer : new BorrowScope(this.host);
-    const drop = scope.hold();
-    try {
-      return await inScope(scope, work);
-    } catch (error) {
-      scope.fail(error);
-      throw error;
-    } finally {
-      drop();
-    }
+  run<R>(work: () => R | PromiseLike<R>, options: { own?: boolean } = {}): Promise<R> {
+    return runInScope(this.host, options, work);
   }
 
   /**

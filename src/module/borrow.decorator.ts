@@ -1,27 +1,28 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { TransactionOptions } from '../engine/index.js';
 import {
   NoBorrowScopeError,
-  atPlace,
   resourceIn,
   type BorrowOptions,
   type BorrowScope,
   type KeyRule,
-  type Place,
 } from '../scope/index.js';
 import { scopeOfContext, unknownNest } from '../transports/index.js';
+import { at, borrowsOf, earlierThan, order, type Order } from './orders.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
-
-const BORROWS = Symbol('nestjs-pool.borrows');
+import { checkTransaction } from './transaction-options.js';
 
 /** How a parameter is borrowed; of a keyed pool, for the key that this handler's own rule finds in the request. */
-export type BorrowParameterOptions<N extends string = string> = BorrowOptions &
-  ([KeyOf<N>] extends [never] ? { readonly key?: never } : Readonly<Partial<KeyRule<KeyOf<N>>>>);
-
-interface Order {
-  readonly name: PoolName;
-  readonly options: BorrowOptions & Partial<KeyRule>;
-}
+export type BorrowParameterOptions<N extends string = string> = BorrowOptions & {
+  /**
+   * In a transaction that everybody in the request takes part in who borrows from this pool, begun before the parameters
+   * are resolved. When the handler and all interceptors around it have succeeded it is committed, before anything is sent,
+   * and a failed commit is an error response; otherwise it is rolled back. Where a stream is sent, with SSE and with
+   * `@Res()`, it ends with the scope.
+   */
+  readonly transaction?: true | TransactionOptions | undefined;
+} & ([KeyOf<N>] extends [never] ? { readonly key?: never } : Readonly<Partial<KeyRule<KeyOf<N>>>>);
 
 interface Parameter {
   readonly order: Order;
@@ -35,15 +36,17 @@ interface Parameter {
  * pools are borrowed one after the other, in the order of their names, so that two handlers never wait for each other.
  *
  * @param options `fresh: true` for a resource that nobody else in the request shares; `timeout` in milliseconds;
- *   `priority`; for a keyed pool `key: request => …`, in place of its definition's
+ *   `priority`; `transaction: true`, or how; for a keyed pool `key: request => …`, in place of its definition's
+ * @throws TypeError for a transaction that there is not
  */
 export function Borrow<N extends PoolName>(
   name: N,
   options: BorrowParameterOptions<N> = {},
 ): TypedParameterDecorator<N, ResourceOf<N>> {
+  checkTransaction(`@Borrow('${name}')`, options);
   return ((target: object, key: string | symbol, index: number) => {
     const parameter: Parameter = { order: { name, options }, key };
-    Reflect.defineMetadata(BORROWS, [...borrowsOf(target, key), parameter.order], target, key);
+    order(target, key, parameter.order);
     borrowParameter(parameter)(target, key, index);
   }) as TypedParameterDecorator<N, ResourceOf<N>>;
 }
@@ -56,31 +59,22 @@ export function BorrowSignal(): ParameterDecorator {
   return signalParameter();
 }
 
-/** What a handler borrows with its parameters. */
-export function borrowsOf(target: object, key: string | symbol): readonly Order[] {
-  return (Reflect.getMetadata(BORROWS, target, key) as Order[] | undefined) ?? [];
-}
-
-const borrowParameter = createParamDecorator(({ order, key }: Parameter, context: ExecutionContext) => {
-  const { name } = order;
+const borrowParameter = createParamDecorator(({ order: one, key }: Parameter, context: ExecutionContext) => {
+  const { name } = one;
   const scope = scopeOfContext(context);
   const registry = scope?.host;
   if (!scope || !(registry instanceof PoolRegistry)) {
     throw new NoBorrowScopeError(name, context.getType() === 'http');
   }
   if (!scope.held) throw unknownNest('it resolves the parameters of a handler before it calls it');
-  const prototype = context.getClass().prototype as object;
-  const earlier = borrowsOf(prototype, key)
-    .filter(other => other.name < name && !other.options.fresh)
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (earlier.length === 0) return borrow(order, scope, registry);
-  return inOrder([...earlier, order], scope, registry);
+  const earlier = earlierThan(name, borrowsOf(context.getClass().prototype as object, key));
+  return earlier.length === 0 ? borrow(one, scope, registry) : inTurn([...earlier, one], scope, registry);
 });
 
 /** Borrows one after the other; the last is the one that was asked for. */
-async function inOrder(orders: readonly Order[], scope: BorrowScope, registry: PoolRegistry) {
+async function inTurn(orders: readonly Order[], scope: BorrowScope, registry: PoolRegistry) {
   let resource: unknown;
-  for (const order of orders) resource = await borrow(order, scope, registry);
+  for (const one of orders) resource = await borrow(one, scope, registry);
   return resource;
 }
 
@@ -90,17 +84,6 @@ const signalParameter = createParamDecorator((_: unknown, context: ExecutionCont
   return scope.signal;
 });
 
-function borrow(order: Order, scope: BorrowScope, registry: PoolRegistry): Promise<unknown> {
-  return at(order, scope, registry, place => resourceIn(place, order.options));
-}
-
-/** Does something where an order says. */
-export function at<R>(
-  { name, options }: Order,
-  scope: BorrowScope,
-  registry: PoolRegistry,
-  use: (place: Place<unknown>) => Promise<R>,
-): Promise<R> {
-  const rule = options.key ? (options as KeyRule) : registry.keyRule(name);
-  return atPlace(scope, registry.require(name), undefined, rule, use);
+function borrow(one: Order, scope: BorrowScope, registry: PoolRegistry): Promise<unknown> {
+  return at(one, scope, registry, place => resourceIn(place, one.options));
 }

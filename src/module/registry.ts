@@ -8,7 +8,7 @@ import {
   type PoolOptions,
   type PoolSettings,
 } from '../engine/index.js';
-import type { AnyPool, KeyRule, ScopeHost } from '../scope/index.js';
+import type { AnyPool, KeyRule, ScopeHost, TransactionPlan } from '../scope/index.js';
 import {
   MODULE_KEYS,
   checkDefinition,
@@ -19,6 +19,7 @@ import {
 import { DuplicatePoolError, UnknownPoolError } from './errors.js';
 import { logListener } from './log-listener.js';
 import { checkModuleOptions, type PoolModuleOptions } from './options.js';
+import { TransactionPlans } from './orders.js';
 import type { PoolName, PoolOf } from './pools.js';
 import { DEFINITIONS, ROOT_OPTIONS, getPoolToken, type Definitions } from './tokens.js';
 
@@ -45,6 +46,7 @@ export class PoolRegistry implements ScopeHost {
   private readonly registered = new Map<string, RegisteredPool>();
   private readonly resolved = new Map<string, AnyPool<unknown>>();
   private readonly stop = new AbortController();
+  private readonly plans = new TransactionPlans(this);
   /** Set when the application begins to shut down: readiness is down from then on. */
   shuttingDown = false;
 
@@ -73,6 +75,11 @@ export class PoolRegistry implements ScopeHost {
   /** Aborted when subscriptions that would keep the application from stopping have to end. */
   get stopping(): AbortSignal {
     return this.stop.signal;
+  }
+
+  /** @internal */
+  transactionsOf(handler: object, instance: object): TransactionPlan | undefined {
+    return this.plans.of(handler, instance);
   }
 
   /** The names of all pools that were registered, in that order. */

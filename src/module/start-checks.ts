@@ -1,17 +1,18 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
-import { borrowsOf } from './borrow.decorator.js';
 import { KeyedPool } from '../engine/index.js';
 import { UnknownPoolError } from './errors.js';
+import { borrowsOf } from './orders.js';
 import type { PoolRegistry } from './registry.js';
 import { getPoolToken } from './tokens.js';
+import { transactionalsOf } from './transactional.decorator.js';
 
 /**
  * Finds at start-up what would otherwise fail in the first request.
  *
  * @throws UnknownPoolError when a handler borrows from a pool that nobody registered
- * @throws Error when a handler borrows from a keyed pool without a key, or with one from another pool, or when a pool's
- *   factory depends on a REQUEST-scoped provider
+ * @throws Error when a handler borrows from a keyed pool without a key, or with one from another pool, or wants a
+ *   transaction where there is none, or when a pool's factory depends on a REQUEST-scoped provider
  */
 export function checkApplication(modules: ModulesContainer, registry: PoolRegistry): void {
   const known = registry.knownNames();
@@ -25,6 +26,18 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
           const where = `${metatype.name}.${method}()`;
           if (!known.includes(name)) throw new UnknownPoolError(name, known, where);
           checkKey(name, where, options.key !== undefined, registry);
+          if (options.transaction !== undefined) checkTransactions(name, where, registry);
+        }
+      }
+    }
+    for (const { metatype } of [...module.providers.values(), ...module.controllers.values()]) {
+      if (typeof metatype !== 'function' || !metatype.prototype) continue;
+      const prototype = metatype.prototype as object;
+      for (const method of scanner.getAllMethodNames(prototype)) {
+        for (const name of transactionalsOf(prototype, method)) {
+          const where = `${metatype.name}.${method}()`;
+          if (!known.includes(name)) throw new UnknownPoolError(name, known, where);
+          checkTransactions(name, where, registry);
         }
       }
     }
@@ -37,6 +50,13 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
       }
     }
   }
+}
+
+function checkTransactions(name: string, where: string, registry: PoolRegistry): void {
+  if (registry.find(name)?.hasTransactions !== false) return;
+  throw new Error(
+    `${where} wants a transaction of "${name}", whose resources have none: its factory has no begin(). pgPool() has one.`,
+  );
 }
 
 function checkKey(name: string, where: string, given: boolean, registry: PoolRegistry): void {

@@ -39,7 +39,12 @@ export interface ScopeHost {
   readonly stopping: AbortSignal;
   /** Milliseconds that doubts about the end of a scope have to be cleared. Default 1 000. */
   readonly abandonedTimeout?: number | undefined;
+  /** How to begin the transactions that a handler wants; undefined for one that wants none. */
+  transactionsOf?(handler: object, instance: object): TransactionPlan | undefined;
 }
+
+/** Begins transactions, and notes each in `joined` as soon as it is to be left again. */
+export type TransactionPlan = (scope: BorrowScope, joined: WholeTransaction[]) => Promise<void>;
 
 const ABANDONED_TIMEOUT = 1_000;
 
@@ -239,9 +244,14 @@ export class BorrowScope {
     return this.find(pool, key, one => one.whole !== undefined && one.isOpen)?.whole;
   }
 
-  /** Has whoever the work is for left, or has it gone wrong? */
-  get hasFailed(): boolean {
-    return this.departed !== undefined || this.failure !== undefined;
+  /** Has whoever the work is for been told anything of what has come of it? */
+  hasReplied(): boolean {
+    return false;
+  }
+
+  /** Has whoever the work is for left? */
+  get hasLeft(): boolean {
+    return this.departed !== undefined;
   }
 
   /** What a scope is called where it holds and waits, in a deadlock. */
@@ -432,7 +442,7 @@ export class BorrowScope {
     if (abandoned) this.abandoned(abandoned);
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
-    const failed = this.hasFailed;
+    const failed = this.hasLeft || this.failure !== undefined;
     for (const lease of this.leases ?? []) {
       const whole = failed || abandoned ? undefined : this.openOn(lease);
       if (abandoned) lease.destroy(abandoned);

@@ -1,4 +1,10 @@
-export { BorrowScope, type AnyPool, type BorrowOptions, type ScopeHost } from './borrow-scope.js';
+export {
+  BorrowScope,
+  type AnyPool,
+  type BorrowOptions,
+  type ScopeHost,
+  type TransactionPlan,
+} from './borrow-scope.js';
 export { Borrowed, atPlace, resourceIn, type BeginOptions, type KeyedBorrowOptions } from './borrowed.js';
 export { attach, attachedTo, ofHost } from './carrier.js';
 export { anyScope, currentScope, inScope, within } from './current-scope.js';
@@ -13,6 +19,8 @@ export {
   TransactionRolledBackError,
 } from './errors.js';
 export type { KeyRequest, KeyRule } from './key.js';
+export { isConflict, type TransactionRetry } from './retry.js';
+export { runInScope } from './run.js';
 export {
   PROPAGATIONS,
   runningAt,

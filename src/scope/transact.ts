@@ -3,6 +3,7 @@ import { selfOf, type AnyPool, type BorrowOptions, type BorrowScope } from './bo
 import { TransactionRefusedError } from './errors.js';
 import { frameOf, inFrame } from './frames.js';
 import { misfit } from './misfit.js';
+import { retrying, type TransactionRetry } from './retry.js';
 
 /** What becomes of the transaction that a method is called in, by the names that Spring has given them. */
 export type Propagation =
@@ -29,6 +30,11 @@ export interface TransactOptions extends TransactionOptions, Pick<BorrowOptions,
    * - `NEVER`: in none; refused when there is one
    */
   readonly propagation?: Propagation | undefined;
+  /**
+   * Tries again what has failed by a conflict with others, if the transaction began here. Not when the request has been
+   * answered, or its client has left. Default: never.
+   */
+  readonly retry?: TransactionRetry | undefined;
 }
 
 /** Where a transaction is looked for, and begun. */
@@ -61,7 +67,7 @@ export async function runningAt<T>({ scope, pool, key }: Place<T>): Promise<Runn
  */
 export async function transact<T, R>(
   place: Place<T>,
-  { propagation = 'REQUIRED', timeout, priority, ...how }: TransactOptions,
+  { propagation = 'REQUIRED', timeout, priority, retry, ...how }: TransactOptions,
   work: Work<T, R>,
 ): Promise<R> {
   const { scope, pool, key } = place;
@@ -69,8 +75,9 @@ export async function transact<T, R>(
   const refuse = (why: string): never => {
     throw new TransactionRefusedError(pool.name, why);
   };
-  const alone = async (): Promise<R> =>
+  const once = async (): Promise<R> =>
     complete(place, await scope.begin(pool, { timeout, priority }, key, how), work);
+  const alone = (): Promise<R> => retrying(retry, once, () => !scope.hasLeft && !scope.hasReplied());
   if (propagation === 'REQUIRES_NEW') return alone();
   if (!current) {
     if (propagation === 'MANDATORY') refuse('a transaction is MANDATORY here, and none is open');

@@ -6,6 +6,7 @@ import { scopeOfCall } from './executions.js';
 import { factsOf, holdBody, runHeld } from './handlers.js';
 import { HttpScope } from './http.js';
 import { heldUntilSettled, watchedInterceptor } from './interceptors.js';
+import { TransactedCall } from './transacted-call.js';
 
 // What all context creators of NestJS 11 and 12 call guards, interceptors and handlers through, whatever the transport. They
 // are classes of @nestjs/core that belong to the process, and say with each call what it is about. So nothing of the
@@ -115,19 +116,20 @@ function watchHandlers(prototype: InterceptorsConsumer): void {
     http?.layers.reach();
     const facts = http ? factsOf(handler, instance) : undefined;
     const intercepted = interceptors !== undefined && interceptors.length > 0;
-    const held = (): Promise<unknown> =>
-      anyScope() === scope
-        ? runHeld(scope, next, facts, intercepted)
-        : inScope(scope, () => runHeld(scope, next, facts, intercepted));
     const around = intercepted ? interceptors.map(watchedInterceptor) : interceptors;
     // As a rule it runs there already.
-    const result =
-      anyScope() === scope
-        ? intercept.call(this, around, args, instance, handler, held, type)
-        : inScope(scope, () => intercept.call(this, around, args, instance, handler, held, type));
-    return intercepted && http && facts?.endless !== true
-      ? result.then(answer => watchAnswer(http, answer))
-      : result;
+    const here = <R>(work: () => R): R => (anyScope() === scope ? work() : inScope(scope, work));
+    const call = (handle: () => Promise<unknown>): Promise<unknown> => {
+      const held = (): Promise<unknown> => here(() => runHeld(scope, handle, facts, intercepted));
+      const result = here(() => intercept.call(this, around, args, instance, handler, held, type));
+      return intercepted && http && facts?.endless !== true
+        ? result.then(answer => watchAnswer(http, answer))
+        : result;
+    };
+    const plan = scope.host.transactionsOf?.(handler, instance);
+    if (!plan) return call(next);
+    const unseen = facts !== undefined && (facts.byHand || facts.endless);
+    return here(() => new TransactedCall(scope, plan, unseen).run(call, next));
   };
 }
 

@@ -34,7 +34,7 @@ export function factsOf(handler: object, instance: object): HandlerFacts {
 }
 
 /** By which name its class has a handler. Its function need not be called so: decorators and minifiers rename functions. */
-function nameOf(handler: object, instance: object): string | symbol | undefined {
+export function nameOf(handler: object, instance: object): string | symbol | undefined {
   for (
     let owner: object | null = instance;
     owner && owner !== Object.prototype;

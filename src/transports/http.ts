@@ -180,6 +180,10 @@ export class HttpScope extends BorrowScope {
     if (this.isNestToAnswer && !areHooksAtWork) this.clearDoubt?.();
   }
 
+  override hasReplied(): boolean {
+    return this.response?.headersSent ?? true;
+  }
+
   get hasLostItsClient(): boolean {
     return this.clientLeft;
   }

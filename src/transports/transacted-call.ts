@@ -1,0 +1,132 @@
+import { Observable, isObservable, tap } from 'rxjs';
+import type { BorrowScope, TransactionPlan, WholeTransaction } from '../scope/index.js';
+import { isStreamed } from './bodies.js';
+
+/**
+ * One call of a handler that wants transactions. They begin when it is called, after guards and interceptors; and they end
+ * when its answer is there, after all that interceptors have made of it and before anything of it is sent, so that what is
+ * answered is what has happened: committed if all went well, otherwise rolled back, and a failed commit is an error.
+ */
+export class TransactedCall {
+  private readonly joined: WholeTransaction[] = [];
+  private running = false;
+  private failure: unknown = undefined;
+  /** The answer was made without waiting for the handler: its transactions end when that has settled. */
+  private abandoned = false;
+
+  constructor(
+    private readonly scope: BorrowScope,
+    private readonly plan: TransactionPlan,
+    /** Is it sent by other means than its answer (`@Res()`, SSE)? Then the transactions end with the scope. */
+    private readonly unseen: boolean,
+  ) {}
+
+  /** @param intercept calls the handler that it is given, with all interceptors around it */
+  async run(
+    intercept: (next: () => Promise<unknown>) => Promise<unknown>,
+    next: () => Promise<unknown>,
+  ): Promise<unknown> {
+    let answer: unknown;
+    try {
+      answer = await intercept(() => this.handle(next));
+    } catch (error) {
+      await this.fail(error);
+      throw error;
+    }
+    return isObservable(answer) && !this.unseen ? this.observe(answer) : this.conclude(answer);
+  }
+
+  private async handle(next: () => Promise<unknown>): Promise<unknown> {
+    this.running = true;
+    try {
+      await this.plan(this.scope, this.joined);
+      const value = await next();
+      return isObservable(value) ? value.pipe(tap({ error: (error: unknown) => this.failed(error) })) : value;
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    } finally {
+      this.running = false;
+      if (this.abandoned) void this.leave();
+    }
+  }
+
+  private observe(answer: Observable<unknown>): Observable<unknown> {
+    return new Observable(subscriber => {
+      let last: unknown;
+      let over = false;
+      const subscription = answer.subscribe({
+        next: value => {
+          last = value;
+          subscriber.next(value);
+        },
+        error: (error: unknown) => {
+          over = true;
+          void this.fail(error).then(() => subscriber.error(error));
+        },
+        complete: () => {
+          over = true;
+          this.conclude(last).then(
+            () => subscriber.complete(),
+            (error: unknown) => subscriber.error(error),
+          );
+        },
+      });
+      return () => {
+        subscription.unsubscribe();
+        if (!over) void this.fail(new Error('its answer was given up'));
+      };
+    });
+  }
+
+  /** @throws what a commit says */
+  private async conclude(answer: unknown): Promise<unknown> {
+    if (this.failure === undefined && !this.running && (this.unseen || isStreamed(answer))) return answer;
+    // Others may answer in its place (a `catchError`, a `timeout`); that makes nothing of it a success.
+    if (this.failure !== undefined || this.running || this.scope.hasLeft) {
+      await this.fail(this.failure ?? new Error('nobody waits for its answer'));
+      return answer;
+    }
+    this.scope.enter();
+    try {
+      for (const transaction of this.joined.splice(0)) await this.commit(transaction);
+      return answer;
+    } finally {
+      this.scope.leave();
+    }
+  }
+
+  private async commit(transaction: WholeTransaction): Promise<void> {
+    try {
+      await transaction.leave();
+    } catch (error) {
+      // Those of other pools that have not been committed yet are not to be.
+      await this.fail(error);
+      throw error;
+    }
+  }
+
+  private failed(error: unknown): void {
+    this.failure ??= error ?? new Error('failed');
+  }
+
+  /** Nothing of it is to last. Nothing is rolled back under a handler that is still at work: what it did next would last. */
+  private async fail(error: unknown): Promise<void> {
+    this.failed(error);
+    for (const transaction of this.joined) transaction.doom(error);
+    if (this.running) this.abandoned = true;
+    else await this.leave();
+  }
+
+  private async leave(): Promise<void> {
+    this.scope.enter();
+    try {
+      for (const transaction of this.joined.splice(0)) {
+        transaction.doom(this.failure);
+        await transaction.leave().catch(() => undefined);
+      }
+    } finally {
+      this.scope.leave();
+    }
+  }
+}
