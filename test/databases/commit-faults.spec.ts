@@ -65,6 +65,9 @@ async function expectWhole(created: number): Promise<void> {
   expect(pool.stats()).toMatchObject({ idle: 1, leased: 0, totals: { created } });
 }
 
+/** Bytes of ReadyForQuery, with which each answer ends. */
+const READY = 6;
+
 const UNKNOWN = {
   name: 'TransactionOutcomeUnknownError',
   code: 'PG_TRANSACTION_OUTCOME_UNKNOWN',
@@ -155,7 +158,8 @@ describe('a connection that is lost', () => {
 
   it('behind the word that it is committed does not take that back', async () => {
     const told = paying(({ connection }) => {
-      connection.once('commandComplete', () => connection.stream.destroy());
+      proxy.deafen(READY);
+      connection.once('commandComplete', () => proxy.resetAll());
     });
     expect(await told).toBe('told that it is paid');
     expect(await paid()).toBe(1);
