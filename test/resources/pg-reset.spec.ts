@@ -260,15 +260,12 @@ describe('the price of a reset', () => {
     ['listen news', ['DISCARD ALL']],
     ['begin', ['ROLLBACK']],
     ['begin; listen news', ['ROLLBACK', 'DISCARD ALL']],
-    ['begin; select 1 / 0; listen news', ['ROLLBACK', 'DISCARD ALL']],
     ['select 1', []],
   ])('is at most one round trip: %s', async (text, expected) => {
     const pool = poolOfOne();
     const lease = await pool.acquire();
     const { connection } = lease.resource;
-    await lease.resource.query(text).catch(() => undefined);
-    // An error comes before the server is ready again.
-    await lease.resource.query('select 1').catch(() => once(connection, 'readyForQuery'));
+    await lease.resource.query(text);
     const sent: string[] = [];
     let answers = 0;
     connection.on('readyForQuery', () => answers++);
