@@ -7,6 +7,8 @@ interface ProxyEvents {
   connection: [];
   /** A client has sent something that does not get through. */
   held: [];
+  /** A server has answered, and that is lost. */
+  lost: [];
 }
 
 /** What the network does to connections that are made from now on. */
@@ -76,6 +78,15 @@ export class TcpProxy extends EventEmitter<ProxyEvents> {
     if (which !== 'old') this.weather = { silent: true, delay: 0 };
   }
 
+  /**
+   * On the connections that there are, what clients say gets through, and what servers say is lost for good.
+   *
+   * @param bytes only so many of each answer are lost, from its end
+   */
+  deafen(bytes = Infinity): void {
+    for (const link of this.links) link.loses = bytes;
+  }
+
   /** The network is whole again: what it held arrives, as TCP would send it again. */
   restore(): void {
     this.weather = { silent: false, delay: 0 };
@@ -108,6 +119,8 @@ export class TcpProxy extends EventEmitter<ProxyEvents> {
 /** One connection: the socket of the client, and one of our own to the server. */
 class Link {
   silent = true;
+  /** Bytes. */
+  loses = 0;
   private server: Socket | undefined;
   private readonly held: (() => void)[] = [];
   private counted: 'not yet' | 'yes' | 'no more' = 'not yet';
@@ -164,7 +177,11 @@ class Link {
     }));
     server.on('error', () => undefined);
     server.on('connect', () => proxy.reached++);
-    server.on('data', data => this.pass(() => client.write(data)));
+    server.on('data', data => {
+      const heard = this.loses > 0 ? data.subarray(0, Math.max(0, data.length - this.loses)) : data;
+      if (heard.length > 0) this.pass(() => client.write(heard));
+      if (heard !== data) proxy.emit('lost');
+    });
     server.on('end', () => {
       this.leave();
       this.pass(() => client.end());

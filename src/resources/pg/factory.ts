@@ -16,9 +16,12 @@ import type { Notices } from './notices.js';
 import type { Targets } from './hosts.js';
 import { openFirst } from './try-hosts.js';
 import { Session, type SessionReset } from './session.js';
+import { Traces } from './statements.js';
 
 export interface FactoryOptions {
   readonly sessionReset: SessionReset;
+  /** Functions of the user that leave nothing behind in a session. */
+  readonly harmlessFunctions: readonly string[] | undefined;
   /** The user's own, asked about errors that do not end the connection by themselves. */
   readonly isFatal: ResourceFactory<Client>['isFatal'];
   readonly notices: Notices | undefined;
@@ -38,6 +41,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   readonly #targets: (key: K) => Targets;
   readonly #sessions = new WeakMap<Client, Session>();
   private readonly sessionReset: SessionReset;
+  private readonly traces: Traces;
   private readonly ownIsFatal: FactoryOptions['isFatal'];
   private readonly notices: Notices | undefined;
   private readonly patience: number;
@@ -48,12 +52,13 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
 
   constructor(
     targets: (key: K) => Targets,
-    { sessionReset, isFatal, notices, patience, reachable }: FactoryOptions,
+    { sessionReset, harmlessFunctions, isFatal, notices, patience, reachable }: FactoryOptions,
     /** Does anybody want to know how many connections the server admits? */
     asks = false,
   ) {
     this.#targets = targets;
     this.sessionReset = sessionReset;
+    this.traces = new Traces(harmlessFunctions);
     this.ownIsFatal = isFatal;
     this.notices = notices;
     this.patience = patience;
@@ -114,7 +119,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   };
 
   private watch(client: Client, key: K | undefined): Session {
-    const session = new Session(client, this.sessionReset, this.cancels);
+    const session = new Session(client, this.sessionReset, this.cancels, this.traces);
     this.notices?.listen(client.connection, key, () => session.processId);
     return session;
   }

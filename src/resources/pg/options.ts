@@ -23,15 +23,24 @@ export interface PgPoolOptions extends PoolSettings, PgHosts, Omit<ClientConfig,
    * prepared statements, LISTENs, advisory locks and temporary tables of its last borrower, at no cost when there was
    * nothing of the kind.
    *
-   * `auto` goes by the texts of the statements that were sent. A function or trigger that changes the session from
-   * inside cannot be seen: use `always` if you have such (one round trip per borrow). Use `never` when nobody changes
-   * sessions. Sequences that were used (`currval`, `lastval`) count as a trace only with `always`.
+   * `auto` goes by the texts of the statements that were sent, and by the parameters whose change the server reports. A
+   * function that is not PostgreSQL's own may do anything: calling it counts as a trace, unless it is one of
+   * `harmlessFunctions`. What a trigger, a view, a default or an operator does otherwise cannot be seen: use `always` if
+   * such a thing changes the session (one round trip per borrow). Use `never` when nobody changes sessions. Sequences that
+   * were used (`currval`, `lastval`) count as a trace only with `always`.
    *
    * In every mode a transaction that was left open is rolled back, and listeners that were added to the client
    * are removed. Statements that pg prepared by name survive as long as there is nothing to reset, on purpose.
    * Set what all borrowers shall find with `options: '-c search_path=…'`: what is set by a statement is reset.
    */
   sessionReset?: SessionReset;
+  /**
+   * Functions that leave nothing behind in the session that calls them: no setting, no temporary table, no advisory lock. Said
+   * as they are called and as the server has their names: `my_func`, `app.other`; in lower case, unless they are created
+   * with quotes. `st_*` stands for all that begin so, `app.*` for all of a schema. Default: none, so that each call of a function of yours, or of an
+   * extension, costs a reset. For `sessionReset: 'auto'`.
+   */
+  harmlessFunctions?: readonly string[];
   /**
    * Told what the server remarks while it does something else: warnings, `raise notice`, and with `client_min_messages` set
    * lower in `options` much more. Default: nobody is. A borrower can listen to `notice` of its client as well, until it
@@ -88,6 +97,10 @@ const RULES = {
     ok: (value: unknown) => SESSION_RESETS.includes(value),
     allowed: `'auto', 'always' or 'never'`,
   },
+  harmlessFunctions: {
+    ok: (value: unknown) => Array.isArray(value) && value.every(isFunctionName),
+    allowed: `names of functions, as in ['my_func', 'app.other', 'st_*']`,
+  },
   isFatal: { ok: isFunction, allowed: 'a function of an error and a client' },
   onNotice: { ok: isFunction, allowed: 'a function of a notice and where it is from' },
 };
@@ -102,9 +115,16 @@ export interface Split extends FactoryOptions {
 }
 
 /** Tells what is the pool's from what is pg's. */
-export function split({ sessionReset, tcpKeepAlive, isFatal, onNotice, ...options }: PgPoolOptions): Split {
+export function split({
+  sessionReset,
+  harmlessFunctions,
+  tcpKeepAlive,
+  isFatal,
+  onNotice,
+  ...options
+}: PgPoolOptions): Split {
   const { name: pool = 'pool' } = options;
-  checkOwn(pool, `Pool "${pool}"`, { sessionReset, isFatal, onNotice }, RULES);
+  checkOwn(pool, `Pool "${pool}"`, { sessionReset, harmlessFunctions, isFatal, onNotice }, RULES);
   const connection: Record<string, unknown> = {
     keepAlive: tcpKeepAlive ?? options.stream === undefined,
     keepAliveInitialDelayMillis: TCP_KEEP_ALIVE_DELAY,
@@ -117,7 +137,15 @@ export function split({ sessionReset, tcpKeepAlive, isFatal, onNotice, ...option
   }
   const { destroyTimeout = DEFAULT_DESTROY_TIMEOUT, createTimeout = DEFAULT_CREATE_TIMEOUT } = options;
   return {
-    ...{ pool, settings, connection, sessionReset: sessionReset ?? 'auto', isFatal, createTimeout },
+    ...{
+      pool,
+      settings,
+      connection,
+      sessionReset: sessionReset ?? 'auto',
+      harmlessFunctions,
+      isFatal,
+      createTimeout,
+    },
     notices: onNotice && new Notices(pool, onNotice),
     patience: Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2,
     reachable: options.stream === undefined,
@@ -156,6 +184,13 @@ function namesIn(connectionString: string): ReadonlySet<string> {
     ...names.map(name => (name.startsWith('ssl') ? 'ssl' : name)),
   ]);
 }
+
+/** Not all that could stand in quotes, but no mistaken `f()`, nor `*` alone. */
+function isFunctionName(value: unknown): boolean {
+  return typeof value === 'string' && FUNCTION_NAME.test(value);
+}
+
+const FUNCTION_NAME = /^(?:[^\s.*()"]+\.)?[^\s.*()"]+\*?$|^[^\s.*()"]+\.\*$/;
 
 function isFunction(value: unknown): boolean {
   return typeof value === 'function';

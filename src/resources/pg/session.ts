@@ -3,14 +3,17 @@ import type { Handle } from '../../engine/index.js';
 import { endsSession, type ServerError } from './errors.js';
 import { Handles } from './handle.js';
 import { NamedStatements, type Wire } from './named-statements.js';
+import { ReportedParameters } from './parameters.js';
 import { RoleWatch } from './role-watch.js';
-import { leavesNoTrace } from './statements.js';
+import { rollbackAndDiscard } from './rollback.js';
+import type { Traces } from './statements.js';
 import { Transactions, type TransactionStatus } from './transactions.js';
 import { Turns, type Send } from './turns.js';
 
 /**
  * What happens to the session between two borrowers:
- * - `auto`: `DISCARD ALL` when a statement was sent that may have left something behind; nothing when none was
+ * - `auto`: `DISCARD ALL` when a statement was sent that may have left something behind, or the server has reported a change
+ *   of a parameter; nothing otherwise
  * - `always`: `DISCARD ALL` every time, one round trip
  * - `never`: no `DISCARD ALL`
  */
@@ -59,6 +62,7 @@ export class Session {
   private transaction: TransactionStatus = 'I';
   /** Something was sent that may have left a trace. */
   private touched = false;
+  private readonly parameters = new ReportedParameters();
   /** What the server is. */
   readonly role = new RoleWatch();
   /** Nobody has it, and nothing of its last borrower is left. */
@@ -75,6 +79,7 @@ export class Session {
     readonly client: Client,
     private readonly mode: SessionReset,
     private readonly canceller: Canceller,
+    private readonly traces: Traces,
   ) {
     const send = client.query.bind(client) as Send;
     const end = client.end.bind(client) as (callback?: unknown) => unknown;
@@ -118,7 +123,7 @@ export class Session {
       return this.turns.query(config, values, callback);
     }
     if (this.broken) this.transactions.lost(text);
-    if (this.mode === 'auto' && !this.touched) this.touched = !leavesNoTrace(text);
+    if (this.mode === 'auto' && !this.touched) this.touched = !this.traces.none(text);
     return this.turns.query(config, values, callback, this.transactions.admission(text, entry));
   }
 
@@ -210,21 +215,21 @@ export class Session {
 
   private clean(): boolean | Promise<boolean> {
     if (this.spoilt) return false;
-    const discard = this.mode === 'always' || this.touched;
+    const changed = this.mode === 'auto' && this.parameters.changed;
+    const discard = this.mode === 'always' || this.touched || changed;
     if (this.transaction !== 'I' || discard || this.role.doubtful) return this.scrub(discard);
     return (this.atRest = true);
   }
 
   private async scrub(discard: boolean): Promise<boolean> {
-    if (this.transaction !== 'I') await this.run('ROLLBACK');
     if (discard) {
       this.touched = false;
-      // Not the list of commands that it stands for, which could follow ROLLBACK in the same round trip: the server
-      // takes three times as long for it, and a transaction left open together with a trace is a rare pair.
-      await this.run('DISCARD ALL');
+      if (this.transaction === 'I') await this.run('DISCARD ALL');
+      else await rollbackAndDiscard(query => this.turns.query(query));
+      this.parameters.begin();
       // pg believes that the server still knows the statements that were prepared by name.
       this.named.clear();
-    }
+    } else if (this.transaction !== 'I') await this.run('ROLLBACK');
     if (this.role.doubtful) await this.checkRole();
     return (this.atRest = !this.spoilt);
   }
@@ -241,6 +246,7 @@ export class Session {
   ready(invalidate: (cause?: unknown) => void, roleLost: (why: Error) => void): void {
     this.invalidate = invalidate;
     this.roleLost = roleLost;
+    this.parameters.begin();
     this.atRest = true;
     if (this.spoilt) invalidate(new Error('the connection is closed'));
   }
@@ -277,6 +283,7 @@ export class Session {
     });
     wire.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
       this.role.told(parameterName, parameterValue);
+      this.parameters.told(parameterName, parameterValue);
       const lost = this.atRest ? this.role.lost : undefined;
       if (!lost) return;
       this.spoil(lost);

@@ -1,4 +1,37 @@
+import { callsHarmlessOnly, type Declared } from './calls.js';
 import { skipGap } from './gaps.js';
+
+/** So many texts are remembered, of at most so many characters: applications send the same few again and again. */
+const REMEMBERED = 500;
+const LONGEST = 2_000;
+
+/** What the texts that a pool sends leave behind; it remembers what it has found out. */
+export class Traces {
+  private readonly known = new Map<string, boolean>();
+  private readonly names: ReadonlySet<string>;
+  private readonly prefixes: readonly string[];
+
+  /** @param harmless functions that leave nothing behind, as the server has their names; with `*` at its end, all that begin so */
+  constructor(harmless: readonly string[] = []) {
+    this.names = new Set(harmless.filter(name => !name.endsWith('*')));
+    this.prefixes = harmless.filter(name => name.endsWith('*')).map(name => name.slice(0, -1));
+  }
+
+  /** Does this text certainly leave the session as it was? See {@link leavesNoTrace}. */
+  none(text: string): boolean {
+    const known = this.known.get(text);
+    if (known !== undefined) return known;
+    const none = leavesNoTrace(text, this.declared);
+    if (text.length > LONGEST) return none;
+    // Not the least used, which would cost more than to find out again.
+    if (this.known.size >= REMEMBERED) this.known.clear();
+    this.known.set(text, none);
+    return none;
+  }
+
+  private readonly declared: Declared = name =>
+    this.names.has(name) || this.prefixes.some(prefix => name.startsWith(prefix));
+}
 
 /**
  * Does this text certainly leave the session as it was, transactions aside? Errs on the side of no: what is unknown
@@ -6,12 +39,16 @@ import { skipGap } from './gaps.js';
  *
  * It does not parse SQL. A statement begins at the start of the text or after a semicolon, so when whatever follows
  * one begins with a harmless keyword, every statement does, no matter which semicolons are really inside a string.
- * And what makes such a statement harmful is a word that cannot hide, since it is searched for in the whole text.
+ * And what makes such a statement harmful is a word that cannot hide, since it is searched for in the whole text. So is
+ * whatever looks like the call of a function, which may do anything.
+ *
+ * @param declared says of a function that is not PostgreSQL's own whether it is harmless
  */
-export function leavesNoTrace(text: string): boolean {
+export function leavesNoTrace(text: string, declared: Declared = () => false): boolean {
   if (HARMFUL.test(text) || selectsIntoTemporary(text)) return false;
   // The line end closes a comment at the very end of the text; anywhere else an open comment is an unknown keyword.
-  return text.includes(';') ? `${text}\n`.split(';').every(isHarmless) : isHarmless(`${text}\n`);
+  const harmless = text.includes(';') ? `${text}\n`.split(';').every(isHarmless) : isHarmless(`${text}\n`);
+  return harmless && callsHarmlessOnly(text, declared);
 }
 
 function isHarmless(statement: string): boolean {

@@ -68,7 +68,7 @@ function startsWith(what: RegExp, text: string, at: number): boolean {
 }
 
 /** Where what begins here is over; at the end of the text when nothing ends it. */
-function endOf(sign: string, text: string, at: number): number {
+export function endOf(sign: string, text: string, at: number): number {
   switch (sign) {
     case '--':
       return endOfLineComment(text, at);
