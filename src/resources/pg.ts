@@ -9,7 +9,12 @@ import {
   type PgQueryOptions,
   type PgTransactionOptions,
 } from './pg/database.js';
-import { HostsError, PgQueryTimeoutError, TransactionOverlapError } from './pg/errors.js';
+import {
+  HostsError,
+  PgQueryTimeoutError,
+  TransactionOutcomeUnknownError,
+  TransactionOverlapError,
+} from './pg/errors.js';
 import { PgFactory } from './pg/factory.js';
 import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';
 import { listen, type PgListenOptions, type PgNotification, type PgSubscription } from './pg/listen.js';
@@ -18,7 +23,15 @@ import { merge, split, type PgPoolOptions } from './pg/options.js';
 import type { TargetSessionAttrs } from './pg/role.js';
 import type { SessionReset } from './pg/session.js';
 
-export { HostsError, PgQueryTimeoutError, TransactionOverlapError, cancelOnAbort, listen, pgDatabase };
+export {
+  HostsError,
+  PgQueryTimeoutError,
+  TransactionOutcomeUnknownError,
+  TransactionOverlapError,
+  cancelOnAbort,
+  listen,
+  pgDatabase,
+};
 export type {
   PgListenOptions,
   PgNotification,

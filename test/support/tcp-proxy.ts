@@ -7,6 +7,8 @@ interface ProxyEvents {
   connection: [];
   /** A client has sent something that does not get through. */
   held: [];
+  /** A server has answered, and that is lost. */
+  lost: [];
 }
 
 /** What the network does to connections that are made from now on. */
@@ -76,6 +78,11 @@ export class TcpProxy extends EventEmitter<ProxyEvents> {
     if (which !== 'old') this.weather = { silent: true, delay: 0 };
   }
 
+  /** On the connections that there are, what clients say gets through, and what servers say is lost for good. */
+  deafen(): void {
+    for (const link of this.links) link.deaf = true;
+  }
+
   /** The network is whole again: what it held arrives, as TCP would send it again. */
   restore(): void {
     this.weather = { silent: false, delay: 0 };
@@ -108,6 +115,7 @@ export class TcpProxy extends EventEmitter<ProxyEvents> {
 /** One connection: the socket of the client, and one of our own to the server. */
 class Link {
   silent = true;
+  deaf = false;
   private server: Socket | undefined;
   private readonly held: (() => void)[] = [];
   private counted: 'not yet' | 'yes' | 'no more' = 'not yet';
@@ -164,7 +172,10 @@ class Link {
     }));
     server.on('error', () => undefined);
     server.on('connect', () => proxy.reached++);
-    server.on('data', data => this.pass(() => client.write(data)));
+    server.on('data', data => {
+      if (this.deaf) proxy.emit('lost');
+      else this.pass(() => client.write(data));
+    });
     server.on('end', () => {
       this.leave();
       this.pass(() => client.end());

@@ -3,7 +3,8 @@ import { PoolOptionsError, type AcquireOptions, type Lease } from '../../engine/
 import { checkOwn } from '../../engine/options/own.js';
 import { checkPool } from '../common/check-pool.js';
 import { cancelOnAbort } from './abort.js';
-import { PgQueryTimeoutError } from './errors.js';
+import { commitTransaction } from './commit.js';
+import { PgQueryTimeoutError, TransactionOutcomeUnknownError } from './errors.js';
 import { onAbort } from './on-abort.js';
 import { boundariesOf } from './transaction-statements.js';
 
@@ -49,6 +50,7 @@ export interface PgDatabase {
    * Borrows a connection for one transaction: BEGIN, the work, COMMIT; or ROLLBACK when the work throws, and when the signal
    * was aborted by then.
    *
+   * @throws TransactionOutcomeUnknownError when the COMMIT was sent and its answer was lost with the connection
    * @throws Error when there is nothing to commit, since a statement has failed whose error the work has kept to itself
    * @throws what `pool.acquire()` throws, what the work throws, and what the server says
    */
@@ -122,9 +124,11 @@ export function pgDatabase(pool: PgLender): PgDatabase {
         try {
           const result = await work(client);
           signal?.throwIfAborted();
-          await commit(client);
+          await commitTransaction(client);
           return result;
         } catch (error) {
+          // Whatever the signal says by now, and there is nothing left to roll back.
+          if (error instanceof TransactionOutcomeUnknownError) throw error;
           // If that fails, too, the connection is not fit for anybody else, which its reset finds out.
           await client.query('rollback').catch(() => undefined);
           signal?.throwIfAborted();
@@ -171,15 +175,6 @@ function limited<R>(
     forget?.();
     cancelling.stop();
   });
-}
-
-/** @throws when the server has rolled back instead */
-async function commit(client: Client): Promise<void> {
-  const { command } = await client.query('commit');
-  if (command !== 'ROLLBACK') return;
-  throw new Error(
-    'There was nothing to commit: a statement of the transaction has failed before, and its error was caught.',
-  );
 }
 
 /** @throws when the text does to the transaction of its session what would be undone at once, or be of no use */

@@ -301,12 +301,14 @@ function submittable(
       if (error) reject(error);
       else resolve(value);
     };
-  }).catch((error: unknown) => {
-    // As pg does: the stack of the caller instead of the socket's. A pool's own error has the right one.
-    if (error instanceof Error && !(error instanceof PoolError)) Error.captureStackTrace(error);
-    throw error;
-  });
+  }).catch(restack);
   return { query, result };
+}
+
+/** As pg does: the stack of the caller instead of the socket's. A pool's own error has the right one. */
+export function restack(error: unknown): never {
+  if (error instanceof Error && !(error instanceof PoolError)) Error.captureStackTrace(error);
+  throw error;
 }
 
 /** One for each query, so that each gets a stack of its own. */
