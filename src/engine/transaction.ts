@@ -14,7 +14,8 @@ export class Transaction<T> implements AsyncDisposable {
   constructor(
     /** What is done with this, is done in the transaction. */
     readonly resource: T,
-    private readonly inner: OpenTransaction,
+    /** @internal What the factory has begun. */
+    readonly inner: OpenTransaction,
   ) {}
 
   /** `failed` when a commit or a rollback has failed, or has not ended yet. */

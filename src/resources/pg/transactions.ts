@@ -134,7 +134,7 @@ export class Transactions {
    */
   private isWithin(branch: Branch, context: Branch | undefined): boolean {
     if (!context || context !== this.owner || !this.confirmed || !this.isIdle()) return false;
-    return branch.sender !== context.sender || branch.isWithin(context);
+    return context.managed || branch.sender !== context.sender || branch.isWithin(context);
   }
 
   concerns({ borrow }: Branch): boolean {
