@@ -171,8 +171,9 @@ export class Transactions {
       if (owner.managed) return TransactionOverlapError.managed(text, owner.place);
       if (!this.takesPart(from, from?.at, context))
         return TransactionOverlapError.stranger(text, this.innermost!.place);
-      if (context !== owner && (this.contested || context?.refused))
-        return TransactionOverlapError.end(text, owner.place, context?.refused && context.place);
+      const refusedHere = refusalOf(context, from) && context?.place;
+      if (context !== owner && (this.contested || refusedHere))
+        return TransactionOverlapError.end(text, owner.place, refusedHere);
     }
     if (owner?.nested && how === 'rollback') owner.rolledBack = true;
     if (!owner && context?.rolledBack) {
@@ -193,17 +194,19 @@ export class Transactions {
     // As it nearly always is: nothing is open, and nothing that could open one is sent before it.
     const at = from?.at;
     if (!this.owner && !context && !at && this.isIdle()) return undefined;
-    // Who has seen its BEGIN refused knows what it does.
-    const unaware = context?.refused ? undefined : context;
     // It has no stack any more when its turn comes, and to take one for each would cost too much.
     const site = this.takesPart(from, at, context) ? undefined : new CallSite(entry);
-    return () => this.stray(unaware, text) ?? this.keepOut(text, site, from, at, context);
+    // Who has seen its BEGIN refused knows what it does.
+    const aware = context?.refused !== undefined;
+    return () =>
+      (aware ? undefined : this.stray(text, from, context)) ?? this.keepOut(text, site, from, at, context);
   }
 
   /** Sent by who did not wait for what became of its BEGIN, or within a transaction that is not there any more. */
-  private stray(context: Branch | undefined, text: string): Error | undefined {
+  private stray(text: string, from: Sender | undefined, context: Branch | undefined): Error | undefined {
     if (context?.rolledBack && !this.owner) return TransactionOverlapError.gone(context.place);
-    return context?.refused && TransactionOverlapError.follow(text, context.refused);
+    const refused = refusalOf(context, from);
+    return refused && TransactionOverlapError.follow(text, refused);
   }
 
   private keepOut(
@@ -232,4 +235,12 @@ export class Transactions {
     this.confirmed = this.contested = false;
     this.refused.clear();
   }
+}
+
+/** Why the BEGIN of a context was refused: not to be held against what it sends by another handle. */
+function refusalOf(
+  context: Branch | undefined,
+  from: Sender | undefined,
+): TransactionOverlapError | undefined {
+  return context?.sender === from ? context?.refused : undefined;
 }
