@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql as drizzleSql } from 'drizzle-orm';
@@ -41,9 +41,7 @@ const insert = (client: Client, n: number): Promise<unknown> =>
   client.query(`insert into notes values (${n})`);
 
 describe('while a transaction is open, what comes by another handle of its connection', () => {
-  const consumed = async (stream: NodeJS.ReadableStream): Promise<void> => {
-    for await (const row of stream) void row;
-  };
+  const drained = (stream: Readable): Promise<unknown[]> => stream.toArray();
   const statements: [string, (client: Client) => Promise<unknown>][] = [
     ['a statement', client => client.query('insert into notes values (9)')],
     ['one with values', client => client.query('insert into notes values ($1)', [9])],
@@ -55,7 +53,9 @@ describe('while a transaction is open, what comes by another handle of its conne
       'one by callback',
       client =>
         new Promise((resolve, reject) => {
-          client.query('insert into notes values (9)', error => (error ? reject(error) : resolve(undefined)));
+          client.query('insert into notes values (9)', error =>
+            (error as Error | null) ? reject(error) : resolve(undefined),
+          );
         }),
     ],
     [
@@ -67,11 +67,11 @@ describe('while a transaction is open, what comes by another handle of its conne
     ],
     [
       'a cursor',
-      client => (client.query(new Cursor('insert into notes values (9) returning n')) as Cursor).read(1),
+      client => client.query<Cursor>(new Cursor('insert into notes values (9) returning n')).read(1),
     ],
     [
       'a stream of rows',
-      client => consumed(client.query(new QueryStream('insert into notes values (9) returning n'))),
+      client => drained(client.query(new QueryStream('insert into notes values (9) returning n'))),
     ],
     [
       'COPY from',
@@ -81,7 +81,7 @@ describe('while a transaction is open, what comes by another handle of its conne
         await pipeline(source, client.query(copyFrom('copy notes from stdin')));
       },
     ],
-    ['COPY to', client => consumed(client.query(copyTo('copy notes to stdout')))],
+    ['COPY to', client => drained(client.query(copyTo('copy notes to stdout')))],
     ...['BEGIN', 'COMMIT', 'ROLLBACK', 'savepoint a', 'set work_mem = 64', 'listen a', 'commit; begin'].map(
       (text): [string, (client: Client) => Promise<unknown>] => [text, client => client.query(text)],
     ),
@@ -272,7 +272,7 @@ describe('who takes part', () => {
 describe('what a cursor has open', () => {
   it('is read to its end before the BEGIN of another handle is sent', async () => {
     await shared.watch.sql('insert into notes values (1), (2)');
-    const cursor = one.query(new Cursor('select n from notes order by n')) as Cursor;
+    const cursor = one.query<Cursor>(new Cursor('select n from notes order by n'));
     expect(await cursor.read(1)).toEqual([{ n: 1 }]);
     const begun = begin(other);
     expect(await cursor.read(1)).toEqual([{ n: 2 }]);
