@@ -78,6 +78,11 @@ export function placeOf(site: CallSite | undefined, text: string): string {
 /** Whose branches an async context belongs to: one for each connection. */
 const branches = new AsyncLocalStorage<readonly Branch[]>();
 
+/** Does the current context belong to any? */
+export function isInBranch(): boolean {
+  return branches.getStore() !== undefined;
+}
+
 /** That of the current context on a connection, during a borrow. */
 export function currentBranch(of: Trunk, borrow: object): Branch | undefined {
   return branches.getStore()?.find(branch => branch.of === of && branch.borrow === borrow);

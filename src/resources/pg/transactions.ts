@@ -1,4 +1,4 @@
-import { Branch, currentBranch, enterBranch, placeOf, type Kind, type Sender } from './branch.js';
+import { Branch, currentBranch, enterBranch, isInBranch, placeOf, type Kind, type Sender } from './branch.js';
 import { CallSite } from './call-site.js';
 import { TransactionOverlapError } from './errors.js';
 import { boundariesOf, type Boundary } from './transaction-statements.js';
@@ -46,6 +46,18 @@ export class Transactions {
    */
   admission(text: string, entry: unknown, from?: Sender): Admission | undefined {
     const boundaries = boundariesOf(text);
+    // As it nearly always is: nothing is open, and nothing that could open one is sent before it.
+    if (boundaries.length === 0 && !this.owner && !isInBranch() && this.isIdle() && !from?.at)
+      return undefined;
+    return this.examine(boundaries, text, entry, from);
+  }
+
+  private examine(
+    boundaries: readonly Boundary[],
+    text: string,
+    entry: unknown,
+    from: Sender | undefined,
+  ): Admission | undefined {
     const context = currentBranch(this, this.borrow);
     const [first] = boundaries;
     if (first === undefined) return this.follows(text, entry, from, context);
@@ -190,10 +202,8 @@ export class Transactions {
     entry: unknown,
     from: Sender | undefined,
     context: Branch | undefined,
-  ): Admission | undefined {
-    // As it nearly always is: nothing is open, and nothing that could open one is sent before it.
+  ): Admission {
     const at = from?.at;
-    if (!this.owner && !context && !at && this.isIdle()) return undefined;
     // It has no stack any more when its turn comes, and to take one for each would cost too much.
     const site = this.takesPart(from, at, context) ? undefined : new CallSite(entry);
     // Who has seen its BEGIN refused knows what it does.
