@@ -269,7 +269,7 @@ describe('a client that has joined a transaction', () => {
     expect(client).toBeInstanceOf(pg.Client);
     expect(await client.query(new QueryStream('select 1 as n')).toArray()).toEqual([{ n: 1 }]);
     const abort = new AbortController();
-    cancelOnAbort(client as unknown as Client, abort.signal);
+    cancelOnAbort(client, abort.signal);
     const slow = client.query('select pg_sleep(60)');
     await shared.watch.untilRunning('pg_sleep(60)');
     abort.abort();
