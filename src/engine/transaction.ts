@@ -16,7 +16,8 @@ export class Transaction<T> implements AsyncDisposable {
     readonly resource: T,
     /** How it was begun. */
     readonly options: TransactionOptions,
-    private readonly inner: OpenTransaction,
+    /** @internal What the factory has begun. */
+    readonly inner: OpenTransaction,
     /** Told once, when it has ended, whatever it has come to. */
     private readonly ended: () => void = () => undefined,
   ) {}

@@ -66,9 +66,10 @@ export type PgPool = PoolSettings & { factory: ResourceFactory<Client> };
  * was still waiting for its turn. What is put on it, such as a patched `query`, goes with it, and does not reach pg's
  * own client. What is done to `client.connection` stays, and is not seen.
  *
- * Queries that are sent side by side take turns. While a transaction is open, another BEGIN is refused with
- * {@link TransactionOverlapError}, and so is the COMMIT or ROLLBACK of whoever sent that. Other statements of somebody who
- * shares the connection are part of the transaction that is open, since nobody can know what they belong to.
+ * Queries that are sent side by side take turns. While a transaction is open, only who takes part in it can send anything: by
+ * the client that its BEGIN was sent by, from the async context of that, or from within `tx.run()`. All else is refused with
+ * {@link TransactionOverlapError}, another BEGIN too, and so is the COMMIT or ROLLBACK of whoever sent that. `lease.begin()`
+ * begins transactions that nobody else can end.
  *
  * A connection is broken by what it has been through itself (its socket, or the server's word that the session ends), not
  * by an error that a borrower has seen. One whose server is not any more what the pool wants ({@link PgHosts}) is not lent

@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 interface Frame {
   /** Where the call stands. */
   readonly call: string;
@@ -9,6 +11,10 @@ interface Stack {
   readonly text: string;
   readonly frames: readonly Frame[];
 }
+
+const FOREIGN = /node_modules|\(node:|at node:/;
+/** The files of this library, where it is not in node_modules. */
+const OWN = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Where in the program something was called. Taking one costs some microseconds, looking at it more. */
 export class CallSite {
@@ -24,7 +30,7 @@ export class CallSite {
   /** The nearest line of the program's own, such as `at transfer (…/transfers.ts:12:5)`; undefined without a stack. */
   get place(): string | undefined {
     const lines = this.stack.text.split('\n').filter(line => /^\s+at /.test(line));
-    return (lines.find(line => !/node_modules|\(node:|at node:/.test(line)) ?? lines[0])?.trim();
+    return (lines.find(line => !FOREIGN.test(line) && !line.includes(OWN)) ?? lines[0])?.trim();
   }
 
   /**

@@ -35,8 +35,13 @@ export async function commitTransaction(client: Client): Promise<void> {
     }
   }
   if (fate.done !== 'ROLLBACK') return;
-  throw new Error(
+  throw nothingToCommit();
+}
+
+export function nothingToCommit(cause?: unknown): Error {
+  return new Error(
     'There was nothing to commit: a statement of the transaction has failed before, and its error was caught.',
+    { cause },
   );
 }
 

@@ -3,7 +3,6 @@ import { PoolOptionsError, type AcquireOptions, type Lease } from '../../engine/
 import { checkOwn } from '../../engine/options/own.js';
 import { checkPool } from '../common/check-pool.js';
 import { cancelOnAbort } from './abort.js';
-import { commitTransaction } from './commit.js';
 import { PgQueryTimeoutError, TransactionOutcomeUnknownError } from './errors.js';
 import { onAbort } from './on-abort.js';
 import { boundariesOf } from './transaction-statements.js';
@@ -116,21 +115,19 @@ export function pgDatabase(pool: PgLender): PgDatabase {
       const { isolation, readOnly, signal, ...wish } = options;
       check({ isolation, readOnly });
       const lease = await pool.acquire({ ...wish, signal });
-      const { resource: client } = lease;
       return ending(lease, async () => {
-        if (signal) cancelOnAbort(client, signal);
-        const level = isolation === undefined ? '' : ` isolation level ${isolation}`;
-        await client.query(`begin${level}${readOnly === true ? ' read only' : ''}`);
+        if (signal) cancelOnAbort(lease.resource, signal);
+        const tx = await lease.begin({ isolation, readOnly });
         try {
-          const result = await work(client);
+          const result = await work(tx.resource);
           signal?.throwIfAborted();
-          await commitTransaction(client);
+          await tx.commit();
           return result;
         } catch (error) {
           // Whatever the signal says by now, and there is nothing left to roll back.
           if (error instanceof TransactionOutcomeUnknownError) throw error;
           // If that fails, too, the connection is not fit for anybody else, which its reset finds out.
-          await client.query('rollback').catch(() => undefined);
+          await tx.rollback().catch(() => undefined);
           signal?.throwIfAborted();
           throw error;
         }

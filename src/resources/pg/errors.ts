@@ -123,12 +123,12 @@ function some(error: unknown, matches: (error: Symptoms) => boolean): boolean {
 }
 
 const REMEDY =
-  'All who share a connection share its transaction: borrow another for each ({ fresh: true } in a scope), begin one ' +
-  'after the other has ended, or use SAVEPOINT within one.';
+  'Pass the client on to who is to take part, or run it with tx.run() or @Transactional(). Who is not to take part ' +
+  'borrows another connection ({ fresh: true } in a scope), or waits for the end. Within a transaction use SAVEPOINT.';
 
 /**
- * A statement was not sent, since it would have mixed the transactions of two that share a connection: a BEGIN while
- * another's transaction is open, or what follows from such a BEGIN.
+ * A statement was not sent, since it would have mixed the work of two that share a connection: any statement of somebody
+ * who does not take part in the transaction that is open, a BEGIN while another's is, or what follows from such a BEGIN.
  */
 export class TransactionOverlapError extends Error {
   readonly code = 'PG_TRANSACTION_OVERLAP';
@@ -138,7 +138,7 @@ export class TransactionOverlapError extends Error {
     message: string,
     /** Where the transaction was begun that is open. */
     readonly openedAt: string,
-    /** Where the BEGIN was sent that was refused, if that is known. */
+    /** Where the statement was sent that was refused, if that is known. */
     readonly refusedAt: string | undefined,
     options?: ErrorOptions,
   ) {
@@ -151,12 +151,44 @@ export class TransactionOverlapError extends Error {
     return new TransactionOverlapError(message, openedAt, refusedAt);
   }
 
+  /** @internal A statement of somebody who does not take part. */
+  static stranger(text: string, openedAt: string, refusedAt?: string): TransactionOverlapError {
+    const from = refusedAt === undefined ? '' : ` (${refusedAt})`;
+    const message =
+      `${short(text)}${from} was not sent: a transaction (${openedAt}) is open on the connection that it shares, and it ` +
+      `does not take part in that. ${REMEDY}`;
+    return new TransactionOverlapError(message, openedAt, refusedAt);
+  }
+
   /** @internal A statement that would end what its sender has not begun, or perhaps not. */
   static end(text: string, openedAt: string, refusedAt: string | undefined): TransactionOverlapError {
     const why = refusedAt
       ? `the BEGIN of its sender (${refusedAt}) was refused`
       : 'another BEGIN was refused meanwhile, and it is not known which of the two this belongs to';
     const message = `${short(text)} was not sent: it would end the transaction begun before (${openedAt}), while ${why}. ${REMEDY}`;
+    return new TransactionOverlapError(message, openedAt, refusedAt);
+  }
+
+  /** @internal */
+  static managed(text: string, openedAt: string): TransactionOverlapError {
+    const message =
+      `${short(text)} was not sent: it would end the transaction of the pool (${openedAt}), which ends with its own ` +
+      'commit() or rollback(), or with what it was begun for. To undo a part of it, use tx.begin() or SAVEPOINT.';
+    return new TransactionOverlapError(message, openedAt, undefined);
+  }
+
+  /** @internal */
+  static unfinished(openedAt: string, within: string): TransactionOverlapError {
+    const message =
+      `The transaction (${openedAt}) was not committed: one within it (${within}) has not ended. It was rolled back. ` +
+      'Await the end of those within before you commit.';
+    return new TransactionOverlapError(message, openedAt, undefined);
+  }
+
+  /** @internal What belongs to a transaction comes too late for it. */
+  static ended(openedAt: string, refusedAt?: string): TransactionOverlapError {
+    const what = refusedAt === undefined ? 'Nothing' : `A statement (${refusedAt})`;
+    const message = `${what} was ${refusedAt === undefined ? '' : 'not '}sent: the transaction that it belongs to (${openedAt}) has ended before, or was never begun.`;
     return new TransactionOverlapError(message, openedAt, refusedAt);
   }
 

@@ -4,7 +4,9 @@ import type {
   CreateContext,
   Handle,
   KeyedResourceFactory,
+  OpenTransaction,
   ResourceFactory,
+  TransactionOptions,
 } from '../../engine/index.js';
 import { FirstAsked } from '../common/first-asked.js';
 import { capacityOf } from './capacity.js';
@@ -12,6 +14,7 @@ import { Cancels } from './cancels.js';
 import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
 import { Fleet } from './fleet.js';
+import { beginTransaction } from './managed.js';
 import type { Notices } from './notices.js';
 import type { Targets } from './hosts.js';
 import { openFirst } from './try-hosts.js';
@@ -19,6 +22,8 @@ import { Session, type SessionReset } from './session.js';
 import { Traces } from './statements.js';
 
 export interface FactoryOptions {
+  /** The name of the pool, for messages. */
+  readonly pool: string;
   readonly sessionReset: SessionReset;
   /** Functions of the user that leave nothing behind in a session. */
   readonly harmlessFunctions: readonly string[] | undefined;
@@ -40,6 +45,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
   readonly #targets: (key: K) => Targets;
   readonly #sessions = new WeakMap<Client, Session>();
+  private readonly pool: string;
   private readonly sessionReset: SessionReset;
   private readonly traces: Traces;
   private readonly ownIsFatal: FactoryOptions['isFatal'];
@@ -52,11 +58,12 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
 
   constructor(
     targets: (key: K) => Targets,
-    { sessionReset, harmlessFunctions, isFatal, notices, patience, reachable }: FactoryOptions,
+    { pool, sessionReset, harmlessFunctions, isFatal, notices, patience, reachable }: FactoryOptions,
     /** Does anybody want to know how many connections the server admits? */
     asks = false,
   ) {
     this.#targets = targets;
+    this.pool = pool;
     this.sessionReset = sessionReset;
     this.traces = new Traces(harmlessFunctions);
     this.ownIsFatal = isFatal;
@@ -103,6 +110,14 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
 
   readonly handle = (client: Client): Handle<Client> => {
     return this.session(client).lend();
+  };
+
+  readonly begin = (
+    handle: Client,
+    options: TransactionOptions,
+    whole: boolean,
+  ): Promise<OpenTransaction> => {
+    return beginTransaction(this.pool, handle, options, whole);
   };
 
   /** What the session itself has been through counts; the error may be that of something else. */

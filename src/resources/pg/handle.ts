@@ -2,13 +2,14 @@ import { inspect } from 'node:util';
 import pg, { type Client } from 'pg';
 import type { Handle, LeaseReleasedError } from '../../engine/index.js';
 import { lineage, method } from '../common/properties.js';
+import type { Sender } from './branch.js';
 import type { Session } from './session.js';
 
 /** Where a handle keeps what it knows. Found through proxies, and by objects that inherit from a handle. */
 const BORROW = Symbol('borrow');
 
 /** One borrow of a client, from its first use to the end of its lease. */
-export interface Borrow {
+export interface Borrow extends Sender {
   readonly session: Session;
   /** Makes the error for what comes after the end; undefined before. */
   why: (() => LeaseReleasedError) | undefined;
@@ -91,10 +92,11 @@ function forwarders(client: Client): PropertyDescriptorMap {
 }
 
 function query(this: Lent, config: unknown, values?: unknown, callback?: unknown): unknown {
-  const { session, why } = this[BORROW];
+  const borrow = this[BORROW];
+  const { session, why } = borrow;
   return why
     ? session.refuse(why(), config, values, callback)
-    : session.query(query, config, values, callback);
+    : session.query(query, config, values, callback, borrow);
 }
 
 function forward(name: string): Method {

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
+import type { Sender } from './branch.js';
 import { endsSession, type ServerError } from './errors.js';
 import { Handles } from './handle.js';
 import { NamedStatements, type Wire } from './named-statements.js';
@@ -7,7 +8,7 @@ import { ReportedParameters } from './parameters.js';
 import { RoleWatch } from './role-watch.js';
 import { rollbackAndDiscard } from './rollback.js';
 import type { Traces } from './statements.js';
-import { Transactions, type TransactionStatus } from './transactions.js';
+import { Transactions, type Admission, type TransactionStatus } from './transactions.js';
 import { Turns, type Send } from './turns.js';
 
 /**
@@ -53,7 +54,8 @@ export class Session {
    */
   broken = false;
   private readonly turns: Turns;
-  private readonly transactions: Transactions;
+  /** @internal */
+  readonly transactions: Transactions;
   private readonly named: NamedStatements;
   private readonly handles: Handles;
   private readonly ownListeners = new Set<unknown>();
@@ -115,16 +117,17 @@ export class Session {
    * Takes the place of `client.query`.
    *
    * @param entry the function that the borrower has called
+   * @param from what the borrower has called it on; undefined for the client itself
    */
-  query(entry: unknown, config: unknown, values?: unknown, callback?: unknown): unknown {
+  query(entry: unknown, config: unknown, values?: unknown, callback?: unknown, from?: Sender): unknown {
     const text = this.textOf(config);
     if (typeof text !== 'string') {
       this.touched ||= this.mode === 'auto';
-      return this.turns.query(config, values, callback);
+      return this.turns.query(config, values, callback, this.transactions.admission('', entry, from));
     }
     if (this.broken) this.transactions.lost(text);
     if (this.mode === 'auto' && !this.touched) this.touched = !this.traces.none(text);
-    return this.turns.query(config, values, callback, this.transactions.admission(text, entry));
+    return this.turns.query(config, values, callback, this.transactions.admission(text, entry, from));
   }
 
   /** Answers a query with an error, in the way of that query, and sends nothing. */
@@ -259,11 +262,17 @@ export class Session {
   }
 
   /** @internal A statement of the pool, which leaves no trace and takes its turn. */
-  run(text: string): Promise<unknown> {
-    return this.turns.query(text) as Promise<unknown>;
+  run(text: string, admission?: Admission): Promise<unknown> {
+    return this.send(text, admission) as Promise<unknown>;
   }
 
-  private textOf(config: unknown): unknown {
+  /** @internal As {@link run}, for a query that is an object. */
+  send(query: unknown, admission?: Admission): unknown {
+    return this.turns.query(query, undefined, undefined, admission);
+  }
+
+  /** @internal Of whatever `client.query` takes; undefined when it has none. */
+  textOf(config: unknown): unknown {
     if (typeof config !== 'object' || config === null) return config;
     const { text, name, cursor } = config as { text?: unknown; name?: unknown; cursor?: { text?: unknown } };
     return text ?? cursor?.text ?? (typeof name === 'string' ? this.named.textOf(name) : undefined);
