@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Socket } from 'node:net';
 import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
 import { endsSession, type ServerError } from './errors.js';
@@ -232,6 +233,13 @@ export class Session {
       if (!sure) this.spoil(new Error('the server has not answered a request to cancel'));
     });
     this.turns.hold(cancelled);
+  }
+
+  /** Does its socket keep the process from ending? One of somebody else's making may not know of such a thing. */
+  holdProcess(hold: boolean): void {
+    const { stream } = this.client.connection as unknown as { stream: Partial<Socket> };
+    if (hold) stream.ref?.();
+    else stream.unref?.();
   }
 
   /** The server's process. */
