@@ -74,7 +74,14 @@ export class Loans {
     }
     const client = session.lendLasting(borrow) as PoolClient;
     const introduced = (loan = { client, session, generation: session.generation, borrow, lease });
-    if (!this.last.has(session)) void session.closed().then(() => this.lost(session));
+    if (!this.last.has(session)) {
+      // What a listener throws is nobody's here.
+      void session.closed().then(() => {
+        process.nextTick(() => {
+          this.lost(session);
+        });
+      });
+    }
     this.last.set(session, loan);
     // What an application does with each new client is to be done again after a reset.
     session.setUp(this, () => {

@@ -3,7 +3,7 @@ import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { LocalPostgres } from 'local-postgres';
 import pg, { type Client } from 'pg';
-import { PgBoss, type IDatabase } from 'pg-boss';
+import { PgBoss, type Db } from 'pg-boss';
 import { DataSource, EntitySchema } from 'typeorm';
 import { Pool } from '../../../src/engine/index.js';
 import { PoolModule } from '../../../src/module/pool.module.js';
@@ -66,7 +66,7 @@ describe('a pool for', () => {
   });
 
   it('pg-boss, by its interface of a database', async () => {
-    const db: IDatabase = pgBossDatabase(pool);
+    const db: Db = pgBossDatabase(pool);
     const boss = new PgBoss({ db, useListenNotify: true } as never);
     boss.on('error', error => {
       throw error;
