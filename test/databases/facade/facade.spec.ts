@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { inspect } from 'node:util';
 import pg, { type Client, type PoolClient } from 'pg';
 import { LeaseReleasedError, Pool, PoolOptionsError } from '../../../src/engine/index.js';
+import { PRIVATE_NAMES } from '../../../src/resources/pg/facade.js';
 import { pgFacade, pgPool, type PgPoolOptions } from '../../../src/resources/pg.js';
 import { Cursor } from '../../support/pg-cursor.js';
 import { failureOf } from '../../support/follow.js';
@@ -206,6 +207,10 @@ describe('a pg.Pool over a pool', () => {
         /option "Pool" .* class Pool of a package pg/,
       );
       expect(() => pgFacade(new Pool({ create: () => ({}) }) as never)).toThrow(/pgPool/);
+    });
+
+    it('finds in pg-pool what it takes the place of', () => {
+      expect(PRIVATE_NAMES.filter(name => !(name in pg.Pool.prototype))).toEqual([]);
     });
 
     it('goes through what somebody has put in the place of connect and query of pg-pool', async () => {
@@ -426,6 +431,13 @@ describe('a pg.Pool over a pool', () => {
       expect(ended).toBe(false);
       client.release();
       await end;
+    });
+
+    it('does not end before those who have asked are served', async () => {
+      const asked = facade.query('select 1 as n');
+      await facade.end();
+      expect(pool.stats().totals).toMatchObject({ acquired: 1, released: 1 });
+      expect((await asked).rows).toEqual([{ n: 1 }]);
     });
 
     it('closes the pool if that is what was asked for', async () => {

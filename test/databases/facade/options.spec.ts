@@ -35,7 +35,7 @@ describe('a pool of pg', () => {
 
   it('takes every option that pg reads', async () => {
     const answer = await withPool(
-        // eslint-disable-next-line @typescript-eslint/no-deprecated -- pg takes it still
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- pg takes it still
       { binary: true, scramMaxIterations: 10_000, replication: 'database', Promise },
       async client => {
         const { rows } = await client.query('IDENTIFY_SYSTEM');
