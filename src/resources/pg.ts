@@ -1,5 +1,5 @@
-import type { Client } from 'pg';
-import type { KeyedResourceFactory, PoolSettings, ResourceFactory } from '../engine/index.js';
+import type { Client, Pool as PgPoolType } from 'pg';
+import type { KeyedResourceFactory, Pool, PoolSettings, ResourceFactory } from '../engine/index.js';
 import { checkOwn } from '../engine/options/own.js';
 import { cancelOnAbort, type CancelOnAbort } from './pg/abort.js';
 import {
@@ -15,8 +15,16 @@ import {
   TransactionOutcomeUnknownError,
   TransactionOverlapError,
 } from './pg/errors.js';
+import { makeFacade, type PgFacadeOptions } from './pg/facade.js';
 import { PgFactory } from './pg/factory.js';
 import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';
+import {
+  makePgBossDatabase,
+  makeTypeormDriver,
+  type PgBossDatabase,
+  type PgBossTransaction,
+  type TypeormDriver,
+} from './pg/libraries.js';
 import { listen, type PgListenOptions, type PgNotification, type PgSubscription } from './pg/listen.js';
 import type { NoticeSource, PgNotice } from './pg/notices.js';
 import { merge, split, type PgPoolOptions } from './pg/options.js';
@@ -38,10 +46,14 @@ export type {
   PgSubscription,
   CancelOnAbort,
   PgDatabase,
+  PgFacadeOptions,
   PgLender,
   PgQueryOptions,
   PgTransactionOptions,
   NoticeSource,
+  PgBossDatabase,
+  PgBossTransaction,
+  TypeormDriver,
   PgConnection,
   PgHosts,
   PgNotice,
@@ -95,6 +107,57 @@ export function pgPool(options: PgPoolOptions): PgPool {
   const { pool, connection, createTimeout, settings } = parts;
   const targets = targetsOf(pool, connection, createTimeout);
   return { ...settings, factory: new PgFactory(() => targets, parts, true) };
+}
+
+/**
+ * A `pg.Pool` over a pool, for libraries that take one: Drizzle, Kysely, Prisma, TypeORM, knex and others, see
+ * docs/databases.md. Its `connect`, `query`, `end` and its events are those of pg's own, also where somebody has patched them;
+ * the connections are the pool's.
+ *
+ * ```ts
+ * const db = drizzle({ client: pgFacade(pool) });
+ * ```
+ *
+ * A connection is lent as the same client each time, for as long as its session is the same. After a reset of the session
+ * (`sessionReset`) it is another, which is told to `connect` anew: so what an application does with each new connection is
+ * done again. What is sent there makes the session what it is for everybody, and costs no reset.
+ *
+ * A statement that fails costs no connection; one that is released with `true`, or with an error that is not the server's
+ * word about a statement, is destroyed. A connection whose socket has closed while it was lent gives its place back.
+ *
+ * @throws PoolOptionsError when an option is not what it must be
+ * @throws TypeError when it is given no pool of {@link pgPool}
+ */
+export function pgFacade(pool: Pool<Client>, options: PgFacadeOptions = {}): PgPoolType {
+  return makeFacade(pool, options);
+}
+
+/**
+ * For the option `driver` of a TypeORM data source: the package `pg`, but for its `Pool`, which is a {@link pgFacade} of this
+ * pool. What the data source says of hosts, passwords and `extra` is without effect then.
+ *
+ * ```ts
+ * new DataSource({ type: 'postgres', driver: typeormDriver(pool), entities });
+ * ```
+ *
+ * @throws TypeError when it is given no pool
+ */
+export function typeormDriver(pool: Pool<Client>, options: PgFacadeOptions = {}): TypeormDriver {
+  return makeTypeormDriver(pool, options);
+}
+
+/**
+ * For the option `db` of pg-boss. Each statement borrows a connection; a transaction holds one. The connection with which it
+ * listens is beside the `max` of the pool, see {@link listen}.
+ *
+ * ```ts
+ * const boss = new PgBoss({ db: pgBossDatabase(pool) });
+ * ```
+ *
+ * @throws TypeError when it is given no pool
+ */
+export function pgBossDatabase(pool: Pool<Client>): PgBossDatabase {
+  return makePgBossDatabase(pool);
 }
 
 /** The options of {@link pgPool}, for each key, and how the connections of a key differ. */

@@ -1,8 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Socket } from 'node:net';
 import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
 import type { Sender } from './branch.js';
 import { endsSession, type ServerError } from './errors.js';
-import { Handles } from './handle.js';
+import { Handles, type Borrow } from './handle.js';
 import { NamedStatements, type Wire } from './named-statements.js';
 import { ReportedParameters } from './parameters.js';
 import { RoleWatch } from './role-watch.js';
@@ -35,6 +37,9 @@ interface ParameterStatus {
 /** With which an emitter tells what becomes of its listeners. */
 const META_EVENTS = ['newListener', 'removeListener'];
 
+/** The session that is being set up by what runs now, or by what follows from that, and by whom. */
+const settingUp = new AsyncLocalStorage<{ readonly session: Session; readonly by: object }>();
+
 /** The server refuses to write: read_only_sql_transaction. */
 const READ_ONLY = '25006';
 
@@ -58,7 +63,15 @@ export class Session {
   readonly transactions: Transactions;
   private readonly named: NamedStatements;
   private readonly handles: Handles;
+  /** Counts the sessions that this connection has had: each `DISCARD ALL` makes a new one. */
+  generation = 0;
+  /** Who has made it other than it was at its beginning, for good. */
+  setUpBy: object | undefined = undefined;
+  /** What has happened to its socket, or what the server has said as it ended the session. */
+  fault: Error | undefined = undefined;
   private readonly ownListeners = new Set<unknown>();
+  /** They stay until the session is another. */
+  private readonly lastingListeners = new Set<unknown>();
   /** The borrower has added or removed listeners. */
   private disturbed = false;
   private transaction: TransactionStatus = 'I';
@@ -126,8 +139,38 @@ export class Session {
       return this.turns.query(config, values, callback, this.transactions.admission('', entry, from));
     }
     if (this.broken) this.transactions.lost(text);
-    if (this.mode === 'auto' && !this.touched) this.touched = !this.traces.none(text);
+    if (this.mode === 'auto' && !this.touched && !this.traces.none(text)) this.leavesTrace();
     return this.turns.query(config, values, callback, this.transactions.admission(text, entry, from));
+  }
+
+  /** What a borrower gets that has the same object each time, for as long as the session is the same. */
+  lendLasting(borrow: Borrow): Client {
+    return this.handles.lasting(borrow);
+  }
+
+  /** What is sent by this, or by what follows from it, makes the session what it is for whoever does so, and is no trace. */
+  setUp(by: object, work: () => void): void {
+    settingUp.run({ session: this, by }, work);
+  }
+
+  /**
+   * Makes it a new session for its borrower, whoever has set it up.
+   *
+   * @returns false, or rejects, when that cannot be done
+   */
+  async renew(): Promise<boolean> {
+    const done = await this.scrub(true);
+    this.atRest = false;
+    return done;
+  }
+
+  /** The listeners that there are now stay until the session is another. */
+  keepListeners(): void {
+    if (!this.disturbed) return;
+    this.lastingListeners.clear();
+    for (const listener of this.listeners()) {
+      if (!this.ownListeners.has(listener)) this.lastingListeners.add(listener);
+    }
   }
 
   /** Answers a query with an error, in the way of that query, and sends nothing. */
@@ -144,6 +187,12 @@ export class Session {
   abandon(why: () => Error): void {
     this.transactions.renew();
     this.turns.abandon(why);
+  }
+
+  private leavesTrace(): void {
+    const set = settingUp.getStore();
+    if (set?.session === this) this.setUpBy = set.by;
+    else this.touched = true;
   }
 
   private get wire(): Wire {
@@ -194,6 +243,13 @@ export class Session {
     this.turns.hold(cancelled);
   }
 
+  /** Does its socket keep the process from ending? One of somebody else's making may not know of such a thing. */
+  holdProcess(hold: boolean): void {
+    const { stream } = this.client.connection as unknown as { stream: Partial<Socket> };
+    if (hold) stream.ref?.();
+    else stream.unref?.();
+  }
+
   /** The server's process. */
   get processId(): number | undefined {
     const { processID } = this.client as { processID?: unknown };
@@ -232,6 +288,11 @@ export class Session {
       this.parameters.begin();
       // pg believes that the server still knows the statements that were prepared by name.
       this.named.clear();
+      this.generation++;
+      this.setUpBy = undefined;
+      this.lastingListeners.clear();
+      this.disturbed = true;
+      this.removeListeners();
     } else if (this.transaction !== 'I') await this.run('ROLLBACK');
     if (this.role.doubtful) await this.checkRole();
     return (this.atRest = !this.spoilt);
@@ -315,6 +376,7 @@ export class Session {
     });
     // Without a listener an `error` event would end the process.
     client.on('error', error => {
+      this.fault ??= error;
       this.broken = true;
       this.spoil(error);
     });
@@ -327,10 +389,13 @@ export class Session {
         this.disturbed = true;
       });
     }
-    for (const event of client.eventNames()) {
-      for (const listener of client.rawListeners(event)) this.ownListeners.add(listener);
-    }
+    for (const listener of this.listeners()) this.ownListeners.add(listener);
     this.disturbed = false;
+  }
+
+  private listeners(): unknown[] {
+    const { client } = this;
+    return client.eventNames().flatMap(event => client.rawListeners(event));
   }
 
   /**
@@ -356,14 +421,14 @@ export class Session {
 
   /** Removes the listeners that borrowers have added to the client. */
   private removeListeners(): void {
-    const { client, ownListeners } = this;
+    const { client, ownListeners, lastingListeners } = this;
     // To look at all of them each time would cost as much as the pool does.
     if (!this.disturbed && META_EVENTS.every(event => client.listenerCount(event) > 0)) return;
     let own = 0;
     for (const event of client.eventNames()) {
       for (const listener of client.rawListeners(event)) {
         if (ownListeners.has(listener)) own++;
-        else client.removeListener(event, listener as () => void);
+        else if (!lastingListeners.has(listener)) client.removeListener(event, listener as () => void);
       }
     }
     // Somebody removed ours, and they cannot be trusted to have been there when something happened.
