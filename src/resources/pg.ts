@@ -1,5 +1,5 @@
-import type { Client } from 'pg';
-import type { KeyedResourceFactory, PoolSettings, ResourceFactory } from '../engine/index.js';
+import type { Client, Pool as PgPoolType } from 'pg';
+import type { KeyedResourceFactory, Pool, PoolSettings, ResourceFactory } from '../engine/index.js';
 import { checkOwn } from '../engine/options/own.js';
 import { cancelOnAbort, type CancelOnAbort } from './pg/abort.js';
 import {
@@ -10,6 +10,7 @@ import {
   type PgTransactionOptions,
 } from './pg/database.js';
 import { HostsError, PgQueryTimeoutError, TransactionOverlapError } from './pg/errors.js';
+import { makeFacade, type PgFacadeOptions } from './pg/facade.js';
 import { PgFactory } from './pg/factory.js';
 import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';
 import { listen, type PgListenOptions, type PgNotification, type PgSubscription } from './pg/listen.js';
@@ -25,6 +26,7 @@ export type {
   PgSubscription,
   CancelOnAbort,
   PgDatabase,
+  PgFacadeOptions,
   PgLender,
   PgQueryOptions,
   PgTransactionOptions,
@@ -81,6 +83,29 @@ export function pgPool(options: PgPoolOptions): PgPool {
   const { pool, connection, createTimeout, settings } = parts;
   const targets = targetsOf(pool, connection, createTimeout);
   return { ...settings, factory: new PgFactory(() => targets, parts, true) };
+}
+
+/**
+ * A `pg.Pool` over a pool, for libraries that take one: Drizzle, Kysely, Prisma, TypeORM, knex and others, see
+ * docs/databases.md. Its `connect`, `query`, `end` and its events are those of pg's own, also where somebody has patched them;
+ * the connections are the pool's.
+ *
+ * ```ts
+ * const db = drizzle({ client: pgFacade(pool) });
+ * ```
+ *
+ * A connection is lent as the same client each time, for as long as its session is the same. After a reset of the session
+ * (`sessionReset`) it is another, which is told to `connect` anew: so what an application does with each new connection is
+ * done again. What is sent there makes the session what it is for everybody, and costs no reset.
+ *
+ * A statement that fails costs no connection; one that is released with `true`, or with an error that is not the server's
+ * word about a statement, is destroyed. A connection whose socket has closed while it was lent gives its place back.
+ *
+ * @throws PoolOptionsError when an option is not what it must be
+ * @throws TypeError when it is given no pool of {@link pgPool}
+ */
+export function pgFacade(pool: Pool<Client>, options: PgFacadeOptions = {}): PgPoolType {
+  return makeFacade(pool, options);
 }
 
 /** The options of {@link pgPool}, for each key, and how the connections of a key differ. */

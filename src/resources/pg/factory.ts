@@ -13,6 +13,7 @@ import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
 import { Fleet } from './fleet.js';
 import type { Notices } from './notices.js';
+import { shownIn, type Shown } from './shown.js';
 import type { Targets } from './hosts.js';
 import { openFirst } from './try-hosts.js';
 import { Session, type SessionReset } from './session.js';
@@ -111,6 +112,11 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
 
   readonly capacity = (): Promise<Capacity | undefined> | undefined => {
     return this.told.answer;
+  };
+
+  /** Where the connections go to, for those who show the pool as one of pg. */
+  readonly shown = (): Shown => {
+    return shownIn(this.#targets(undefined as K).hosts[0]?.config);
   };
 
   private watch(client: Client, key: K | undefined): Session {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import pg, { type Client } from 'pg';
-import type { Handle, LeaseReleasedError } from '../../engine/index.js';
+import type { Handle } from '../../engine/index.js';
 import { lineage, method } from '../common/properties.js';
 import type { Session } from './session.js';
 
@@ -11,7 +11,7 @@ const BORROW = Symbol('borrow');
 export interface Borrow {
   readonly session: Session;
   /** Makes the error for what comes after the end; undefined before. */
-  why: (() => LeaseReleasedError) | undefined;
+  why: (() => Error) | undefined;
   /** To be called then; undefined as long as nobody wants to be. */
   whenOver: Set<() => void> | undefined;
 }
@@ -21,8 +21,13 @@ export function borrowOf(client: unknown): Borrow | undefined {
   return (client as Partial<Lent> | undefined)?.[BORROW];
 }
 
-type Lent = Client & { readonly [BORROW]: Borrow };
+type Lent = Client & { [BORROW]: Borrow };
 type Method = (...args: unknown[]) => unknown;
+
+/** A client that has stood for an earlier borrow stands for this one now. */
+export function exchangeBorrow(client: Client, borrow: Borrow): void {
+  (client as Lent)[BORROW] = borrow;
+}
 
 /**
  * What borrowers get in place of a client: an object of their own that inherits from it. It has all that a client has,
@@ -40,6 +45,11 @@ export class Handles {
     }
     Lent.prototype = Object.create(client, forwarders(client)) as object;
     this.Lent = Lent as unknown as new (borrow: Borrow) => Lent;
+  }
+
+  /** A client that can outlive its borrow: see {@link exchangeBorrow}. */
+  lasting(borrow: Borrow): Client {
+    return new this.Lent(borrow);
   }
 
   make(): Handle<Client> {
@@ -118,7 +128,7 @@ const CLEANING: ReadonlySet<string> = new Set(['off', 'removeListener', 'removeA
 const ASYNCHRONOUS: ReadonlySet<string> = new Set(['end', 'connect']);
 
 /** The lease has ended. What has no other way to say so throws. */
-function refuse(lent: Lent, name: string, error: LeaseReleasedError, args: unknown[]): unknown {
+function refuse(lent: Lent, name: string, error: Error, args: unknown[]): unknown {
   if (CLEANING.has(name)) return lent;
   if (!ASYNCHRONOUS.has(name)) throw error;
   const [callback] = args;

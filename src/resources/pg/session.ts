@@ -1,7 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
 import { endsSession, type ServerError } from './errors.js';
-import { Handles } from './handle.js';
+import { Handles, type Borrow } from './handle.js';
 import { NamedStatements, type Wire } from './named-statements.js';
 import { RoleWatch } from './role-watch.js';
 import { leavesNoTrace } from './statements.js';
@@ -31,6 +32,9 @@ interface ParameterStatus {
 /** With which an emitter tells what becomes of its listeners. */
 const META_EVENTS = ['newListener', 'removeListener'];
 
+/** The session that is being set up by what runs now, or by what follows from that. */
+const settingUp = new AsyncLocalStorage<Session>();
+
 /** The server refuses to write: read_only_sql_transaction. */
 const READ_ONLY = '25006';
 
@@ -53,7 +57,13 @@ export class Session {
   private readonly transactions: Transactions;
   private readonly named: NamedStatements;
   private readonly handles: Handles;
+  /** Counts the sessions that this connection has had: each `DISCARD ALL` makes a new one. */
+  generation = 0;
+  /** What has happened to its socket, or what the server has said as it ended the session. */
+  fault: Error | undefined = undefined;
   private readonly ownListeners = new Set<unknown>();
+  /** They stay until the session is another. */
+  private readonly lastingListeners = new Set<unknown>();
   /** The borrower has added or removed listeners. */
   private disturbed = false;
   private transaction: TransactionStatus = 'I';
@@ -118,8 +128,29 @@ export class Session {
       return this.turns.query(config, values, callback);
     }
     if (this.broken) this.transactions.lost(text);
-    if (this.mode === 'auto' && !this.touched) this.touched = !leavesNoTrace(text);
+    if (this.mode === 'auto' && !this.touched && !leavesNoTrace(text)) {
+      this.touched = settingUp.getStore() !== this;
+    }
     return this.turns.query(config, values, callback, this.transactions.admission(text, entry));
+  }
+
+  /** What a borrower gets that has the same object each time, for as long as the session is the same. */
+  lendLasting(borrow: Borrow): Client {
+    return this.handles.lasting(borrow);
+  }
+
+  /** What is sent by this, or by what follows from it, makes the session what it is for everybody, and is no trace. */
+  setUp(work: () => void): void {
+    settingUp.run(this, work);
+  }
+
+  /** The listeners that there are now stay until the session is another. */
+  keepListeners(): void {
+    if (!this.disturbed) return;
+    this.lastingListeners.clear();
+    for (const listener of this.listeners()) {
+      if (!this.ownListeners.has(listener)) this.lastingListeners.add(listener);
+    }
   }
 
   /** Answers a query with an error, in the way of that query, and sends nothing. */
@@ -224,6 +255,10 @@ export class Session {
       await this.run('DISCARD ALL');
       // pg believes that the server still knows the statements that were prepared by name.
       this.named.clear();
+      this.generation++;
+      this.lastingListeners.clear();
+      this.disturbed = true;
+      this.removeListeners();
     }
     if (this.role.doubtful) await this.checkRole();
     return (this.atRest = !this.spoilt);
@@ -299,6 +334,7 @@ export class Session {
     });
     // Without a listener an `error` event would end the process.
     client.on('error', error => {
+      this.fault ??= error;
       this.broken = true;
       this.spoil(error);
     });
@@ -311,10 +347,13 @@ export class Session {
         this.disturbed = true;
       });
     }
-    for (const event of client.eventNames()) {
-      for (const listener of client.rawListeners(event)) this.ownListeners.add(listener);
-    }
+    for (const listener of this.listeners()) this.ownListeners.add(listener);
     this.disturbed = false;
+  }
+
+  private listeners(): unknown[] {
+    const { client } = this;
+    return client.eventNames().flatMap(event => client.rawListeners(event));
   }
 
   /**
@@ -340,14 +379,14 @@ export class Session {
 
   /** Removes the listeners that borrowers have added to the client. */
   private removeListeners(): void {
-    const { client, ownListeners } = this;
+    const { client, ownListeners, lastingListeners } = this;
     // To look at all of them each time would cost as much as the pool does.
     if (!this.disturbed && META_EVENTS.every(event => client.listenerCount(event) > 0)) return;
     let own = 0;
     for (const event of client.eventNames()) {
       for (const listener of client.rawListeners(event)) {
         if (ownListeners.has(listener)) own++;
-        else client.removeListener(event, listener as () => void);
+        else if (!lastingListeners.has(listener)) client.removeListener(event, listener as () => void);
       }
     }
     // Somebody removed ours, and they cannot be trusted to have been there when something happened.

@@ -1,0 +1,207 @@
+import type { EventEmitter } from 'node:events';
+import type { Client, Pool as PgPoolType, PoolClient } from 'pg';
+import pg from 'pg';
+import type { Pool } from '../../engine/index.js';
+import { checkOwn } from '../../engine/options/own.js';
+import { checkPool } from '../common/check-pool.js';
+import { Loans, type Loan, type LoanListener } from './loans.js';
+import type { ShowsConnections } from './shown.js';
+
+export interface PgFacadeOptions {
+  /**
+   * The `pg.Pool` that the facade is to be an instance of: that of the library that gets it, where it has a `pg` of its own.
+   * Default: that of the `pg` that the pool is made with.
+   */
+  Pool?: typeof pg.Pool | undefined;
+  /**
+   * What `end()` does. `detach`: the facade lends nothing any more, and the pool lives on, as libraries like to end what they
+   * were only given. `close`: it closes the pool. Default `detach`.
+   */
+  end?: 'detach' | 'close' | undefined;
+}
+
+type Release = (error?: unknown) => void;
+type Connected = (error: unknown, client: PoolClient | undefined, release: Release) => void;
+
+/** As much of pg-pool as is not public, and is needed. */
+interface Interior extends EventEmitter {
+  options: object;
+  end(): Promise<void>;
+  end(callback: () => void): void;
+  ending: boolean;
+  ended: boolean;
+  Client: unknown;
+  _clients: PoolClient[];
+  _isFull(): boolean;
+  _pulseQueue(): void;
+  _acquireClient(client: PoolClient, item: PendingItem, listener: () => void, isNew: boolean): void;
+  _release(client: PoolClient, listener: () => void, error: unknown): void;
+}
+
+interface PendingItem {
+  readonly callback: Connected;
+}
+
+type Base = new (options: object) => Interior;
+
+/** What is taken the place of, or called, in pg-pool. */
+export const PRIVATE_NAMES = ['_isFull', 'newClient', '_release', '_acquireClient', '_pulseQueue'] as const;
+
+const RULES = {
+  Pool: { ok: isPoolClass, allowed: `the class Pool of a package pg, from version 8.11 on` },
+  end: {
+    ok: (value: unknown) => value === 'detach' || value === 'close',
+    allowed: `'detach' or 'close'`,
+  },
+};
+
+const nothing = (): void => undefined;
+
+/** One class for each Pool that somebody has. */
+const classes = new WeakMap<object, ReturnType<typeof facadeOf>>();
+
+/**
+ * @throws PoolOptionsError when an option is not what it must be
+ * @throws TypeError when it is given no pool
+ */
+export function makeFacade(pool: Pool<Client>, options: PgFacadeOptions): PgPoolType {
+  checkPool(pool, 'pgFacade()');
+  checkOwn(pool.name, 'pgFacade', options, RULES);
+  const { Pool: Base = pg.Pool, end = 'detach' } = options;
+  checkOwn(pool.name, 'pgFacade', { Pool: Base }, RULES);
+  let Facade = classes.get(Base);
+  if (!Facade) classes.set(Base, (Facade = facadeOf(Base as unknown as Base)));
+  return new Facade(pool.self, end) as unknown as PgPoolType;
+}
+
+/** `connect`, `query`, `end` and the events stay those of pg-pool, also where somebody has patched them. */
+function facadeOf(Base: Base) {
+  return class BoundPool extends Base implements LoanListener {
+    /** Not enumerable: who logs a pool does not want to see what is behind it. */
+    declare private readonly loans: Loans;
+    declare private readonly current: Map<PoolClient, Loan>;
+    declare private readonly lender: Pool<Client>;
+
+    constructor(
+      lender: Pool<Client>,
+      private readonly atEnd: 'detach' | 'close',
+    ) {
+      const { shown } = lender.inside.factory as Partial<ShowsConnections>;
+      super({ ...shown?.(), idleTimeoutMillis: lender.inside.settings.idleTimeout });
+      // They can be changed.
+      for (const name of ['max', 'min'] as const) {
+        Object.defineProperty(this.options, name, {
+          get: () => lender.inside.limits[name],
+          enumerable: true,
+        });
+      }
+      // Libraries that make connections beside the pool's, with its options, borrow one instead.
+      this.Client = undefined;
+      for (const [name, value] of Object.entries({
+        lender,
+        loans: new Loans(lender, this),
+        current: new Map(),
+      })) {
+        Object.defineProperty(this, name, { value });
+      }
+    }
+
+    get totalCount(): number {
+      return this.lender.inside.census.alive;
+    }
+
+    get idleCount(): number {
+      return this.lender.inside.census.idle;
+    }
+
+    get waitingCount(): number {
+      return this.lender.inside.waiters.length;
+    }
+
+    get expiredCount(): number {
+      const { slots, coarse } = this.lender.inside;
+      const now = coarse.now();
+      let expired = 0;
+      for (const { state, expiresAt } of slots) if (state === 'leased' && expiresAt <= now) expired++;
+      return expired;
+    }
+
+    override _isFull(): boolean {
+      return false;
+    }
+
+    newClient({ callback }: PendingItem): void {
+      this.loans.acquire().then(
+        // What throws in a callback or listener is nobody's here.
+        lease => process.nextTick(() => this.hand(lease, callback)),
+        (error: unknown) => process.nextTick(callback, error, undefined, nothing),
+      );
+    }
+
+    private hand(lease: Awaited<ReturnType<Loans['acquire']>>, callback: Connected): void {
+      if (this.ending) {
+        lease.release();
+        callback(new Error('Cannot use a pool after calling end on the pool'), undefined, nothing);
+        return;
+      }
+      let loan: Loan;
+      try {
+        loan = this.loans.lend(lease);
+      } catch (error) {
+        callback(error, undefined, nothing);
+        return;
+      }
+      const { client } = loan;
+      this.current.set(client, loan);
+      this._clients.push(client);
+      this._acquireClient(client, { callback }, nothing, false);
+    }
+
+    override _release(client: PoolClient, _listener: () => void, error: unknown): void {
+      this.emit('release', error, client);
+      const loan = this.current.get(client);
+      this.forget(client);
+      if (loan) this.loans.giveBack(loan, error);
+    }
+
+    override end(): Promise<void>;
+    override end(callback: () => void): void;
+    override end(callback?: () => void): unknown {
+      const end = super.end.bind(this) as (callback?: () => void) => unknown;
+      if (this.atEnd === 'detach' || this.ending) return end(callback);
+      const ended = Promise.all([end(), this.lender.close()]).then(nothing);
+      if (!callback) return ended;
+      void ended.then(() => process.nextTick(callback));
+      return undefined;
+    }
+
+    introduced(client: PoolClient): void {
+      const value = (): void => {
+        if (this.current.has(client)) client.release();
+      };
+      Object.defineProperty(client, Symbol.dispose, { value });
+      this.emit('connect', client);
+    }
+
+    gone(client: PoolClient): void {
+      this.forget(client);
+      this.emit('remove', client);
+    }
+
+    failed(error: Error, client: PoolClient): void {
+      if (this.listenerCount('error') > 0) this.emit('error', error, client);
+    }
+
+    private forget(client: PoolClient): void {
+      if (!this.current.delete(client)) return;
+      this._clients.splice(this._clients.indexOf(client), 1);
+      if (this.ending) this._pulseQueue();
+    }
+  };
+}
+
+function isPoolClass(value: unknown): boolean {
+  if (typeof value !== 'function') return false;
+  const prototype = value.prototype as Record<string, unknown>;
+  return PRIVATE_NAMES.every(name => typeof prototype[name] === 'function');
+}
