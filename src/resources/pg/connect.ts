@@ -13,12 +13,13 @@ import type { Session } from './session.js';
  */
 export async function openSession(
   config: ClientConfig,
+  ClientClass: typeof pg.Client | undefined,
   { signal }: CreateContext,
   watch: (client: Client) => Session,
   first: (session: Session) => Promise<void>,
 ): Promise<Session> {
   signal.throwIfAborted();
-  const client = makeClient(config);
+  const client = makeClient(config, ClientClass);
   const session = watch(client);
   // Looked up late: with TLS it is another one after the first handshake.
   const destroy = (): Duplex => client.connection.stream.destroy();
@@ -47,9 +48,9 @@ export function addressOf({ host, port }: Client): string {
 
 const HAS_PASSWORD = /^[^?#]*:\/\/[^/?#]*:[^/?#]+@|[?&]password=/;
 
-function makeClient(config: ClientConfig): Client {
+function makeClient(config: ClientConfig, ClientClass = pg.Client): Client {
   try {
-    const client = new pg.Client(config);
+    const client = new ClientClass(config);
     const { password, connectionString } = config;
     // pg takes a connection string without a password for one with an empty one, and forgets a function, too.
     if (password !== undefined && connectionString && !HAS_PASSWORD.test(connectionString)) {

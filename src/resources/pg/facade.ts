@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Client, Pool as PgPoolType, PoolClient } from 'pg';
 import pg from 'pg';
-import type { Pool } from '../../engine/index.js';
+import type { Lease, Pool } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import { checkPool } from '../common/check-pool.js';
 import { Loans, type Loan, type LoanListener } from './loans.js';
@@ -66,12 +66,13 @@ const classes = new WeakMap<object, ReturnType<typeof facadeOf>>();
  */
 export function makeFacade(pool: Pool<Client>, options: PgFacadeOptions): PgPoolType {
   checkPool(pool, 'pgFacade()');
-  checkOwn(pool.name, 'pgFacade', options, RULES);
   const { Pool: Base = pg.Pool, end = 'detach' } = options;
-  checkOwn(pool.name, 'pgFacade', { Pool: Base }, RULES);
+  checkOwn(pool.name, 'pgFacade', { Pool: Base, end }, RULES);
   let Facade = classes.get(Base);
   if (!Facade) classes.set(Base, (Facade = facadeOf(Base as unknown as Base)));
-  return new Facade(pool.self, end) as unknown as PgPoolType;
+  const connections = pool.self.inside.factory as unknown as ShowsConnections;
+  if (typeof connections.shown !== 'function') throw new TypeError('pgFacade() needs a pool of pgPool()');
+  return new Facade(pool.self, connections, end) as unknown as PgPoolType;
 }
 
 /** `connect`, `query`, `end` and the events stay those of pg-pool, also where somebody has patched them. */
@@ -81,13 +82,15 @@ function facadeOf(Base: Base) {
     declare private readonly loans: Loans;
     declare private readonly current: Map<PoolClient, Loan>;
     declare private readonly lender: Pool<Client>;
+    /** How many have asked for a client and have none. */
+    private wanted = 0;
 
     constructor(
       lender: Pool<Client>,
+      connections: ShowsConnections,
       private readonly atEnd: 'detach' | 'close',
     ) {
-      const { shown } = lender.inside.factory as Partial<ShowsConnections>;
-      super({ ...shown?.(), idleTimeoutMillis: lender.inside.settings.idleTimeout });
+      super({ ...connections.shown(), idleTimeoutMillis: lender.inside.settings.idleTimeout });
       // They can be changed.
       for (const name of ['max', 'min'] as const) {
         Object.defineProperty(this.options, name, {
@@ -131,30 +134,46 @@ function facadeOf(Base: Base) {
     }
 
     newClient({ callback }: PendingItem): void {
+      this.wanted++;
+      // What throws in a callback or listener is nobody's here.
       this.loans.acquire().then(
-        // What throws in a callback or listener is nobody's here.
-        lease => process.nextTick(() => this.hand(lease, callback)),
-        (error: unknown) => process.nextTick(callback, error, undefined, nothing),
+        lease => {
+          process.nextTick(() => {
+            this.hand(lease, callback);
+          });
+        },
+        (error: unknown) => {
+          process.nextTick(() => {
+            this.fail(error, callback);
+          });
+        },
       );
     }
 
-    private hand(lease: Awaited<ReturnType<Loans['acquire']>>, callback: Connected): void {
-      if (this.ending) {
-        lease.release();
-        callback(new Error('Cannot use a pool after calling end on the pool'), undefined, nothing);
-        return;
-      }
+    /** Whoever has asked before the end is served. */
+    override _pulseQueue(): void {
+      if (this.wanted === 0) super._pulseQueue();
+    }
+
+    private hand(lease: Lease<Client>, callback: Connected): void {
       let loan: Loan;
       try {
         loan = this.loans.lend(lease);
       } catch (error) {
-        callback(error, undefined, nothing);
+        this.fail(error, callback);
         return;
       }
       const { client } = loan;
+      this.wanted--;
       this.current.set(client, loan);
       this._clients.push(client);
       this._acquireClient(client, { callback }, nothing, false);
+    }
+
+    private fail(error: unknown, callback: Connected): void {
+      this.wanted--;
+      this.goOn();
+      callback(error, undefined, nothing);
     }
 
     override _release(client: PoolClient, _listener: () => void, error: unknown): void {
@@ -169,7 +188,7 @@ function facadeOf(Base: Base) {
     override end(callback?: () => void): unknown {
       const end = super.end.bind(this) as (callback?: () => void) => unknown;
       if (this.atEnd === 'detach' || this.ending) return end(callback);
-      const ended = Promise.all([end(), this.lender.close()]).then(nothing);
+      const ended = Promise.all([end(), this.lender.close({ drain: true })]).then(nothing);
       if (!callback) return ended;
       void ended.then(() => process.nextTick(callback));
       return undefined;
@@ -195,6 +214,10 @@ function facadeOf(Base: Base) {
     private forget(client: PoolClient): void {
       if (!this.current.delete(client)) return;
       this._clients.splice(this._clients.indexOf(client), 1);
+      this.goOn();
+    }
+
+    private goOn(): void {
       if (this.ending) this._pulseQueue();
     }
   };

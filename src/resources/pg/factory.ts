@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { Client } from 'pg';
 import type {
   Capacity,
@@ -27,6 +28,10 @@ export interface FactoryOptions {
   readonly patience: number;
   /** Can the server be reached by another socket, to cancel a query? */
   readonly reachable: boolean;
+  /** The class of the user's that clients are made with. */
+  readonly Client: typeof pg.Client | undefined;
+  /** May the process end while connections are idle? */
+  readonly mayExit: boolean;
 }
 
 /**
@@ -43,13 +48,15 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   private readonly notices: Notices | undefined;
   private readonly patience: number;
   private readonly reachable: boolean;
+  private readonly Client: typeof pg.Client | undefined;
+  private readonly mayExit: boolean;
   private readonly cancels: Cancels;
   private readonly fleet = new Fleet();
   private readonly told: FirstAsked<Session>;
 
   constructor(
     targets: (key: K) => Targets,
-    { sessionReset, isFatal, notices, patience, reachable }: FactoryOptions,
+    { sessionReset, isFatal, notices, patience, reachable, Client, mayExit }: FactoryOptions,
     /** Does anybody want to know how many connections the server admits? */
     asks = false,
   ) {
@@ -59,6 +66,8 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     this.notices = notices;
     this.patience = patience;
     this.reachable = reachable;
+    this.Client = Client;
+    this.mayExit = mayExit;
     this.cancels = new Cancels(reachable);
     this.told = new FirstAsked(capacityOf, asks);
   }
@@ -71,6 +80,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     const session = await openFirst(targets, context.signal, (config, wanted) =>
       openSession(
         config,
+        this.Client,
         context,
         client => this.watch(client, key),
         async opened => {
@@ -81,24 +91,33 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     );
     this.#sessions.set(session.client, session);
     this.fleet.add(session, context.invalidate);
+    if (this.mayExit) session.holdProcess(false);
     return session.client;
   };
 
-  readonly validate = (client: Client): Promise<void> => {
-    return this.session(client).ping();
+  readonly validate = async (client: Client): Promise<void> => {
+    const session = this.session(client);
+    if (this.mayExit) session.holdProcess(true);
+    await session.ping();
+    if (this.mayExit) session.holdProcess(false);
   };
 
   readonly reset = (client: Client): boolean | Promise<boolean> => {
     const session = this.session(client);
-    return session.busy ? this.cancels.reset(session) : session.reset();
+    const done = session.busy ? this.cancels.reset(session) : session.reset();
+    return this.mayExit ? this.atRest(session, done) : done;
   };
 
   readonly destroy = (client: Client): Promise<void> => {
-    return endSession(this.session(client), this.patience, this.reachable);
+    const session = this.session(client);
+    if (this.mayExit) session.holdProcess(true);
+    return endSession(session, this.patience, this.reachable);
   };
 
   readonly handle = (client: Client): Handle<Client> => {
-    return this.session(client).lend();
+    const session = this.session(client);
+    if (this.mayExit) session.holdProcess(true);
+    return session.lend();
   };
 
   /** What the session itself has been through counts; the error may be that of something else. */
@@ -118,6 +137,12 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   readonly shown = (): Shown => {
     return shownIn(this.#targets(undefined as K).hosts[0]?.config);
   };
+
+  private async atRest(session: Session, done: boolean | Promise<boolean>): Promise<boolean> {
+    const clean = await done;
+    if (clean) session.holdProcess(false);
+    return clean;
+  }
 
   private watch(client: Client, key: K | undefined): Session {
     const session = new Session(client, this.sessionReset, this.cancels);

@@ -24,8 +24,20 @@ export interface PgHosts {
   loadBalanceHosts?: boolean;
 }
 
+/** What pg's Client takes beside what its types say. */
+export interface UntypedConfig {
+  /** Asks for results in binary form. */
+  binary?: boolean | undefined;
+  /** `database`, or `true` for a connection that can do nothing else. */
+  replication?: string | boolean | undefined;
+  /** How many rounds a server may ask for when it checks a password. */
+  scramMaxIterations?: number | undefined;
+  /** @deprecated by pg */
+  Promise?: PromiseConstructorLike | undefined;
+}
+
 /** What pg's Client takes, and where it may go. */
-export type PgConnection = ClientConfig & PgHosts;
+export type PgConnection = ClientConfig & UntypedConfig & PgHosts;
 
 /** One host. */
 export interface Target {

@@ -37,23 +37,33 @@ export class Loans {
     private readonly listener: LoanListener,
   ) {}
 
-  /** @throws what `pool.acquire()` throws */
-  acquire(): Promise<Lease<Client>> {
-    return this.pool.acquire();
+  /**
+   * Borrows a connection whose session nobody else has made what it is.
+   *
+   * @throws what `pool.acquire()` throws
+   * @throws TypeError when the pool lends something else
+   */
+  async acquire(): Promise<Lease<Client>> {
+    for (;;) {
+      const lease = await this.pool.acquire();
+      const { session } = this.borrowOf(lease);
+      if (session.setUpBy === undefined || session.setUpBy === this) return lease;
+      try {
+        if (await session.renew()) return lease;
+        lease.destroy();
+      } catch (error) {
+        lease.destroy(error);
+      }
+    }
   }
 
   /**
    * Makes a loan of a lease.
    *
    * @throws LeaseReleasedError when the lease has ended meanwhile
-   * @throws TypeError when the pool lends something else
    */
   lend(lease: Lease<Client>): Loan {
-    const borrow = borrowOf(lease.resource);
-    if (!borrow) {
-      lease.release();
-      throw new TypeError('The pool of this facade does not lend clients of pgPool()');
-    }
+    const borrow = this.borrowOf(lease);
     const { session } = borrow;
     let loan = this.last.get(session);
     if (loan?.generation === session.generation) {
@@ -67,7 +77,9 @@ export class Loans {
     if (!this.last.has(session)) void session.closed().then(() => this.lost(session));
     this.last.set(session, loan);
     // What an application does with each new client is to be done again after a reset.
-    session.setUp(() => this.listener.introduced(introduced.client));
+    session.setUp(this, () => {
+      this.listener.introduced(introduced.client);
+    });
     return loan;
   }
 
@@ -79,6 +91,13 @@ export class Loans {
     session.keepListeners();
     if (error && !staysOfUse(error)) lease.destroy(error);
     else lease.release(error);
+  }
+
+  private borrowOf(lease: Lease<Client>): Borrow {
+    const borrow = borrowOf(lease.resource);
+    if (borrow) return borrow;
+    lease.release();
+    throw new TypeError('The pool of this facade does not lend clients of pgPool()');
   }
 
   /** Who holds it cannot do anything with it any more, and may have forgotten it: its place is free. */

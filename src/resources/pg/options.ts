@@ -1,8 +1,9 @@
+import type pg from 'pg';
 import type { Client, ClientConfig } from 'pg';
 import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import type { FactoryOptions } from './factory.js';
-import type { PgConnection, PgHosts } from './hosts.js';
+import type { PgConnection, PgHosts, UntypedConfig } from './hosts.js';
 import { Notices, type OnNotice } from './notices.js';
 import type { SessionReset } from './session.js';
 
@@ -10,7 +11,7 @@ import type { SessionReset } from './session.js';
  * The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … The name of
  * the pool is its `fallback_application_name`, unless it has one of its own.
  */
-export interface PgPoolOptions extends PoolSettings, PgHosts, Omit<ClientConfig, 'keepAlive'> {
+export interface PgPoolOptions extends PoolSettings, PgHosts, Omit<ClientConfig, 'keepAlive'>, UntypedConfig {
   /**
    * What pg calls `keepAlive`, which is the pool's own option here: the TCP keep-alive of the socket. Default true, with a
    * first probe after 10 000 ms of silence (`keepAliveInitialDelayMillis`; without it systems wait for two hours). How many
@@ -43,6 +44,13 @@ export interface PgPoolOptions extends PoolSettings, PgHosts, Omit<ClientConfig,
    * that is broken, by the word of the server or its socket, the answer is yes in any case.
    */
   isFatal?: ResourceFactory<Client>['isFatal'];
+  /**
+   * The class that connections are made with: pg's own, which is the default, or one that extends it. Not `pg.native.Client`,
+   * whose connection is out of reach.
+   */
+  Client?: typeof pg.Client;
+  /** May the process end while nothing is lent? What is lent, made or ended keeps it. Default false. */
+  allowExitOnIdle?: boolean;
 }
 
 /** Milliseconds. */
@@ -51,6 +59,7 @@ const TCP_KEEP_ALIVE_DELAY = 10_000;
 /** All that pg's Client takes, and where it may go. The compiler sees to it that none is missing. */
 const CONNECTION_OPTIONS: Readonly<Record<Exclude<keyof PgConnection, 'keepAlive'>, true>> = {
   application_name: true,
+  binary: true,
   client_encoding: true,
   connectionString: true,
   connectionTimeoutMillis: true,
@@ -67,7 +76,10 @@ const CONNECTION_OPTIONS: Readonly<Record<Exclude<keyof PgConnection, 'keepAlive
   password: true,
   pipeline: true,
   port: true,
+  Promise: true,
   query_timeout: true,
+  replication: true,
+  scramMaxIterations: true,
   ssl: true,
   sslnegotiation: true,
   statement_timeout: true,
@@ -88,6 +100,11 @@ const RULES = {
     ok: (value: unknown) => SESSION_RESETS.includes(value),
     allowed: `'auto', 'always' or 'never'`,
   },
+  Client: {
+    ok: isClientClass,
+    allowed: `pg's Client or a class that extends it (pg.native.Client is none)`,
+  },
+  allowExitOnIdle: { ok: (value: unknown) => typeof value === 'boolean', allowed: 'true or false' },
   isFatal: { ok: isFunction, allowed: 'a function of an error and a client' },
   onNotice: { ok: isFunction, allowed: 'a function of a notice and where it is from' },
 };
@@ -102,9 +119,18 @@ export interface Split extends FactoryOptions {
 }
 
 /** Tells what is the pool's from what is pg's. */
-export function split({ sessionReset, tcpKeepAlive, isFatal, onNotice, ...options }: PgPoolOptions): Split {
+export function split({
+  sessionReset,
+  tcpKeepAlive,
+  isFatal,
+  onNotice,
+  Client: ClientClass,
+  allowExitOnIdle,
+  ...options
+}: PgPoolOptions): Split {
   const { name: pool = 'pool' } = options;
-  checkOwn(pool, `Pool "${pool}"`, { sessionReset, isFatal, onNotice }, RULES);
+  const own = { sessionReset, isFatal, onNotice, Client: ClientClass, allowExitOnIdle };
+  checkOwn(pool, `Pool "${pool}"`, own, RULES);
   const connection: Record<string, unknown> = {
     keepAlive: tcpKeepAlive ?? options.stream === undefined,
     keepAliveInitialDelayMillis: TCP_KEEP_ALIVE_DELAY,
@@ -121,6 +147,8 @@ export function split({ sessionReset, tcpKeepAlive, isFatal, onNotice, ...option
     notices: onNotice && new Notices(pool, onNotice),
     patience: Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2,
     reachable: options.stream === undefined,
+    Client: ClientClass,
+    mayExit: allowExitOnIdle ?? false,
   };
 }
 
@@ -155,6 +183,11 @@ function namesIn(connectionString: string): ReadonlySet<string> {
     ...['host', 'hosts', 'port', 'user', 'password', 'database'],
     ...names.map(name => (name.startsWith('ssl') ? 'ssl' : name)),
   ]);
+}
+
+/** The client of pg itself, of whichever copy of the package; that of libpq knows nothing of its own protocol. */
+function isClientClass(value: unknown): boolean {
+  return isFunction(value) && '_handleReadyForQuery' in ((value as typeof Client).prototype as object);
 }
 
 function isFunction(value: unknown): boolean {

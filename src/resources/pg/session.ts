@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Socket } from 'node:net';
 import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
 import { endsSession, type ServerError } from './errors.js';
@@ -32,8 +33,8 @@ interface ParameterStatus {
 /** With which an emitter tells what becomes of its listeners. */
 const META_EVENTS = ['newListener', 'removeListener'];
 
-/** The session that is being set up by what runs now, or by what follows from that. */
-const settingUp = new AsyncLocalStorage<Session>();
+/** The session that is being set up by what runs now, or by what follows from that, and by whom. */
+const settingUp = new AsyncLocalStorage<{ readonly session: Session; readonly by: object }>();
 
 /** The server refuses to write: read_only_sql_transaction. */
 const READ_ONLY = '25006';
@@ -59,6 +60,8 @@ export class Session {
   private readonly handles: Handles;
   /** Counts the sessions that this connection has had: each `DISCARD ALL` makes a new one. */
   generation = 0;
+  /** Who has made it other than it was at its beginning, for good. */
+  setUpBy: object | undefined = undefined;
   /** What has happened to its socket, or what the server has said as it ended the session. */
   fault: Error | undefined = undefined;
   private readonly ownListeners = new Set<unknown>();
@@ -128,9 +131,7 @@ export class Session {
       return this.turns.query(config, values, callback);
     }
     if (this.broken) this.transactions.lost(text);
-    if (this.mode === 'auto' && !this.touched && !leavesNoTrace(text)) {
-      this.touched = settingUp.getStore() !== this;
-    }
+    if (this.mode === 'auto' && !this.touched && !leavesNoTrace(text)) this.leavesTrace();
     return this.turns.query(config, values, callback, this.transactions.admission(text, entry));
   }
 
@@ -139,9 +140,20 @@ export class Session {
     return this.handles.lasting(borrow);
   }
 
-  /** What is sent by this, or by what follows from it, makes the session what it is for everybody, and is no trace. */
-  setUp(work: () => void): void {
-    settingUp.run(this, work);
+  /** What is sent by this, or by what follows from it, makes the session what it is for whoever does so, and is no trace. */
+  setUp(by: object, work: () => void): void {
+    settingUp.run({ session: this, by }, work);
+  }
+
+  /**
+   * Makes it a new session for its borrower, whoever has set it up.
+   *
+   * @returns false, or rejects, when that cannot be done
+   */
+  async renew(): Promise<boolean> {
+    const done = await this.scrub(true);
+    this.atRest = false;
+    return done;
   }
 
   /** The listeners that there are now stay until the session is another. */
@@ -167,6 +179,12 @@ export class Session {
   abandon(why: () => Error): void {
     this.transactions.renew();
     this.turns.abandon(why);
+  }
+
+  private leavesTrace(): void {
+    const set = settingUp.getStore();
+    if (set?.session === this) this.setUpBy = set.by;
+    else this.touched = true;
   }
 
   private get wire(): Wire {
@@ -217,6 +235,13 @@ export class Session {
     this.turns.hold(cancelled);
   }
 
+  /** Does its socket keep the process from ending? One of somebody else's making may not know of such a thing. */
+  holdProcess(hold: boolean): void {
+    const { stream } = this.client.connection as unknown as { stream: Partial<Socket> };
+    if (hold) stream.ref?.();
+    else stream.unref?.();
+  }
+
   /** The server's process. */
   get processId(): number | undefined {
     const { processID } = this.client as { processID?: unknown };
@@ -256,6 +281,7 @@ export class Session {
       // pg believes that the server still knows the statements that were prepared by name.
       this.named.clear();
       this.generation++;
+      this.setUpBy = undefined;
       this.lastingListeners.clear();
       this.disturbed = true;
       this.removeListeners();
