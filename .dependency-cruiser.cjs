@@ -1,7 +1,7 @@
 // The layers: arrows point down only.
 //
 //   index      may import everything, nothing imports it
-//   http       HTTP sessions as providers: over module and resources
+//   http pg    HTTP sessions, and pools as pg.Pools, as providers: over module and resources
 //   terminus   observe   resources   testing      beside each other, never each other
 //   module
 //   transports
@@ -20,6 +20,7 @@ const LAYERS = {
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg', 'undici', 'mysql2', 'ioredis', 'redis'] },
   http: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'undici'] },
+  pg: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'pg'] },
   cheap: { layers: ['engine'], packages: [] },
 };
 

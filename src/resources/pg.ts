@@ -13,6 +13,13 @@ import { HostsError, PgQueryTimeoutError, TransactionOverlapError } from './pg/e
 import { makeFacade, type PgFacadeOptions } from './pg/facade.js';
 import { PgFactory } from './pg/factory.js';
 import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';
+import {
+  makePgBossDatabase,
+  makeTypeormDriver,
+  type PgBossDatabase,
+  type PgBossTransaction,
+  type TypeormDriver,
+} from './pg/libraries.js';
 import { listen, type PgListenOptions, type PgNotification, type PgSubscription } from './pg/listen.js';
 import type { NoticeSource, PgNotice } from './pg/notices.js';
 import { merge, split, type PgPoolOptions } from './pg/options.js';
@@ -31,6 +38,9 @@ export type {
   PgQueryOptions,
   PgTransactionOptions,
   NoticeSource,
+  PgBossDatabase,
+  PgBossTransaction,
+  TypeormDriver,
   PgConnection,
   PgHosts,
   PgNotice,
@@ -106,6 +116,34 @@ export function pgPool(options: PgPoolOptions): PgPool {
  */
 export function pgFacade(pool: Pool<Client>, options: PgFacadeOptions = {}): PgPoolType {
   return makeFacade(pool, options);
+}
+
+/**
+ * For the option `driver` of a TypeORM data source: the package `pg`, but for its `Pool`, which is a {@link pgFacade} of this
+ * pool. What the data source says of hosts, passwords and `extra` is without effect then.
+ *
+ * ```ts
+ * new DataSource({ type: 'postgres', driver: typeormDriver(pool), entities });
+ * ```
+ *
+ * @throws TypeError when it is given no pool
+ */
+export function typeormDriver(pool: Pool<Client>, options: PgFacadeOptions = {}): TypeormDriver {
+  return makeTypeormDriver(pool, options);
+}
+
+/**
+ * For the option `db` of pg-boss. Each statement borrows a connection; a transaction holds one. The connection with which it
+ * listens is beside the `max` of the pool, see {@link listen}.
+ *
+ * ```ts
+ * const boss = new PgBoss({ db: pgBossDatabase(pool) });
+ * ```
+ *
+ * @throws TypeError when it is given no pool
+ */
+export function pgBossDatabase(pool: Pool<Client>): PgBossDatabase {
+  return makePgBossDatabase(pool);
 }
 
 /** The options of {@link pgPool}, for each key, and how the connections of a key differ. */
