@@ -1,14 +1,14 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import { PgBoss, type Db } from 'pg-boss';
+import { pgBossDatabase } from '../../../src/resources/pg.js';
 import { until } from '../../support/until.js';
 import type { Subject } from './subjects.js';
 import { overBothPools } from './world.js';
 
 const QUEUE = 'mail';
 
-const databaseOf = ({ pool }: Subject): Db => ({
-  executeSql: (text, values) => pool.query(text, values),
-});
+const databaseOf = ({ pool, ours }: Subject): Db =>
+  ours ? pgBossDatabase(ours) : { executeSql: (text, values) => pool.query(text, values) };
 
 overBothPools('pg-boss', world => {
   let boss: PgBoss;

@@ -12,7 +12,7 @@ const users = new EntitySchema<User>({
   columns: { id: { type: Number, primary: true, generated: true }, name: { type: String } },
 });
 
-/** TypeORM takes no pool, but a package that it makes one with. */
+/** What `typeormDriver` makes, but with the pool of the test. */
 const typeormDriver = (pool: pg.Pool): object => ({
   ...pg,
   native: undefined,
