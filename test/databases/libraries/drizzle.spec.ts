@@ -1,0 +1,4 @@
+import { drizzleDriver } from './drizzle.js';
+import { servesLibrary } from './suite.js';
+
+servesLibrary(drizzleDriver);

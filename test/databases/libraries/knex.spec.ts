@@ -1,0 +1,4 @@
+import { knexDriver } from './knex.js';
+import { servesLibrary } from './suite.js';
+
+servesLibrary(knexDriver);

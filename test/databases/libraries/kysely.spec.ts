@@ -1,0 +1,4 @@
+import { kyselyDriver } from './kysely.js';
+import { servesLibrary } from './suite.js';
+
+servesLibrary(kyselyDriver);

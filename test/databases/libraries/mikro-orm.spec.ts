@@ -1,0 +1,4 @@
+import { mikroOrmDriver } from './mikro-orm.js';
+import { servesLibrary } from './suite.js';
+
+servesLibrary(mikroOrmDriver);

@@ -1,0 +1,4 @@
+import { prismaDriver } from './prisma.js';
+import { servesLibrary } from './suite.js';
+
+servesLibrary(prismaDriver);

@@ -1,0 +1,4 @@
+import { typeormLibrary } from './typeorm.js';
+import { servesLibrary } from './suite.js';
+
+servesLibrary(typeormLibrary);
