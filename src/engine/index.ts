@@ -20,7 +20,16 @@ export {
 } from './errors.js';
 export type { Advice, AdviceRule, Capacity } from './reports/advice.js';
 export type { DestroyReason } from './reports/destroy-reason.js';
-export type { CreateContext, Handle, ResourceFactory, Verdict } from './options/factory.js';
+export type { CreateContext, Handle, ResetVerdict, ResourceFactory, Verdict } from './options/factory.js';
+export type {
+  BorrowContext,
+  BorrowOutcome,
+  KeyedBorrowContext,
+  KeyedReturnContext,
+  KeyedSessionHooks,
+  ReturnContext,
+  SessionHooks,
+} from './options/hooks.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options/options.js';
 export type * from './reports/listener.js';
 export type {
