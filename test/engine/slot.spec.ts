@@ -6,6 +6,7 @@ const STATES: readonly SlotState[] = [
   'creating',
   'idle',
   'validating',
+  'preparing',
   'leased',
   'resetting',
   'closing',

@@ -4,9 +4,12 @@ import type {
   CreateContext,
   Handle,
   KeyedResourceFactory,
+  KeyedSessionHooks,
+  ResetVerdict,
   ResourceFactory,
 } from '../../engine/index.js';
 import { FirstAsked } from '../common/first-asked.js';
+import { renewedOr, sessionHooks } from '../common/hooks.js';
 import { capacityOf } from './capacity.js';
 import { Cancels } from './cancels.js';
 import { endSession, openSession } from './connect.js';
@@ -87,9 +90,9 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     return this.session(client).ping();
   };
 
-  readonly reset = (client: Client): boolean | Promise<boolean> => {
+  readonly reset = (client: Client): ResetVerdict | Promise<ResetVerdict> => {
     const session = this.session(client);
-    return session.busy ? this.cancels.reset(session) : session.reset();
+    return renewedOr(session, session.busy ? this.cancels.reset(session) : session.reset());
   };
 
   readonly destroy = (client: Client): Promise<void> => {
@@ -112,6 +115,11 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   readonly capacity = (): Promise<Capacity | undefined> | undefined => {
     return this.told.answer;
   };
+
+  /** The user's hooks, as the engine is to call them. */
+  hooks(given: KeyedSessionHooks<K, Client>): KeyedSessionHooks<K, Client> {
+    return sessionHooks<Client, K>(given, client => this.session(client));
+  }
 
   private watch(client: Client, key: K | undefined): Session {
     const session = new Session(client, this.sessionReset, this.cancels);

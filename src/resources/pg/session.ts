@@ -54,6 +54,11 @@ export class Session {
   private readonly named: NamedStatements;
   private readonly handles: Handles;
   private readonly ownListeners = new Set<unknown>();
+  /** Those that the user's `onCreate` has added. */
+  private founders: [event: string | symbol, listener: () => void][] = [];
+  /** The user's `onCreate` is at work: what it does is the session's own. */
+  private founding = false;
+  renewed = false;
   /** The borrower has added or removed listeners. */
   private disturbed = false;
   private transaction: TransactionStatus = 'I';
@@ -92,12 +97,44 @@ export class Session {
       },
       // Only a new client has the parsers of a new client.
       setTypeParser: (...args: unknown[]) => {
-        this.spoilt = true;
+        if (!this.founding) this.spoilt = true;
         return setTypeParser(...args);
       },
     });
     this.watch();
     this.handles = new Handles(this);
+  }
+
+  /** Somebody has it from now on. */
+  occupy(): void {
+    this.atRest = false;
+  }
+
+  /**
+   * Calls the user's `onCreate`: what that sends leaves no trace, its listeners stay, and its type parsers spoil nothing.
+   * When it is called again, its listeners of the last time have gone before.
+   *
+   * @throws what it throws, and an error when it has left a transaction open
+   */
+  async found(work: () => unknown): Promise<void> {
+    const { client, ownListeners } = this;
+    for (const [event, listener] of this.founders.splice(0)) client.removeListener(event, listener);
+    this.founding = true;
+    this.renewed = this.atRest = false;
+    try {
+      await work();
+      if (!this.turns.idle) await new Promise<void>(resolve => this.turns.onIdle(resolve));
+    } finally {
+      this.founding = false;
+    }
+    if (this.transaction !== 'I') throw new Error('onCreate has left a transaction open');
+    for (const event of client.eventNames()) {
+      for (const listener of client.rawListeners(event)) {
+        if (!ownListeners.has(listener)) this.founders.push([event, listener as () => void]);
+      }
+    }
+    this.disturbed = false;
+    this.atRest = true;
   }
 
   /** What the next borrower gets in place of the client. */
@@ -114,11 +151,11 @@ export class Session {
   query(entry: unknown, config: unknown, values?: unknown, callback?: unknown): unknown {
     const text = this.textOf(config);
     if (typeof text !== 'string') {
-      this.touched ||= this.mode === 'auto';
+      this.touched ||= this.mode === 'auto' && !this.founding;
       return this.turns.query(config, values, callback);
     }
     if (this.broken) this.transactions.lost(text);
-    if (this.mode === 'auto' && !this.touched) this.touched = !leavesNoTrace(text);
+    if (this.mode === 'auto' && !this.touched && !this.founding) this.touched = !leavesNoTrace(text);
     return this.turns.query(config, values, callback, this.transactions.admission(text, entry));
   }
 
@@ -219,6 +256,7 @@ export class Session {
     if (this.transaction !== 'I') await this.run('ROLLBACK');
     if (discard) {
       this.touched = false;
+      this.renewed = true;
       // Not the list of commands that it stands for, which could follow ROLLBACK in the same round trip: the server
       // takes three times as long for it, and a transaction left open together with a trace is a rare pair.
       await this.run('DISCARD ALL');
@@ -343,11 +381,12 @@ export class Session {
     const { client, ownListeners } = this;
     // To look at all of them each time would cost as much as the pool does.
     if (!this.disturbed && META_EVENTS.every(event => client.listenerCount(event) > 0)) return;
+    const founders = new Set<unknown>(this.founders.map(([, listener]) => listener));
     let own = 0;
     for (const event of client.eventNames()) {
       for (const listener of client.rawListeners(event)) {
         if (ownListeners.has(listener)) own++;
-        else client.removeListener(event, listener as () => void);
+        else if (!founders.has(listener)) client.removeListener(event, listener as () => void);
       }
     }
     // Somebody removed ours, and they cannot be trusted to have been there when something happened.
