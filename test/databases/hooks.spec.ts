@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { LocalPostgres } from 'local-postgres';
-import type { Client } from 'pg';
+import pg, { type Client } from 'pg';
 import { KeyedPool, Pool, PoolOptionsError } from '../../src/engine/index.js';
 import { keyedPgPool, pgPool, type PgPoolOptions } from '../../src/resources/pg.js';
 import { failureOf } from '../support/follow.js';
@@ -139,7 +139,7 @@ describe('onCreate of a pool of PostgreSQL connections', () => {
     const pool = poolOf({
       onCreate: async client => {
         calls++;
-        client.setTypeParser(20, Number);
+        client.setTypeParser(pg.types.builtins.INT8, Number);
         client.on('notification', ({ payload }) => heard.push(payload ?? ''));
         await client.query('set search_path = pg_catalog');
         await client.query('listen news');
