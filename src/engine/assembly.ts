@@ -3,7 +3,7 @@ import { Exchange, type ExchangeParts } from './exchange.js';
 import type { Interior } from './interior.js';
 import type { Lease } from './lease.js';
 import { LeakWatch } from './lending/leak-watch.js';
-import { Preparations } from './lending/preparations.js';
+import { Preparations } from './preparations.js';
 import { resolveOptions } from './options/checks.js';
 import type { PoolOptions } from './options/options.js';
 import { WaitingOwners } from './queue/owners.js';

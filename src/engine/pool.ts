@@ -13,7 +13,7 @@ import type {
 import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
 import type { PoolOptions } from './options/options.js';
 import type { Advice } from './reports/advice.js';
-import type { Preparations } from './lending/preparations.js';
+import type { Preparations } from './preparations.js';
 import type { PoolListener } from './reports/listener.js';
 import { served, type Wish } from './queue/waiter-queue.js';
 import type { PoolHolder, PoolStats } from './reports/stats.js';

@@ -1,11 +1,11 @@
-import type { Outcome } from '../basics/user-code.js';
-import { guarded } from '../basics/user-code.js';
-import { PoolOptionsError, ResourceInvalidatedError } from '../errors.js';
-import type { Interior } from '../interior.js';
-import type { Lease } from '../lease.js';
-import { HookContext, type BorrowOutcome } from '../options/hooks.js';
-import { Refusal, WaiterQueue, served, type Served, type Waiter, type Wish } from '../queue/waiter-queue.js';
-import type { Slot } from '../slots/slot.js';
+import type { Outcome } from './basics/user-code.js';
+import { guarded } from './basics/user-code.js';
+import { PoolOptionsError, ResourceInvalidatedError } from './errors.js';
+import type { Interior } from './interior.js';
+import type { Lease } from './lease.js';
+import { HookContext, type BorrowOutcome } from './options/hooks.js';
+import { Refusal, WaiterQueue, served, type Served, type Waiter, type Wish } from './queue/waiter-queue.js';
+import type { Slot } from './slots/slot.js';
 
 /** What becomes of those whose `onBorrow` has been called. */
 export interface PreparationEvents<T> {
