@@ -41,6 +41,7 @@ const ENGINE = [
   'state/', // can it serve, and what is said when it cannot
   'advice/', // what its measurements say about it
   'exchange.ts',
+  'preparations.ts',
   'returns.ts',
   'assembly.ts',
   'pool.ts',

@@ -3,11 +3,12 @@ import { Exchange, type ExchangeParts } from './exchange.js';
 import type { Interior } from './interior.js';
 import type { Lease } from './lease.js';
 import { LeakWatch } from './lending/leak-watch.js';
+import { Preparations } from './preparations.js';
 import { resolveOptions } from './options/checks.js';
 import type { PoolOptions } from './options/options.js';
 import { WaitingOwners } from './queue/owners.js';
 import { Shedding } from './queue/shedding.js';
-import { WaiterQueue, type Waiter } from './queue/waiter-queue.js';
+import { Refusal, WaiterQueue, type Served, type Waiter, type Wish } from './queue/waiter-queue.js';
 import { Latencies } from './reports/latency.js';
 import { newTotals, type PoolStats } from './reports/stats.js';
 import { watchWith } from './reports/watch.js';
@@ -34,6 +35,8 @@ export interface Parts<T> extends Omit<ExchangeParts<T>, 'inspection' | 'replace
   readonly interior: Interior<T>;
   readonly exchange: Exchange<T>;
   readonly leaks: LeakWatch<T>;
+  /** Undefined where there is no `onBorrow`. */
+  readonly preparations: Preparations<T> | undefined;
   readonly returns: Returns<T>;
   /** Begins the end of the pool. */
   close(): Closing<T>;
@@ -43,15 +46,17 @@ export interface Parts<T> extends Omit<ExchangeParts<T>, 'inspection' | 'replace
  * Puts the parts of one pool together: who is told what by whom. No part knows the pool, and none more of another than
  * it makes use of.
  *
- * @param lend lends a slot that is in state `idle`, in no list
+ * @param serve lends a slot that is in state `idle`, in no list, to one who has waited
+ * @param lend lends such a slot, whose `onBorrow` is done
  */
 export function assemble<T>(
   options: PoolOptions<T>,
-  lend: (slot: Slot<T>, waiter: Waiter<Lease<T>>) => Lease<T>,
+  serve: (slot: Slot<T>, waiter: Waiter<Lease<T>>) => Served<Lease<T>>,
+  lend: (slot: Slot<T>, queuedMs: number, wish: Wish) => Lease<T>,
   common?: Commons,
   share?: Share<T>,
 ): Parts<T> {
-  const { settings, factory } = resolveOptions(options);
+  const { settings, factory, hooks } = resolveOptions(options);
   const { clock, name, min, max, overflow } = settings;
   const commons = common ?? new Commons(clock);
   const { alarm, deadlines, waits, coarse } = commons;
@@ -61,6 +66,7 @@ export function assemble<T>(
     limits: { min, max, overflow },
     suspended: false,
     factory,
+    hooks,
     clock,
     coarse,
     alarm,
@@ -164,6 +170,9 @@ export function assemble<T>(
         case 'resetting':
           inspection.overdue(slot);
           return;
+        case 'preparing':
+          preparations?.overdue(slot);
+          return;
         case 'leased':
           returns.overheld(slot);
           return;
@@ -190,14 +199,32 @@ export function assemble<T>(
     retirement,
     shedding,
     upkeep,
-    lend,
+    lend: serve,
   });
   const returns = new Returns(interior, exchange, inspection, retirement, leaks, () => {
     recycle(interior, upkeep, retirement, 0);
   });
+  const preparations =
+    hooks.onBorrow &&
+    new Preparations<T>(interior, {
+      lend,
+      unlent: (slot, error, outcome, owner) => {
+        returns.unlent(slot, error, outcome, owner);
+      },
+      lost: (slot, reason, why) => retirement.retire(slot, reason, why),
+      late: timeout => refusals.unprepared(timeout),
+      left: (waitedMs, why) => {
+        const { totals, watch } = interior;
+        totals[why === 'late' ? 'timedOut' : 'aborted']++;
+        if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
+        exchange.serve();
+      },
+      changed: () => exchange.serve(),
+    });
   const close = (): Closing<T> => {
     const closing = new Closing(interior, growth, retirement, refusals, {
       revoke: (slot, lease, why) => returns.foreclose(lease, slot, why),
+      unprepare: (slot, why) => preparations?.foreclose(slot, why, new Refusal(() => refusals.closed())),
       changed: () => exchange.serve(),
       done: () => {
         shedding?.stop();
@@ -231,6 +258,7 @@ export function assemble<T>(
     exchange,
     growth,
     leaks,
+    preparations,
     refusals,
     retirement,
     returns,

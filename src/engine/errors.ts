@@ -154,7 +154,7 @@ brand({
 /** The counts of a moment, as errors and logs say them. */
 export function describeStats(stats: PoolStats): string {
   const parts = [`${stats.leased} leased`, `${stats.idle} idle`];
-  for (const state of ['creating', 'validating', 'resetting', 'closing'] as const) {
+  for (const state of ['creating', 'validating', 'preparing', 'resetting', 'closing'] as const) {
     if (stats[state] > 0) parts.push(`${stats[state]} ${state}`);
   }
   const max = stats.overflow > 0 ? `${stats.max} + ${stats.overflow}` : stats.max;

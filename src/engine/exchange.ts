@@ -2,7 +2,7 @@ import type { Interior } from './interior.js';
 import type { Lease } from './lease.js';
 import { breakDeadlock, type Places } from './queue/deadlock.js';
 import type { Shedding } from './queue/shedding.js';
-import type { Waiter } from './queue/waiter-queue.js';
+import type { Served, Waiter } from './queue/waiter-queue.js';
 import type { DestroyReason } from './reports/destroy-reason.js';
 import type { Inspection } from './slots/inspection.js';
 import type { Retirement } from './slots/retirement.js';
@@ -24,8 +24,8 @@ export interface ExchangeParts<T> {
   readonly retirement: Retirement<T>;
   readonly shedding: Shedding<T> | undefined;
   readonly upkeep: Upkeep<T>;
-  /** Lends a slot that is in state `idle`, in no list. */
-  lend(slot: Slot<T>, waiter: Waiter<Lease<T>>): Lease<T>;
+  /** Lends a slot that is in state `idle`, in no list; not before its `onBorrow` is done, if there is one. */
+  lend(slot: Slot<T>, waiter: Waiter<Lease<T>>): Served<Lease<T>>;
 }
 
 /** Where those who wait and what there is come together. */
@@ -127,7 +127,7 @@ export class Exchange<T> {
     const { limits, census, settings } = this.pool;
     if (!this.begun) return 0;
     if (settings.minIdle === 0) return limits.min;
-    return Math.max(limits.min, Math.min(limits.max, census.leased + settings.minIdle));
+    return Math.max(limits.min, Math.min(limits.max, census.out + settings.minIdle));
   }
 
   /** Everything there may be is lent, and no owner waits for more: nothing can be done for anybody. */
@@ -143,9 +143,9 @@ export class Exchange<T> {
    */
   isCrowded(maxWaiting: number): boolean {
     const { census, limits, share, waiters } = this.pool;
-    const { leased, closing, places } = census;
+    const { out, closing, places } = census;
     const room = limits.max + limits.overflow - places;
-    const unlent = places - leased - closing + Math.min(room, Math.max(0, share?.room ?? room));
+    const unlent = places - out - closing + Math.min(room, Math.max(0, share?.room ?? room));
     return waiters.length >= maxWaiting + Math.max(0, unlent) || share?.isCrowded === true;
   }
 

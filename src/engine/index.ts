@@ -26,10 +26,20 @@ export type {
   Handle,
   IsolationLevel,
   OpenTransaction,
+  ResetVerdict,
   ResourceFactory,
   TransactionOptions,
   Verdict,
 } from './options/factory.js';
+export type {
+  BorrowContext,
+  BorrowOutcome,
+  KeyedBorrowContext,
+  KeyedReturnContext,
+  KeyedSessionHooks,
+  ReturnContext,
+  SessionHooks,
+} from './options/hooks.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options/options.js';
 export type * from './reports/listener.js';
 export type {

@@ -182,6 +182,11 @@ export class Lease<T> {
     this.release();
   }
 
+  /** @internal Was its holder told to let go? */
+  get aborted(): boolean {
+    return this.aborter?.signal.aborted === true;
+  }
+
   /** @internal As {@link release}, after something was thrown, which may be anything. */
   fail(thrown: unknown): void {
     this.lender.takeBack(this, this.record, thrown);

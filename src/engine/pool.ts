@@ -13,7 +13,9 @@ import type {
 import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
 import type { PoolOptions } from './options/options.js';
 import type { Advice } from './reports/advice.js';
+import type { Preparations } from './preparations.js';
 import type { PoolListener } from './reports/listener.js';
+import { served, type Wish } from './queue/waiter-queue.js';
 import type { PoolHolder, PoolStats } from './reports/stats.js';
 import { rewatch } from './reports/watch.js';
 import { recycle } from './slots/recycling.js';
@@ -46,6 +48,8 @@ export class Pool<T> {
   private readonly in: Interior<T>;
   private readonly exchange: Exchange<T>;
   private readonly parts: Parts<T>;
+  /** Undefined where there is no `onBorrow`. */
+  private readonly preparations: Preparations<T> | undefined;
   private readonly listeners: Set<PoolListener>;
 
   /** @throws PoolOptionsError naming the option, its value and what is allowed */
@@ -55,12 +59,17 @@ export class Pool<T> {
   constructor(options: PoolOptions<T>, commons?: Commons, share?: Share<T>) {
     this.parts = assemble(
       options,
-      (slot, { since, wish }) => this.lend(slot, this.in.waits.now() - since, wish.owner, wish.trace),
+      (slot, { since, wish }) =>
+        this.preparations
+          ? this.preparations.begin(slot, since, wish)
+          : this.lend(slot, this.in.waits.now() - since, wish.owner, wish.trace),
+      (slot, queuedMs, { owner, trace }) => this.lend(slot, queuedMs, owner, trace),
       commons,
       share,
     );
     this.in = this.parts.interior;
     this.exchange = this.parts.exchange;
+    this.preparations = this.parts.preparations;
     this.name = this.in.settings.name;
     this.listeners = new Set(this.in.settings.listeners);
   }
@@ -76,14 +85,16 @@ export class Pool<T> {
    * @throws PoolClosedError once `close()` was called
    * @throws PoolOptionsError when `timeout`, `priority` or `owner` is not what it must be
    * @throws the signal's reason when it is aborted
+   * @throws what `onBorrow` throws
    */
   acquire(options?: AcquireOptions): Promise<Lease<T>> {
     // Not an async function: with something idle, a borrow costs one lease and one settled promise.
     try {
       if (options !== undefined) this.check(options);
       const slot = this.takeFit();
-      if (slot !== undefined) return Promise.resolve(this.lend(slot, 0, options?.owner, this.trace()));
-      return this.wait(options);
+      if (slot === undefined) return this.wait(options);
+      if (this.preparations !== undefined) return this.prepared(this.preparations, slot, options);
+      return Promise.resolve(this.lend(slot, 0, options?.owner, this.trace()));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -94,11 +105,15 @@ export class Pool<T> {
    * validation or a create has been set going, so that a later call finds more.
    *
    * @throws PoolClosedError once `close()` was called
+   * @throws PoolOptionsError when the pool has an `onBorrow`, and that has answered with a promise; otherwise what it throws
    */
   tryAcquire(options?: Pick<AcquireOptions, 'owner'>): Lease<T> | undefined {
     if (options !== undefined) this.check(options);
     const slot = this.takeFit();
-    if (slot !== undefined) return this.lend(slot, 0, options?.owner, this.trace());
+    if (slot !== undefined) {
+      if (this.preparations !== undefined) return this.preparations.now(slot, this.wish(options));
+      return this.lend(slot, 0, options?.owner, this.trace());
+    }
     if (this.in.waiters.length === 0) this.exchange.prepareOne();
     return undefined;
   }
@@ -315,6 +330,19 @@ export class Pool<T> {
     }
     // Nobody passes somebody who waits.
     return waiters.length > 0 || suspended ? undefined : this.exchange.takeFit(coarse.now());
+  }
+
+  /** Something is idle, and `onBorrow` is to be called before it is lent. */
+  private async prepared(
+    preparations: Preparations<T>,
+    slot: Slot<T>,
+    options?: AcquireOptions,
+  ): Promise<Lease<T>> {
+    return served(await preparations.begin(slot, this.in.waits.now(), this.wish(options)));
+  }
+
+  private wish({ timeout, signal, owner }: AcquireOptions = {}): Wish {
+    return { timeout: timeout ?? this.in.settings.acquireTimeout, signal, owner, trace: this.trace() };
   }
 
   private wait(options: AcquireOptions = {}): Promise<Lease<T>> {

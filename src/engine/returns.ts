@@ -6,6 +6,7 @@ import type { Lease, Lender } from './lease.js';
 import { hasHandles, makeHandle } from './lending/handles.js';
 import type { LeakWatch } from './lending/leak-watch.js';
 import { isFatal, type Handle, type OpenTransaction, type TransactionOptions } from './options/factory.js';
+import type { BorrowOutcome } from './options/hooks.js';
 import type { DestroyReason } from './reports/destroy-reason.js';
 import type { Inspection } from './slots/inspection.js';
 import type { Retirement } from './slots/retirement.js';
@@ -15,6 +16,8 @@ import type { Slot } from './slots/slot.js';
 export class Returns<T> implements Lender<T> {
   readonly name: string;
   readonly hasHandles: boolean;
+  /** Is anything done with what comes back, before it is lent again? */
+  private readonly cleans: boolean;
 
   constructor(
     private readonly pool: Interior<T>,
@@ -27,24 +30,44 @@ export class Returns<T> implements Lender<T> {
   ) {
     this.name = pool.settings.name;
     this.hasHandles = hasHandles(pool);
+    this.cleans = pool.factory.reset !== undefined || pool.hooks.onReturn !== undefined;
   }
 
   takeBack(lease: Lease<T>, slot: Slot<T>, error: unknown): void {
     if (slot.lease !== lease) return;
+    const { owner } = slot;
     this.account(lease, slot, error);
-    const { waiters, factory, coarse } = this.pool;
+    const { waiters, coarse } = this.pool;
     const wanted = waiters.length > 0;
     const now = coarse.now();
     const reason = this.reasonToRetire(slot, error, now);
     if (reason !== undefined) {
       this.retirement.retire(slot, reason, error ?? slot.doomCause);
-    } else if (factory.reset !== undefined) {
-      this.inspection.reset(slot);
+    } else if (this.cleans) {
+      const badly = error === undefined ? 'success' : 'error';
+      this.inspection.reset(slot, lease.aborted ? 'aborted' : badly, owner);
     } else {
       slot.rest();
       this.exchange.place(slot, now);
     }
     this.goOn(wanted);
+  }
+
+  /** Its `onBorrow` has failed, or its borrower had gone before that was done: it was lent to nobody. */
+  unlent(slot: Slot<T>, error: unknown, outcome: BorrowOutcome, owner: object | undefined): void {
+    const now = this.pool.coarse.now();
+    // What is lent, and then given back, is no longer as it was when it was looked at.
+    slot.uses++;
+    const reason = this.reasonToRetire(slot, error, now);
+    if (reason !== undefined) {
+      this.retirement.retire(slot, reason, error ?? slot.doomCause);
+    } else if (this.cleans) {
+      this.inspection.reset(slot, outcome, owner);
+    } else {
+      slot.rest();
+      this.exchange.place(slot, now);
+    }
+    this.exchange.serve();
   }
 
   discard(lease: Lease<T>, slot: Slot<T>, cause: unknown): void {

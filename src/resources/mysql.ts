@@ -5,12 +5,15 @@ import {
   PoolOptionsError,
   messageOf,
   type KeyedResourceFactory,
+  type KeyedSessionHooks,
   type Pool,
   type PoolSettings,
   type ResourceFactory,
+  type SessionHooks,
 } from '../engine/index.js';
-import { wrongOption } from '../engine/options/own.js';
+import { checkOwn, wrongOption } from '../engine/options/own.js';
 import { checkPool } from './common/check-pool.js';
+import { HOOK_RULES } from './common/hooks.js';
 import { withoutInput } from './mysql/core.js';
 import { makeFacade, type MysqlFacadeOptions } from './mysql/facade.js';
 import { MysqlFactory } from './mysql/factory.js';
@@ -34,7 +37,7 @@ type NotForClients =
 export type MysqlConnectionOptions = Omit<ConnectionOptions, NotForClients>;
 
 /** The settings of a pool, and beside them what `mysql2.createConnection()` takes: `uri` or `host`, `user`, … */
-export interface MysqlPoolOptions extends PoolSettings, MysqlConnectionOptions {
+export interface MysqlPoolOptions extends PoolSettings, SessionHooks<Connection>, MysqlConnectionOptions {
   /**
    * What happens to the session between two borrowers. Default `auto`: a connection comes back without the settings, user
    * variables, temporary tables, locks, prepared statements and the other database of its last borrower, at no cost when
@@ -57,7 +60,7 @@ export interface MysqlPoolOptions extends PoolSettings, MysqlConnectionOptions {
 }
 
 /** What {@link mysqlPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
-export type MysqlPool = PoolSettings & { factory: ResourceFactory<Connection> };
+export type MysqlPool = PoolSettings & SessionHooks<Connection> & { factory: ResourceFactory<Connection> };
 
 /** Milliseconds. */
 const TCP_KEEP_ALIVE_DELAY = 10_000;
@@ -159,25 +162,28 @@ export function mysqlPool(options: MysqlPoolOptions): MysqlPool;
 export function mysqlPool(options: MysqlPoolOptions): MysqlPool {
   const { settings, config, ...rest } = split(options);
   check(settings.name, config);
-  return { ...settings, factory: makeFactory(() => config, rest, true) };
+  const factory = makeFactory(() => config, rest, true);
+  return { ...settings, ...(factory.hooks(options) as SessionHooks<Connection>), factory };
 }
 
 /** The options of {@link mysqlPool}, for each key, and how the connections of a key differ. */
-export type KeyedMysqlPoolOptions<K> = Omit<MysqlPoolOptions, 'min'> & {
-  /** At most, of all keys together; `max` is that of one key. */
-  maxTotal: number;
-  /**
-   * What the connections of a key have that others have not: another `database` or `user`. A key that comes from outside
-   * must have been checked by then.
-   */
-  connection: (key: K) => MysqlConnectionOptions;
-};
+export type KeyedMysqlPoolOptions<K> = Omit<MysqlPoolOptions, 'min' | keyof SessionHooks<Connection>> &
+  KeyedSessionHooks<K, Connection> & {
+    /** At most, of all keys together; `max` is that of one key. */
+    maxTotal: number;
+    /**
+     * What the connections of a key have that others have not: another `database` or `user`. A key that comes from outside
+     * must have been checked by then.
+     */
+    connection: (key: K) => MysqlConnectionOptions;
+  };
 
 /** What {@link keyedMysqlPool} makes: options for `new KeyedPool()`, or for a definition in `PoolModule`. */
-export type KeyedMysqlPool<K> = Omit<PoolSettings, 'min'> & {
-  maxTotal: number;
-  factory: KeyedResourceFactory<K, Connection>;
-};
+export type KeyedMysqlPool<K> = Omit<PoolSettings, 'min'> &
+  KeyedSessionHooks<K, Connection> & {
+    maxTotal: number;
+    factory: KeyedResourceFactory<K, Connection>;
+  };
 
 /**
  * A pool of connections by key: one for each tenant, or for each of many databases. What differs is said by `connection`,
@@ -203,7 +209,7 @@ export function keyedMysqlPool<K>({ connection, ...options }: KeyedMysqlPoolOpti
   }
   check(settings.name, config);
   const factory = makeFactory((key: K) => ({ ...config, ...connection(key) }), rest);
-  return { ...settings, maxTotal: options.maxTotal, factory };
+  return { ...settings, ...factory.hooks(options), maxTotal: options.maxTotal, factory };
 }
 
 /**
@@ -240,6 +246,7 @@ interface Split {
 /** Tells what is the pool's from what is mysql2's. */
 function split({ sessionReset = 'auto', isFatal, ...options }: MysqlPoolOptions): Split {
   const { name } = options;
+  checkOwn(name ?? 'pool', `Pool "${name ?? 'pool'}"`, options, HOOK_RULES);
   if (!SESSION_RESETS.includes(sessionReset)) {
     throw wrong(name, 'sessionReset', sessionReset, `'auto', 'always' or 'never'`);
   }

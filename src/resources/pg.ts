@@ -1,5 +1,12 @@
 import type { Client, Pool as PgPoolType } from 'pg';
-import type { KeyedResourceFactory, Pool, PoolSettings, ResourceFactory } from '../engine/index.js';
+import type {
+  KeyedResourceFactory,
+  KeyedSessionHooks,
+  Pool,
+  PoolSettings,
+  ResourceFactory,
+  SessionHooks,
+} from '../engine/index.js';
 import { checkOwn } from '../engine/options/own.js';
 import { cancelOnAbort, type CancelOnAbort } from './pg/abort.js';
 import {
@@ -63,7 +70,7 @@ export type {
 };
 
 /** What {@link pgPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
-export type PgPool = PoolSettings & { factory: ResourceFactory<Client> };
+export type PgPool = PoolSettings & SessionHooks<Client> & { factory: ResourceFactory<Client> };
 
 /**
  * A pool of PostgreSQL connections, made with the package `pg`.
@@ -94,9 +101,14 @@ export type PgPool = PoolSettings & { factory: ResourceFactory<Client> };
  * of the role and of the database), one round trip before it is lent: `pool.advice()` says if `max`, times `processes`, does
  * not fit.
  *
+ * What `onCreate` sets, listens to and parses with belongs to the connection: it survives a reset, and is done again after
+ * `DISCARD ALL`, before the next loan. `onBorrow` gets pg's own client, in the session that the borrower goes on with, so
+ * that `SET ROLE` or a setting for row-level security holds for all that the borrower sends; what it sends counts as the
+ * borrower's own and is undone with that, as is what `onReturn` sends.
+ *
  * Options that neither the pool nor pg knows are refused by the pool, with a `PoolOptionsError`.
  *
- * @throws PoolOptionsError when `sessionReset` or an option of {@link PgHosts} is not one of its values
+ * @throws PoolOptionsError when a hook is no function, or `sessionReset` or an option of {@link PgHosts} is not one of its values
  */
 export function pgPool<const Name extends string>(
   options: PgPoolOptions & { name: Name },
@@ -104,9 +116,10 @@ export function pgPool<const Name extends string>(
 export function pgPool(options: PgPoolOptions): PgPool;
 export function pgPool(options: PgPoolOptions): PgPool {
   const parts = split(options);
-  const { pool, connection, createTimeout, settings } = parts;
+  const { pool, connection, createTimeout, settings, hooks } = parts;
   const targets = targetsOf(pool, connection, createTimeout);
-  return { ...settings, factory: new PgFactory(() => targets, parts, true) };
+  const factory = new PgFactory(() => targets, parts, true);
+  return { ...settings, ...(factory.hooks(hooks) as SessionHooks<Client>), factory };
 }
 
 /**
@@ -161,21 +174,23 @@ export function pgBossDatabase(pool: Pool<Client>): PgBossDatabase {
 }
 
 /** The options of {@link pgPool}, for each key, and how the connections of a key differ. */
-export type KeyedPgPoolOptions<K> = Omit<PgPoolOptions, 'min'> & {
-  /** At most, of all keys together; `max` is that of one key. */
-  maxTotal: number;
-  /**
-   * What the connections of a key have that others have not: another `database` or `user`, or
-   * `options: '-c search_path=…'`. A key that comes from outside must have been checked by then.
-   */
-  connection: (key: K) => PgConnection;
-};
+export type KeyedPgPoolOptions<K> = Omit<PgPoolOptions, 'min' | keyof SessionHooks<Client>> &
+  KeyedSessionHooks<K, Client> & {
+    /** At most, of all keys together; `max` is that of one key. */
+    maxTotal: number;
+    /**
+     * What the connections of a key have that others have not: another `database` or `user`, or
+     * `options: '-c search_path=…'`. A key that comes from outside must have been checked by then.
+     */
+    connection: (key: K) => PgConnection;
+  };
 
 /** What {@link keyedPgPool} makes: options for `new KeyedPool()`, or for a definition in `PoolModule`. */
-export type KeyedPgPool<K> = Omit<PoolSettings, 'min'> & {
-  maxTotal: number;
-  factory: KeyedResourceFactory<K, Client>;
-};
+export type KeyedPgPool<K> = Omit<PoolSettings, 'min'> &
+  KeyedSessionHooks<K, Client> & {
+    maxTotal: number;
+    factory: KeyedResourceFactory<K, Client>;
+  };
 
 /**
  * A pool of PostgreSQL connections by key: one for each tenant, or for each of many databases. What differs is said by
@@ -194,7 +209,8 @@ export function keyedPgPool<K>({ connection, ...options }: KeyedPgPoolOptions<K>
   const { pool, connection: common, createTimeout, settings } = parts;
   checkOwn(pool, `Pool "${pool}"`, { connection }, RULES);
   const targets = (key: K): Targets => targetsOf(pool, merge(pool, common, connection(key)), createTimeout);
-  return { ...settings, maxTotal: options.maxTotal, factory: new PgFactory(targets, parts) };
+  const factory = new PgFactory(targets, parts);
+  return { ...settings, ...factory.hooks(parts.hooks), maxTotal: options.maxTotal, factory };
 }
 
 const RULES = {

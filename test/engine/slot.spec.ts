@@ -6,6 +6,7 @@ const STATES: readonly SlotState[] = [
   'creating',
   'idle',
   'validating',
+  'preparing',
   'leased',
   'resetting',
   'closing',
@@ -20,6 +21,7 @@ const MOVES: Readonly<Record<string, readonly [(slot: Slot<string>) => void, Slo
   miscarry: [slot => slot.miscarry(), 'gone'],
   lend: [slot => slot.lend({} as Lease<string>), 'leased'],
   validate: [slot => slot.validate(), 'validating'],
+  prepare: [slot => slot.prepare(), 'preparing'],
   reset: [slot => slot.reset(), 'resetting'],
   rest: [slot => slot.rest(), 'idle'],
   close: [slot => slot.close(), 'closing'],
@@ -33,6 +35,7 @@ const WAYS: Readonly<Record<SlotState, readonly string[]>> = {
   creating: [],
   idle: ['arrive'],
   validating: ['arrive', 'validate'],
+  preparing: ['arrive', 'prepare'],
   leased: ['arrive', 'lend'],
   resetting: ['arrive', 'lend', 'reset'],
   closing: ['arrive', 'close'],
@@ -72,8 +75,9 @@ function reachable(from: SlotState): SlotState[] {
 describe('a slot', () => {
   it.each<[SlotState, SlotState[]]>([
     ['creating', ['idle', 'abandoned', 'gone']],
-    ['idle', ['validating', 'leased', 'closing']],
+    ['idle', ['validating', 'preparing', 'leased', 'closing']],
     ['validating', ['idle', 'closing']],
+    ['preparing', ['idle', 'resetting', 'closing']],
     ['leased', ['idle', 'resetting', 'closing', 'detached']],
     ['resetting', ['idle', 'closing']],
     ['closing', ['abandoned', 'gone']],
@@ -84,10 +88,11 @@ describe('a slot', () => {
     expect(reachable(from)).toEqual(to);
   });
 
-  it('has a resource that may serve while it is idle, validating, leased or resetting', () => {
+  it('has a resource that may serve while it is idle, validating, preparing, leased or resetting', () => {
     expect(STATES.filter(state => slotThatIs(state).live)).toEqual([
       'idle',
       'validating',
+      'preparing',
       'leased',
       'resetting',
     ]);
@@ -99,6 +104,7 @@ describe('a slot', () => {
       'creating',
       'idle',
       'validating',
+      'preparing',
       'leased',
       'resetting',
     ]);

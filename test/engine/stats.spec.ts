@@ -22,6 +22,7 @@ describe('stats', () => {
       leased: 0,
       creating: 0,
       validating: 0,
+      preparing: 0,
       resetting: 0,
       closing: 0,
       abandoned: 0,

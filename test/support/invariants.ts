@@ -5,13 +5,14 @@ import {
   type PoolListener,
   type PoolSettings,
   type PoolStats,
+  type SessionHooks,
 } from '../../src/engine/index.js';
 import { Findings } from './findings.js';
 import { follow } from './follow.js';
 import { ManualClock, turn } from './manual-clock.js';
 import { ScriptedFactory, type Scripts, type Thing } from './scripted-factory.js';
 
-export type ScriptedOptions<T> = PoolSettings & Scripts<T> & { clock?: ManualClock };
+export type ScriptedOptions<T> = PoolSettings & SessionHooks<T> & Scripts<T> & { clock?: ManualClock };
 
 /** One event of a pool, with the name of the listener's method. */
 export type LoggedEvent = { readonly event: keyof PoolListener; readonly pool: string } & Readonly<
@@ -79,7 +80,13 @@ export function checkInvariants<T>(
   findings.same(
     'total',
     stats.total,
-    stats.creating + stats.idle + stats.validating + stats.leased + stats.resetting + stats.closing,
+    stats.creating +
+      stats.idle +
+      stats.validating +
+      stats.preparing +
+      stats.leased +
+      stats.resetting +
+      stats.closing,
   );
   findings.same('what borrowers hold', factory.borrows, stats.leased);
   findings.same('acquired - released', totals.acquired - totals.released, stats.leased);

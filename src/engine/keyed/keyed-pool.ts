@@ -3,6 +3,7 @@ import { PoolClosedError, PoolQueueFullError } from '../errors.js';
 import type { Lease } from '../lease.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions } from '../options/calls.js';
 import { checkCount, checkDuration, checkLeftOut, resolveOptions } from '../options/checks.js';
+import { hooksOf, type KeyedSessionHooks } from '../options/hooks.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from '../options/options.js';
 import { Pool } from '../pool.js';
 import type { PoolListener } from '../reports/listener.js';
@@ -40,6 +41,7 @@ export class KeyedPool<K, T> {
   private readonly memory = new KeyedMemory<K>();
   private readonly settings: ResolvedSettings;
   private readonly factory: KeyedResourceFactory<K, T>;
+  private readonly hooks: KeyedSessionHooks<K, T>;
   private readonly commons: Commons;
   private readonly total: SharedTotal<T>;
   private readonly keys = new Map<K, Keyed<T>>();
@@ -55,8 +57,8 @@ export class KeyedPool<K, T> {
 
   /** @throws PoolOptionsError naming the option, its value and what is allowed */
   constructor({ maxTotal, maxKeys, ...options }: KeyedPoolOptions<K, T>) {
-    // A factory differs from that of a pool only in what its create is given.
-    const { settings, factory } = resolveOptions(options as unknown as PoolOptions<T>);
+    // A factory differs from that of a pool only in what its create is given, as do the hooks.
+    const { settings, factory, hooks } = resolveOptions(options as unknown as PoolOptions<T>);
     this.name = settings.name;
     checkCount(this.name, 'maxTotal', maxTotal);
     checkLeftOut(this.name, 'min', (options as PoolSettings).min, 'a key goes when it is idle');
@@ -67,6 +69,7 @@ export class KeyedPool<K, T> {
     this.settings = settings;
     this.listeners = new Set(settings.listeners);
     this.factory = factory;
+    this.hooks = hooks;
     this.commons = new Commons(settings.clock);
     this.total = new SharedTotal(maxTotal);
   }
@@ -228,7 +231,7 @@ export class KeyedPool<K, T> {
   }
 
   private open(key: K): Keyed<T> {
-    const { factory, settings, total, commons, memory } = this;
+    const { factory, hooks, settings, total, commons, memory } = this;
     if (this.keys.size >= this.maxKeys) throw this.tooManyKeys();
     const member = total.member(settings.order, memory.isProven(key), () => {
       if (this.entered !== pool) this.dissolve(key, pool, member);
@@ -236,6 +239,7 @@ export class KeyedPool<K, T> {
     const pool = new Pool<T>(
       {
         ...settings,
+        ...hooksOf(hooks, key),
         listeners: [...this.listeners],
         name: `${this.name}[${nameOf(key)}]`,
         factory: {

@@ -47,7 +47,7 @@ export function keyedCounts<T>(
   census: Census,
   pools: Iterable<Waiting<T>>,
 ): Omit<PoolStats, 'name' | 'state' | 'min' | 'max' | 'overflow' | 'failing' | 'totals' | 'latency'> {
-  const { idle, leased, creating, validating, resetting, closing, abandoned } = census;
+  const { idle, leased, creating, validating, preparing, resetting, closing, abandoned } = census;
   let waiting = 0;
   let oldestWaitMs = 0;
   for (const { waiters, waits } of pools) {
@@ -61,6 +61,7 @@ export function keyedCounts<T>(
     leased,
     creating,
     validating,
+    preparing,
     resetting,
     closing,
     abandoned,

@@ -83,9 +83,9 @@ export class SharedTotal<T> {
 
   /** Do so many wait already that one more for this member is too much? Those for the unproven do not count for others. */
   isCrowded({ proven, sharer }: Member<T>): boolean {
-    const { leased, closing } = this.census;
+    const { out, closing } = this.census;
     const waiting = this.tally.waiting - (proven ? this.waitingUnproven : 0);
-    return waiting >= sharer.interior.settings.maxWaiting + Math.max(0, this.max - leased - closing);
+    return waiting >= sharer.interior.settings.maxWaiting + Math.max(0, this.max - out - closing);
   }
 
   roomFor(member: Member<T>): number {

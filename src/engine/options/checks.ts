@@ -1,6 +1,7 @@
 import { PoolOptionsError } from '../errors.js';
 import type { AcquireOptions, Priority, ResizeOptions } from './calls.js';
 import type { ResourceFactory } from './factory.js';
+import type { SessionHooks } from './hooks.js';
 import {
   DEFAULTS,
   SHED_DEFAULTS,
@@ -13,6 +14,8 @@ import {
   BACKOFF,
   FACTORY,
   FACTORY_NAMES,
+  HOOKS,
+  HOOK_NAMES,
   SETTINGS,
   SETTING_NAMES,
   SHED,
@@ -33,17 +36,19 @@ const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low'];
 export function resolveOptions<T>(given: PoolOptions<T>): {
   settings: ResolvedSettings;
   factory: ResourceFactory<T>;
+  hooks: SessionHooks<T>;
 } {
   const named: unknown = (given as { name?: unknown } | null | undefined)?.name;
   const pool = typeof named === 'string' ? named : DEFAULTS.name;
   if (!isObject(given)) throw wrong(pool, 'options', given, 'an object with a create function');
 
   for (const key of Object.keys(given)) {
-    if (!Object.hasOwn(SETTINGS, key) && !Object.hasOwn(FACTORY, key) && key !== 'factory') {
+    if (![SETTINGS, FACTORY, HOOKS].some(known => Object.hasOwn(known, key)) && key !== 'factory') {
       throw new PoolOptionsError(pool, `Pool "${pool}": unknown option "${key}"${suggestion(key)}`);
     }
   }
   const { factory, ...settings } = splitFactory(pool, given);
+  const hooks = takeHooks(pool, given, settings);
   // An option that is undefined is an option that was not given, as in { max: config.max }.
   const present = defined(settings);
   check(pool, '', SETTINGS, present);
@@ -62,7 +67,7 @@ export function resolveOptions<T>(given: PoolOptions<T>): {
       `at most createBackoff.max, which is ${backoff.max}`,
     );
   }
-  return { settings: resolved, factory };
+  return { settings: resolved, factory, hooks };
 }
 
 /**
@@ -150,6 +155,18 @@ function splitFactory<T>(
   return { ...(settings as PoolSettings), factory: given };
 }
 
+/** Takes the hooks out of the settings. `this` in them is what they were given on, as in the members of a factory. */
+function takeHooks<T>(pool: string, given: PoolOptions<T>, settings: object): SessionHooks<T> {
+  check(pool, '', HOOKS, given);
+  const hooks: Record<string, unknown> = {};
+  for (const name of HOOK_NAMES) {
+    Reflect.deleteProperty(settings, name);
+    const hook = (given as unknown as Record<string, unknown>)[name];
+    if (typeof hook === 'function') hooks[name] = hook.bind(given) as unknown;
+  }
+  return hooks;
+}
+
 function defined<V extends object>(values: V | undefined): Partial<V> {
   return Object.fromEntries(
     Object.entries(values ?? {}).filter(([, value]) => value !== undefined),
@@ -194,5 +211,5 @@ function suggestion(key: string): string {
   const meant = SETTING_NAMES.find(name => plain(name) === plain(key));
   return meant
     ? `; did you mean "${meant}"?`
-    : `; known are ${[...SETTING_NAMES, 'factory', ...FACTORY_NAMES].join(', ')}.`;
+    : `; known are ${[...SETTING_NAMES, 'factory', ...FACTORY_NAMES, ...HOOK_NAMES].join(', ')}.`;
 }

@@ -19,6 +19,12 @@ export interface CreateContext {
 /** `false` and other falsy answers mean no; nothing at all (`undefined`) means yes. */
 export type Verdict = boolean | undefined | void | object;
 
+/**
+ * As {@link Verdict}; `'renewed'` says that it is clean, and that what `onCreate` had done to it is undone as well. That is
+ * then called again before anybody is lent the resource, within the `resetTimeout`.
+ */
+export type ResetVerdict = Verdict | 'renewed';
+
 /** What one borrower gets in place of the resource itself. */
 export interface Handle<T> {
   /** Stands for the resource: what `lease.resource` gives. */
@@ -68,7 +74,7 @@ export interface ResourceFactory<T> {
   /** Is it still usable? A falsy answer other than `undefined`, a throw or a rejection means no. */
   validate?(resource: T): Verdict | PromiseLike<Verdict>;
   /** Cleans it for the next borrower. A falsy answer other than `undefined`, a throw or a rejection destroys it. */
-  reset?(resource: T): Verdict | PromiseLike<Verdict>;
+  reset?(resource: T): ResetVerdict | PromiseLike<ResetVerdict>;
   /** Ends it. Its place in the pool is free only when this has settled, or past `destroyTimeout`. */
   destroy?(resource: T, reason: DestroyReason, context: { readonly slot: number }): unknown;
   /**
@@ -102,7 +108,7 @@ export interface ResourceFactory<T> {
 }
 
 /** Did user code say yes? */
-export function approves(outcome: Outcome<Verdict>): boolean {
+export function approves(outcome: Outcome<ResetVerdict>): boolean {
   return outcome.ok && (outcome.value === undefined || Boolean(outcome.value));
 }
 

@@ -1,6 +1,7 @@
 import type { PoolListener } from '../reports/listener.js';
 import { systemClock, type Clock } from '../time/clock.js';
 import type { ResourceFactory } from './factory.js';
+import type { SessionHooks } from './hooks.js';
 
 /** How long to wait after failed creates: `random() × min(max, initial × factor^(failures − 1))`, full jitter. */
 export interface CreateBackoff {
@@ -110,8 +111,12 @@ export interface PoolSettings {
   clock?: Clock;
 }
 
-/** Everything a pool needs: its settings and the members of a {@link ResourceFactory}, or a `factory` object. */
+/**
+ * Everything a pool needs: its settings and the members of a {@link ResourceFactory}, or a `factory` object; and hooks, if
+ * there are any.
+ */
 export type PoolOptions<T> = PoolSettings &
+  SessionHooks<T> &
   ((ResourceFactory<T> & { factory?: never }) | { factory: ResourceFactory<T>; create?: never });
 
 /** Settings with every default filled in. */

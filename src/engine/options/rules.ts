@@ -1,5 +1,6 @@
 import type { Clock } from '../time/clock.js';
 import type { ResourceFactory } from './factory.js';
+import type { SessionHooks } from './hooks.js';
 import type { CreateBackoff, PoolSettings, Shed } from './options.js';
 
 /** What a value must be. */
@@ -101,7 +102,15 @@ export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   capacity: method,
 };
 
+export const HOOKS: Readonly<Record<keyof SessionHooks<unknown>, Rule>> = {
+  onCreate: method,
+  onBorrow: method,
+  onReturn: method,
+};
+
 /** The names of all settings. */
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly (keyof PoolSettings)[];
+/** The names of the hooks. */
+export const HOOK_NAMES = Object.keys(HOOKS) as readonly (keyof SessionHooks<unknown>)[];
 /** The names of the members of a factory. */
 export const FACTORY_NAMES = Object.keys(FACTORY) as readonly (keyof ResourceFactory<unknown>)[];

@@ -13,6 +13,9 @@ export class Refusal {
   constructor(readonly error: () => unknown) {}
 }
 
+/** What an acquire comes to, or will. */
+export type Served<R> = R | Refusal | Promise<R | Refusal>;
+
 /** What somebody who waits has asked for. */
 export interface Wish {
   /** Milliseconds. */
@@ -30,7 +33,7 @@ export class Waiter<R> implements Links<Waiter<R>> {
   next: Waiter<R> | undefined = undefined;
   readonly deadline = new Patience(this);
   readonly outcome: Promise<R | Refusal>;
-  settle!: (outcome: R | Refusal) => void;
+  settle!: (outcome: Served<R>) => void;
 
   constructor(
     readonly since: number,
@@ -64,7 +67,8 @@ class Patience<R> implements Timed {
   }
 }
 
-function served<R>(outcome: R | Refusal): R {
+/** @throws what a refusal says */
+export function served<R>(outcome: R | Refusal): R {
   if (outcome instanceof Refusal) throw outcome.error();
   return outcome;
 }
@@ -161,6 +165,12 @@ export class WaiterQueue<R> {
    * @throws the reason of a signal that is aborted already, and what a signal of foreign make throws
    */
   join(wish: Wish): Promise<R> {
+    // Not an async function, which would cost everybody who is served as much again.
+    return this.enter(wish).outcome.then(served);
+  }
+
+  /** As {@link join}, for who asks for the outcome itself. */
+  enter(wish: Wish): Waiter<R> {
     // User code has run since the last look: a listener, or a destroy.
     wish.signal?.throwIfAborted();
     const now = this.waits.now();
@@ -172,8 +182,7 @@ export class WaiterQueue<R> {
     this.waits.set(waiter.deadline, now, wish.timeout);
     if (wish.owner) this.owners?.joined(wish.owner);
     if (wish.signal) this.heed(wish.signal, waiter);
-    // Not an async function, which would cost everybody who is served as much again.
-    return waiter.outcome.then(served);
+    return waiter;
   }
 
   /** Takes out whose turn it is; the caller settles it. */

@@ -42,12 +42,14 @@ export interface PoolStats {
   readonly min: number;
   readonly max: number;
   readonly overflow: number;
-  /** Places of the cap that are filled: creating + idle + validating + leased + resetting + closing. */
+  /** Places of the cap that are filled: creating + idle + validating + preparing + leased + resetting + closing. */
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
   readonly creating: number;
   readonly validating: number;
+  /** Whose `onBorrow` runs, for a borrower that has it next. */
+  readonly preparing: number;
   readonly resetting: number;
   readonly closing: number;
   /** Creates and destroys that did not settle in time and may still do so. They fill no place. */

@@ -1,5 +1,6 @@
-import { guarded, type Outcome } from '../basics/user-code.js';
-import { approves, type Verdict } from '../options/factory.js';
+import { guarded, isThenable, type Outcome } from '../basics/user-code.js';
+import { approves, type ResetVerdict } from '../options/factory.js';
+import { HookContext, type BorrowOutcome } from '../options/hooks.js';
 import type { DestroyReason } from '../reports/destroy-reason.js';
 import type { Lateness } from './lateness.js';
 import type { Coming, Slot } from './slot.js';
@@ -47,15 +48,40 @@ export class Inspection<T> {
     );
   }
 
-  /** Resets a leased slot that was given back, with the factory's `reset`. */
-  reset(slot: Slot<T>): void {
+  /** Resets a slot that was given back: with `onReturn`, the factory's `reset`, and `onCreate` where that is undone by it. */
+  reset(slot: Slot<T>, outcome: BorrowOutcome, owner: object | undefined): void {
     slot.reset();
-    this.inspect(slot, this.pool.settings.resetTimeout, resource => this.pool.factory.reset?.(resource));
+    const { factory, hooks, settings } = this.pool;
+    this.inspect(slot, settings.resetTimeout, resource => {
+      const reset = (): ResetVerdict | PromiseLike<ResetVerdict> => {
+        // Nobody waits for it any more: past its limit, or closed meanwhile.
+        if (slot.state !== 'resetting') return undefined;
+        const verdict = factory.reset?.(resource);
+        return hooks.onCreate ? after(verdict, this.renewal(slot)) : verdict;
+      };
+      if (!hooks.onReturn) return reset();
+      return after(hooks.onReturn(resource, outcome, new HookContext(slot.id, owner)), reset);
+    });
+  }
+
+  /** Calls `onCreate` again, once `reset` has undone what it had done. */
+  private renewal(slot: Slot<T>): (verdict: ResetVerdict) => ResetVerdict | PromiseLike<ResetVerdict> {
+    return verdict => {
+      const { birth } = slot;
+      if (verdict !== 'renewed' || !birth || slot.state !== 'resetting') return verdict;
+      const abort = (slot.abort = new AbortController());
+      const again = this.pool.hooks.onCreate?.(slot.resource, { ...birth, signal: abort.signal });
+      return after(again, () => {
+        slot.abort = undefined;
+        return true;
+      });
+    };
   }
 
   /** The call did not settle within its limit. */
   overdue(slot: Slot<T>): void {
     const why = new Error(`${slot.state} did not settle in time`);
+    slot.abort?.abort(why);
     this.suspect(slot);
     this.verdicts.unfit(slot, fault(slot), why);
   }
@@ -65,11 +91,15 @@ export class Inspection<T> {
     if (slot.state === 'validating') this.doubtsBefore = this.pool.coarse.now();
   }
 
-  private inspect(slot: Slot<T>, limit: number, call: (resource: T) => Verdict | PromiseLike<Verdict>): void {
+  private inspect(
+    slot: Slot<T>,
+    limit: number,
+    call: (resource: T) => ResetVerdict | PromiseLike<ResetVerdict>,
+  ): void {
     const { deadlines, clock } = this.pool;
     const state = slot.state as Coming;
     let began: number | undefined;
-    guarded<Verdict>(
+    guarded<ResetVerdict>(
       () => call(slot.resource),
       outcome => {
         // The pool did not wait for it: past its limit, or closed meanwhile.
@@ -86,7 +116,7 @@ export class Inspection<T> {
     if (slot.state === state) this.lateness.began(slot, (began = clock.now()), limit);
   }
 
-  private judge(slot: Slot<T>, outcome: Outcome<Verdict>): void {
+  private judge(slot: Slot<T>, outcome: Outcome<ResetVerdict>): void {
     if (!approves(outcome)) {
       this.suspect(slot);
       this.verdicts.unfit(slot, fault(slot), outcome.ok ? undefined : outcome.error);
@@ -103,6 +133,14 @@ export class Inspection<T> {
       this.verdicts.fit(slot);
     }
   }
+}
+
+/** Goes on with what user code has answered: at once, where that was synchronous. */
+function after<A, R>(
+  answer: A | PromiseLike<A>,
+  next: (answer: A) => R | PromiseLike<R>,
+): R | PromiseLike<R> {
+  return isThenable(answer) ? Promise.resolve(answer).then(next) : next(answer);
 }
 
 function fault(slot: Slot<unknown>): DestroyReason {

@@ -1,5 +1,6 @@
 import type { Links } from '../basics/intrusive-list.js';
 import type { Lease } from '../lease.js';
+import type { CreateContext } from '../options/factory.js';
 import type { DestroyReason } from '../reports/destroy-reason.js';
 import { Deadline } from '../time/deadlines.js';
 
@@ -11,6 +12,7 @@ import { Deadline } from '../time/deadlines.js';
  * | creating | yes | while it is not late |
  * | idle | yes | is supply |
  * | validating | yes | while it is not late |
+ * | preparing: its `onBorrow` runs, for one borrower | yes | no |
  * | leased | yes | no |
  * | resetting | yes | while it is not late |
  * | closing | yes, until its destroy has settled | no |
@@ -19,13 +21,23 @@ import { Deadline } from '../time/deadlines.js';
  * | gone | no | no |
  */
 export type SlotState =
-  'creating' | 'idle' | 'validating' | 'leased' | 'resetting' | 'closing' | 'abandoned' | 'detached' | 'gone';
+  | 'creating'
+  | 'idle'
+  | 'validating'
+  | 'preparing'
+  | 'leased'
+  | 'resetting'
+  | 'closing'
+  | 'abandoned'
+  | 'detached'
+  | 'gone';
 
 /** How many slots are in each state: the pool's one account. Written by {@link Slot} only. */
 export class Census {
   creating = 0;
   idle = 0;
   validating = 0;
+  preparing = 0;
   leased = 0;
   resetting = 0;
   closing = 0;
@@ -50,6 +62,11 @@ export class Census {
   /** Places of the cap that are filled. Closing ones count: the server still sees them. */
   get places(): number {
     return this.alive + this.closing;
+  }
+
+  /** Are with a borrower, or on their way to a certain one. */
+  get out(): number {
+    return this.leased + this.preparing;
   }
 
   get hasDoubted(): boolean {
@@ -89,8 +106,9 @@ export class Census {
 /** What each state may turn into; everything else is a defect of the pool and throws. */
 const LEGAL: Readonly<Record<SlotState, readonly SlotState[]>> = {
   creating: ['idle', 'gone', 'abandoned'],
-  idle: ['leased', 'validating', 'closing'],
+  idle: ['leased', 'preparing', 'validating', 'closing'],
   validating: ['idle', 'closing'],
+  preparing: ['idle', 'resetting', 'closing'],
   leased: ['idle', 'resetting', 'closing', 'detached'],
   resetting: ['idle', 'closing'],
   closing: ['gone', 'abandoned'],
@@ -158,7 +176,11 @@ export class Slot<T> implements Links<Slot<T>> {
   owner: object | undefined = undefined;
   /** Where it was borrowed, if anybody wants to know. */
   trace: Error | undefined = undefined;
-  /** Tells a running create that nobody wants its result any more. */
+  /** Its `onCreate` has failed. */
+  uninitialised = false;
+  /** What it was created with; kept where there is an `onCreate`. */
+  birth: CreateContext | undefined = undefined;
+  /** Tells a running create, or an `onCreate`, that nobody wants its result any more. */
   abort: AbortController | undefined = undefined;
 
   constructor(
@@ -244,12 +266,18 @@ export class Slot<T> implements Links<Slot<T>> {
     this.become('validating');
   }
 
-  /** leased → resetting */
+  /** idle → preparing: its `onBorrow` begins. When that has gone well, it comes to {@link rest} to be lent at once. */
+  prepare(): void {
+    this.become('preparing');
+    this.idleSince = Infinity;
+  }
+
+  /** leased or preparing → resetting */
   reset(): void {
     this.become('resetting');
   }
 
-  /** leased, validating or resetting → idle: fit for the next borrower. */
+  /** leased, preparing, validating or resetting → idle: fit for the next borrower. */
   rest(): void {
     if (this.state !== 'leased') {
       this.become('idle');

@@ -1,4 +1,5 @@
 import type { ResourceFactory } from '../options/factory.js';
+import type { SessionHooks } from '../options/hooks.js';
 import type { Limits, ResolvedSettings } from '../options/options.js';
 import type { Latencies } from '../reports/latency.js';
 import type { PoolTotals } from '../reports/stats.js';
@@ -19,6 +20,7 @@ export interface Stock<T> {
   /** While true, nothing is lent, created or validated. */
   suspended: boolean;
   readonly factory: ResourceFactory<T>;
+  readonly hooks: SessionHooks<T>;
   readonly clock: Clock;
   readonly coarse: CoarseTime;
   readonly deadlines: Deadlines;

@@ -11,6 +11,8 @@ import type { Refusals } from './refusals.js';
 export interface ClosingEvents<T> {
   /** The deadline has passed: a lease ends under its holder. */
   revoke(slot: Slot<T>, lease: Lease<T>, why: Error): void;
+  /** Nobody waits any more for what is being prepared for a borrower. */
+  unprepare(slot: Slot<T>, why: Error): void;
   /** Places have become free: time for the next step. */
   changed(): void;
   /** Every place is free. */
@@ -75,6 +77,7 @@ export class Closing<T> {
     for (const slot of [...this.pool.slots]) {
       if (slot.state === 'creating') this.growth.giveUp(slot, this.reason);
       else if (slot.lease) this.events.revoke(slot, slot.lease, this.reason);
+      else if (slot.state === 'preparing') this.events.unprepare(slot, this.reason);
       else if (slot.state === 'validating' || slot.state === 'resetting')
         this.retirement.retire(slot, 'closed');
     }

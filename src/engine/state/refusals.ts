@@ -77,6 +77,15 @@ export class Refusals<T> {
     return new Refusal(() => new PoolTimeoutError(this.pool, message, stats, cause));
   }
 
+  /** The `onBorrow` of what it was to have took too long. */
+  unprepared(timeout: number): Refusal {
+    const stats = this.stats();
+    const message =
+      `Pool "${this.pool}": onBorrow was not done within the ${timeout} ms of the acquire (${describeStats(stats)}). ` +
+      'It has what the wait in the queue leaves of them: do less in it, or raise acquireTimeout.';
+    return new Refusal(() => new PoolTimeoutError(this.pool, message, stats));
+  }
+
   /** For who asks for the `cause` of its own error. */
   createTimedOut(): PoolTimeoutError {
     const { createTimeout } = this.interior.settings;

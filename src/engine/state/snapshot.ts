@@ -17,6 +17,7 @@ export function snapshot<T>(pool: Interior<T>, state: PoolState, { failing }: At
     leased: census.leased,
     creating: census.creating,
     validating: census.validating,
+    preparing: census.preparing,
     resetting: census.resetting,
     closing: census.closing,
     abandoned: census.abandoned,

@@ -1,4 +1,5 @@
-import { guarded, type Outcome } from '../basics/user-code.js';
+import { guarded, isThenable, type Outcome } from '../basics/user-code.js';
+import type { CreateContext } from '../options/factory.js';
 import { Refusal } from '../queue/waiter-queue.js';
 import type { Lateness } from '../slots/lateness.js';
 import { Slot } from '../slots/slot.js';
@@ -157,7 +158,7 @@ export class Growth<T> {
   }
 
   private create(replaces?: Slot<T>): void {
-    const { census, settings, slots, clock, factory, share } = this.pool;
+    const { census, settings, slots, clock, share } = this.pool;
     const slot = new Slot<T>(
       this.nextId++,
       this.attempts.current,
@@ -178,7 +179,7 @@ export class Growth<T> {
     const began = clock.now();
     guarded<T>(
       () =>
-        factory.create({
+        this.make(slot, {
           slot: slot.id,
           signal: abort.signal,
           invalidate: cause => {
@@ -191,6 +192,55 @@ export class Growth<T> {
         else this.settled(slot, outcome, began);
       },
     );
+  }
+
+  private make(slot: Slot<T>, context: CreateContext): T | PromiseLike<T> {
+    const { factory, hooks } = this.pool;
+    const made = factory.create(context);
+    if (!hooks.onCreate) return made;
+    slot.birth = context;
+    return isThenable(made)
+      ? Promise.resolve(made).then(resource => this.initialise(slot, resource, context))
+      : this.initialise(slot, made, context);
+  }
+
+  /**
+   * Calls `onCreate`. Where that fails, the resource arrives all the same, condemned: so it is destroyed, and counts as a
+   * create that has failed. Nobody waits for one that is aborted, or it could never be destroyed.
+   */
+  private initialise(slot: Slot<T>, resource: T, context: CreateContext): T | PromiseLike<T> {
+    if (resource === undefined) return resource;
+    const { signal } = context;
+    const fail = (error: unknown): T => {
+      slot.condemn(this.stopped ? 'closed' : 'invalid', error);
+      slot.uninitialised = true;
+      return resource;
+    };
+    try {
+      signal.throwIfAborted();
+      const answer = this.pool.hooks.onCreate?.(resource, context);
+      if (!isThenable(answer)) return resource;
+      return new Promise<T>(resolve => {
+        const abandon = (): void => {
+          resolve(fail(signal.reason));
+        };
+        signal.addEventListener('abort', abandon, { once: true });
+        Promise.resolve(answer).then(
+          () => {
+            signal.removeEventListener('abort', abandon);
+            resolve(resource);
+          },
+          (error: unknown) => {
+            signal.removeEventListener('abort', abandon);
+            // One that was aborted has been told so.
+            resolve(signal.aborted ? resource : fail(error));
+          },
+        );
+        if (signal.aborted) abandon();
+      });
+    } catch (error) {
+      return fail(error);
+    }
   }
 
   private settled(slot: Slot<T>, outcome: Outcome<T>, began: number): void {
@@ -222,7 +272,10 @@ export class Growth<T> {
     this.lateness.learns(tookMs, now);
     if (slot.doom) {
       // Counts as a failure: a backend that accepts and hangs up at once must not be hammered.
-      if (slot.doom === 'invalid') this.noteFailure(slot, slot.doomCause);
+      if (slot.doom === 'invalid') {
+        this.noteFailure(slot, slot.doomCause);
+        if (slot.uninitialised) this.propagate(slot.doomCause);
+      }
       // One that was recycled says nothing of the backend now, but it runs no more.
       else {
         this.attempts.ended(slot);
@@ -251,14 +304,17 @@ export class Growth<T> {
   }
 
   private failed(slot: Slot<T>, error: unknown): void {
-    const { settings, waiters } = this.pool;
     this.noteFailure(slot, error);
-    if (settings.propagateCreateError && !this.stopped) {
-      this.attempts.forget();
-      waiters.shift()?.settle(new Refusal(() => error));
-    }
+    this.propagate(error);
     this.replacement.failed(slot);
     this.events.changed();
+  }
+
+  private propagate(error: unknown): void {
+    const { settings, waiters } = this.pool;
+    if (!settings.propagateCreateError || this.stopped) return;
+    this.attempts.forget();
+    waiters.shift()?.settle(new Refusal(() => error));
   }
 
   private noteFailure(slot: Slot<T>, error: unknown): void {

@@ -5,9 +5,12 @@ import type {
   CreateContext,
   Handle,
   KeyedResourceFactory,
+  KeyedSessionHooks,
+  ResetVerdict,
   ResourceFactory,
 } from '../../engine/index.js';
 import { FirstAsked } from '../common/first-asked.js';
+import { renewedOr, sessionHooks } from '../common/hooks.js';
 import { capacityOf } from './capacity.js';
 import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
@@ -55,8 +58,9 @@ export class MysqlFactory<K = undefined>
     return this.session(client).ping();
   };
 
-  readonly reset = (client: Connection): boolean | Promise<boolean> => {
-    return this.session(client).reset();
+  readonly reset = (client: Connection): ResetVerdict | Promise<ResetVerdict> => {
+    const session = this.session(client);
+    return renewedOr(session, session.reset());
   };
 
   readonly destroy = (client: Connection): Promise<void> => {
@@ -80,6 +84,11 @@ export class MysqlFactory<K = undefined>
   readonly capacity = (): Promise<Capacity | undefined> | undefined => {
     return this.told.answer;
   };
+
+  /** The user's hooks, as the engine is to call them. */
+  hooks(given: KeyedSessionHooks<K, Connection>): KeyedSessionHooks<K, Connection> {
+    return sessionHooks<Connection, K>(given, client => this.session(client));
+  }
 
   private session(client: Connection): Session {
     return this.find(client).session;

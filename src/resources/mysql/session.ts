@@ -67,6 +67,9 @@ export class Session {
   private readonly clientEncoding: string;
   private readonly resetSession: (callback: Callback) => void;
   private readonly handles: Handles;
+  /** The user's `onCreate` is at work: what it does is the session's own. */
+  private founding = false;
+  renewed = false;
   /** Counts the sessions that this connection has had: each reset makes a new one. */
   generation = 0;
 
@@ -126,6 +129,23 @@ export class Session {
   /** Somebody tries to end the transaction, and hears that the connection is broken. */
   acknowledge(text: string): void {
     if (this.broken && /^\s*(?:commit|rollback)\b/i.test(text)) this.inTransaction = false;
+  }
+
+  /**
+   * Calls the user's `onCreate`, which leaves no trace.
+   *
+   * @throws what it throws, and an error when it has left a transaction open
+   */
+  async found(work: () => unknown): Promise<void> {
+    this.founding = true;
+    this.renewed = false;
+    try {
+      await work();
+      await this.whenAtRest();
+    } finally {
+      this.founding = false;
+    }
+    if (this.inTransaction) throw new Error('onCreate has left a transaction open');
   }
 
   sawConfig(): void {
@@ -213,6 +233,7 @@ export class Session {
     const { core, config } = this;
     await this.ask(this.resetSession);
     this.generation++;
+    this.renewed = true;
     this.touched = false;
     // The server goes back to the character set of the login; mysql2 still has that of the last SET NAMES.
     this.restoreConfig();
@@ -320,8 +341,9 @@ export class Session {
 
   /** A command that is about to be queued. */
   private sees(command: Command): void {
-    if (this.sender) {
-      this.senders.set(command, this.sender);
+    const sender = this.sender ?? (this.founding ? 'set-up' : undefined);
+    if (sender) {
+      this.senders.set(command, sender);
       return;
     }
     if (this.touched) return;

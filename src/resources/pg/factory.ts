@@ -6,10 +6,13 @@ import type {
   Handle,
   KeyedResourceFactory,
   OpenTransaction,
+  KeyedSessionHooks,
+  ResetVerdict,
   ResourceFactory,
   TransactionOptions,
 } from '../../engine/index.js';
 import { FirstAsked } from '../common/first-asked.js';
+import { renewedOr, sessionHooks } from '../common/hooks.js';
 import { capacityOf } from './capacity.js';
 import { Cancels } from './cancels.js';
 import { endSession, openSession } from './connect.js';
@@ -124,9 +127,9 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     if (this.mayExit) session.holdProcess(false);
   };
 
-  readonly reset = (client: Client): boolean | Promise<boolean> => {
+  readonly reset = (client: Client): ResetVerdict | Promise<ResetVerdict> => {
     const session = this.session(client);
-    const done = session.busy ? this.cancels.reset(session) : session.reset();
+    const done = renewedOr(session, session.busy ? this.cancels.reset(session) : session.reset());
     return this.mayExit ? this.atRest(session, done) : done;
   };
 
@@ -168,7 +171,12 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     return shownIn(this.#targets(undefined as K).hosts[0]?.config);
   };
 
-  private async atRest(session: Session, done: boolean | Promise<boolean>): Promise<boolean> {
+  /** The user's hooks, as the engine is to call them. */
+  hooks(given: KeyedSessionHooks<K, Client>): KeyedSessionHooks<K, Client> {
+    return sessionHooks<Client, K>(given, client => this.session(client));
+  }
+
+  private async atRest(session: Session, done: ResetVerdict | Promise<ResetVerdict>): Promise<ResetVerdict> {
     const clean = await done;
     if (clean) session.holdProcess(false);
     return clean;

@@ -1,7 +1,13 @@
 import type pg from 'pg';
 import type { Client, ClientConfig } from 'pg';
-import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../../engine/index.js';
+import {
+  PoolOptionsError,
+  type PoolSettings,
+  type ResourceFactory,
+  type SessionHooks,
+} from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { HOOK_RULES } from '../common/hooks.js';
 import type { FactoryOptions } from './factory.js';
 import type { PgConnection, PgHosts, UntypedConfig } from './hosts.js';
 import { Notices, type OnNotice } from './notices.js';
@@ -11,7 +17,8 @@ import type { SessionReset } from './session.js';
  * The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … The name of
  * the pool is its `fallback_application_name`, unless it has one of its own.
  */
-export interface PgPoolOptions extends PoolSettings, PgHosts, Omit<ClientConfig, 'keepAlive'>, UntypedConfig {
+export interface PgPoolOptions
+  extends PoolSettings, SessionHooks<Client>, PgHosts, Omit<ClientConfig, 'keepAlive'>, UntypedConfig {
   /**
    * What pg calls `keepAlive`, which is the pool's own option here: the TCP keep-alive of the socket. Default true, with a
    * first probe after 10 000 ms of silence (`keepAliveInitialDelayMillis`; without it systems wait for two hours). How many
@@ -32,7 +39,8 @@ export interface PgPoolOptions extends PoolSettings, PgHosts, Omit<ClientConfig,
    *
    * In every mode a transaction that was left open is rolled back, and listeners that were added to the client
    * are removed. Statements that pg prepared by name survive as long as there is nothing to reset, on purpose.
-   * Set what all borrowers shall find with `options: '-c search_path=…'`: what is set by a statement is reset.
+   * Set what all borrowers shall find in `onCreate`, or with `options: '-c search_path=…'`: what a borrower sets, or
+   * `onBorrow`, is reset.
    */
   sessionReset?: SessionReset;
   /**
@@ -120,6 +128,7 @@ const RULES = {
   allowExitOnIdle: { ok: (value: unknown) => typeof value === 'boolean', allowed: 'true or false' },
   isFatal: { ok: isFunction, allowed: 'a function of an error and a client' },
   onNotice: { ok: isFunction, allowed: 'a function of a notice and where it is from' },
+  ...HOOK_RULES,
 };
 
 /** The options of a pool, told apart. */
@@ -127,24 +136,25 @@ export interface Split extends FactoryOptions {
   readonly pool: string;
   /** What the engine knows. */
   readonly settings: PoolSettings;
+  readonly hooks: SessionHooks<Client>;
   readonly connection: PgConnection;
   readonly createTimeout: number;
 }
 
 /** Tells what is the pool's from what is pg's. */
-export function split({
-  sessionReset,
-  harmlessFunctions,
-  tcpKeepAlive,
-  isFatal,
-  onNotice,
-  Client: ClientClass,
-  allowExitOnIdle,
-  ...options
-}: PgPoolOptions): Split {
+export function split(given: PgPoolOptions): Split {
+  const {
+    sessionReset,
+    harmlessFunctions,
+    tcpKeepAlive,
+    isFatal,
+    onNotice,
+    Client: ClientClass,
+    allowExitOnIdle,
+    ...options
+  } = given;
   const { name: pool = 'pool' } = options;
-  const own = { sessionReset, harmlessFunctions, isFatal, onNotice, Client: ClientClass, allowExitOnIdle };
-  checkOwn(pool, `Pool "${pool}"`, own, RULES);
+  checkOwn(pool, `Pool "${pool}"`, given, RULES);
   const connection: Record<string, unknown> = {
     keepAlive: tcpKeepAlive ?? options.stream === undefined,
     keepAliveInitialDelayMillis: TCP_KEEP_ALIVE_DELAY,
@@ -157,6 +167,8 @@ export function split({
   }
   const { destroyTimeout = DEFAULT_DESTROY_TIMEOUT, createTimeout = DEFAULT_CREATE_TIMEOUT } = options;
   return {
+    // Those in the settings are the user's: what calls them takes their place.
+    hooks: given,
     ...{
       pool,
       settings,

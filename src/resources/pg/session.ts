@@ -67,11 +67,20 @@ export class Session {
   generation = 0;
   /** Who has made it other than it was at its beginning, for good. */
   setUpBy: object | undefined = undefined;
+  /** So many statements that set it up have not been answered yet. */
+  private settings = 0;
   /** What has happened to its socket, or what the server has said as it ended the session. */
   fault: Error | undefined = undefined;
   private readonly ownListeners = new Set<unknown>();
   /** They stay until the session is another. */
   private readonly lastingListeners = new Set<unknown>();
+  /** Those that the user's `onCreate` has added. */
+  private founders: [event: string | symbol, listener: () => void][] = [];
+  /** The user's `onCreate`. */
+  private foundation: (() => unknown) | undefined = undefined;
+  /** It is at work: what it does is the session's own. */
+  private founding = false;
+  renewed = false;
   /** The borrower has added or removed listeners. */
   private disturbed = false;
   private transaction: TransactionStatus = 'I';
@@ -112,12 +121,46 @@ export class Session {
       },
       // Only a new client has the parsers of a new client.
       setTypeParser: (...args: unknown[]) => {
-        this.spoilt = true;
+        if (!this.founding) this.spoilt = true;
         return setTypeParser(...args);
       },
     });
     this.watch();
     this.handles = new Handles(this);
+  }
+
+  /** Somebody has it from now on. */
+  occupy(): void {
+    this.atRest = false;
+  }
+
+  /**
+   * Calls the user's `onCreate`: what that sends leaves no trace, its listeners stay, and its type parsers spoil nothing.
+   * When it is called again, its listeners of the last time have gone before.
+   *
+   * @throws what it throws, and an error when it has left a transaction open
+   */
+  async found(work: () => unknown): Promise<void> {
+    const { client, ownListeners } = this;
+    this.foundation = work;
+    for (const [event, listener] of this.founders.splice(0)) client.removeListener(event, listener);
+    this.founding = true;
+    this.renewed = this.atRest = false;
+    try {
+      await work();
+      if (!this.turns.idle) await new Promise<void>(resolve => this.turns.onIdle(resolve));
+    } finally {
+      this.founding = false;
+    }
+    if (this.transaction !== 'I') throw new Error('onCreate has left a transaction open');
+    this.parameters.begin();
+    for (const event of client.eventNames()) {
+      for (const listener of client.rawListeners(event)) {
+        if (!ownListeners.has(listener)) this.founders.push([event, listener as () => void]);
+      }
+    }
+    this.disturbed = false;
+    this.atRest = true;
   }
 
   /** What the next borrower gets in place of the client. */
@@ -135,7 +178,7 @@ export class Session {
   query(entry: unknown, config: unknown, values?: unknown, callback?: unknown, from?: Sender): unknown {
     const text = this.textOf(config);
     if (typeof text !== 'string') {
-      this.touched ||= this.mode === 'auto';
+      this.touched ||= this.mode === 'auto' && !this.founding;
       return this.turns.query(config, values, callback, this.transactions.admission('', entry, from));
     }
     if (this.broken) this.transactions.lost(text);
@@ -160,6 +203,7 @@ export class Session {
    */
   async renew(): Promise<boolean> {
     const done = await this.scrub(true);
+    if (done && this.foundation) await this.found(this.foundation);
     this.atRest = false;
     return done;
   }
@@ -190,9 +234,12 @@ export class Session {
   }
 
   private leavesTrace(): void {
+    if (this.founding) return;
     const set = settingUp.getStore();
-    if (set?.session === this) this.setUpBy = set.by;
-    else this.touched = true;
+    if (set?.session === this) {
+      this.setUpBy = set.by;
+      this.settings++;
+    } else this.touched = true;
   }
 
   private get wire(): Wire {
@@ -283,6 +330,7 @@ export class Session {
   private async scrub(discard: boolean): Promise<boolean> {
     if (discard) {
       this.touched = false;
+      this.renewed = true;
       if (this.transaction === 'I') await this.run('DISCARD ALL');
       else await rollbackAndDiscard(query => this.turns.query(query));
       this.parameters.begin();
@@ -290,6 +338,7 @@ export class Session {
       this.named.clear();
       this.generation++;
       this.setUpBy = undefined;
+      this.settings = 0;
       this.lastingListeners.clear();
       this.disturbed = true;
       this.removeListeners();
@@ -348,6 +397,11 @@ export class Session {
     };
     wire.prependListener('readyForQuery', (message: { status: TransactionStatus }) => {
       this.transaction = message.status;
+      // They are the first that are sent. What they have changed is how it is to be.
+      if (this.settings > 0) {
+        this.settings--;
+        this.parameters.begin();
+      }
       this.transactions.answered(message.status, false);
       this.turns.answered();
     });
@@ -424,11 +478,14 @@ export class Session {
     const { client, ownListeners, lastingListeners } = this;
     // To look at all of them each time would cost as much as the pool does.
     if (!this.disturbed && META_EVENTS.every(event => client.listenerCount(event) > 0)) return;
+    const founders = new Set<unknown>(this.founders.map(([, listener]) => listener));
     let own = 0;
     for (const event of client.eventNames()) {
       for (const listener of client.rawListeners(event)) {
         if (ownListeners.has(listener)) own++;
-        else if (!lastingListeners.has(listener)) client.removeListener(event, listener as () => void);
+        else if (!lastingListeners.has(listener) && !founders.has(listener)) {
+          client.removeListener(event, listener as () => void);
+        }
       }
     }
     // Somebody removed ours, and they cannot be trusted to have been there when something happened.

@@ -1,0 +1,246 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { LocalPostgres } from 'local-postgres';
+import pg, { type Client } from 'pg';
+import { KeyedPool, Pool, PoolOptionsError } from '../../src/engine/index.js';
+import { keyedPgPool, pgPool, type PgPoolOptions } from '../../src/resources/pg.js';
+import { failureOf } from '../support/follow.js';
+import { PostgresWatch, launchPostgres } from '../support/postgres.js';
+import { until } from '../support/until.js';
+
+let server: LocalPostgres;
+let watch: PostgresWatch;
+const pools: { close(options: { timeout: number }): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  server = await launchPostgres();
+});
+afterAll(() => server.close());
+beforeEach(async () => {
+  watch = await PostgresWatch.open(server);
+});
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map(pool => pool.close({ timeout: 0 })));
+  await watch[Symbol.asyncDispose]();
+});
+
+function poolOf(options: PgPoolOptions): Pool<Client> {
+  const pool = new Pool(pgPool({ ...watch.config, max: 1, ...options }));
+  pools.push(pool);
+  return pool;
+}
+
+const pidOf = (client: Client): unknown => (client as { processID?: unknown }).processID;
+const only = async (client: Client, text: string): Promise<unknown> =>
+  Object.values((await client.query<Record<string, unknown>>(text)).rows[0]!)[0];
+/** The statements that go over the wire. */
+function statements(client: Client): string[] {
+  const sent: string[] = [];
+  const wire = client.connection as unknown as { query(text: string): void };
+  const query = wire.query.bind(wire);
+  wire.query = text => {
+    sent.push(text);
+    query(text);
+  };
+  return sent;
+}
+
+describe('onBorrow of a pool of PostgreSQL connections', () => {
+  it('keeps two tenants apart by row-level security, whoever had the connection before', async () => {
+    await watch.sql(`
+      drop table if exists notes;
+      drop role if exists app_user;
+      create role app_user;
+      create table notes (tenant text, body text);
+      alter table notes enable row level security;
+      create policy own on notes using (tenant = current_setting('app.tenant', true));
+      grant select on notes to app_user;
+      insert into notes values ('red', 'r1'), ('red', 'r2'), ('blue', 'b1')`);
+    const pool = poolOf({
+      max: 2,
+      onBorrow: async (client, { owner }) => {
+        await client.query('set role app_user');
+        await client.query("select set_config('app.tenant', $1, false)", [
+          (owner as { tenant: string } | undefined)?.tenant ?? '',
+        ]);
+      },
+    });
+    const bodies = async (tenant?: string): Promise<string> => {
+      const seen = await pool.use(
+        client => client.query<{ body: string }>('select body from notes order by 1'),
+        tenant === undefined ? {} : { owner: { tenant } },
+      );
+      return seen.rows.map(({ body }) => body).join();
+    };
+    const wanted = Array.from({ length: 60 }, (_, i) => ['red', 'blue', undefined][i % 3]);
+    const seen = await Promise.all(wanted.map(bodies));
+    const expected = { red: 'r1,r2', blue: 'b1', nobody: '' };
+    expect(seen).toEqual(wanted.map(tenant => expected[(tenant ?? 'nobody') as keyof typeof expected]));
+    expect(pool.stats().totals).toMatchObject({ acquired: 60, destroyed: 0 });
+  });
+
+  it('is a borrower: what it sets is undone when the connection comes back', async () => {
+    let sets = true;
+    const pool = poolOf({
+      onBorrow: async client => {
+        if (sets) await client.query("set app.tenant = 'red'");
+      },
+    });
+    const first = await pool.use(async client => [
+      pidOf(client),
+      await only(client, "select current_setting('app.tenant', true)"),
+    ]);
+    sets = false;
+    const second = await pool.use(async client => [
+      pidOf(client),
+      await only(client, "select current_setting('app.tenant', true)"),
+    ]);
+    expect([first[1], second[1]]).toEqual(['red', '']);
+    expect(second[0]).toBe(first[0]);
+  });
+
+  it('that fails in a transaction leaves neither that nor a role to the next borrower', async () => {
+    let fails = true;
+    const pool = poolOf({
+      onBorrow: async client => {
+        if (!fails) return;
+        fails = false;
+        await client.query('begin; set role pg_read_all_data');
+        await client.query('select 1/0');
+      },
+    });
+    expect(await failureOf(pool.acquire())).toMatchObject({ code: '22012' });
+    await pool.use(async client => {
+      expect(await only(client, 'select current_user')).toBe('postgres');
+      expect(await only(client, 'select pg_current_xact_id_if_assigned()')).toBeNull();
+      expect(await only(client, 'select now() = statement_timestamp()')).toBe(true);
+    });
+    expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
+  });
+
+  it('that ends with its connection fails its borrow, and the next one gets another connection', async () => {
+    let kill = true;
+    const pool = poolOf({
+      onBorrow: async client => {
+        if (!kill) return;
+        kill = false;
+        await client.query('select pg_terminate_backend(pg_backend_pid())');
+      },
+    });
+    expect(await failureOf(pool.acquire())).toMatchObject({ code: '57P01' });
+    expect(await pool.use(client => only(client, 'select 1'))).toBe(1);
+    expect(pool.stats().totals).toMatchObject({ created: 2, destroyed: 1 });
+  });
+});
+
+describe('onCreate of a pool of PostgreSQL connections', () => {
+  it('sets what survives every reset of what borrowers do, and is done again after it', async () => {
+    let calls = 0;
+    const heard: string[] = [];
+    const pool = poolOf({
+      onCreate: async client => {
+        calls++;
+        client.setTypeParser(pg.types.builtins.INT8, Number);
+        client.on('notification', ({ payload }) => heard.push(payload ?? ''));
+        await client.query('set search_path = pg_catalog');
+        await client.query('listen news');
+      },
+    });
+    const pids = new Set<unknown>();
+    const found: unknown[] = [];
+    for (let i = 0; i < 10; i++) {
+      await pool.use(async client => {
+        pids.add(pidOf(client));
+        found.push([await only(client, 'show search_path'), await only(client, 'select 7::int8')]);
+        client.on('notification', () => heard.push('a borrower'));
+        await client.query("set search_path = nowhere; set statement_timeout = '1min'");
+      });
+    }
+    expect(found).toEqual(Array.from({ length: 10 }, () => ['pg_catalog', 7]));
+    expect(pids.size).toBe(1);
+    // Each borrower left a trace, and whoever came next found what onCreate had set.
+    const [last] = await pool.use(async client => [await only(client, 'show statement_timeout')]);
+    expect(last).toBe('0');
+    expect(calls).toBe(11);
+    await watch.sql(`notify news, 'one'`);
+    await until(
+      () => heard.length,
+      count => count > 0,
+    );
+    expect(heard).toEqual(['one']);
+    expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
+  });
+
+  it('costs nothing as long as borrowers leave no trace, and its own statements once for each DISCARD ALL', async () => {
+    let sent: string[] = [];
+    const pool = poolOf({
+      onCreate: async client => {
+        await client.query('set search_path = pg_catalog');
+      },
+    });
+    await pool.use(client => {
+      sent = statements(client);
+    });
+    for (let i = 0; i < 3; i++) await pool.use(client => client.query('select 1'));
+    expect(sent).toEqual(['select 1', 'select 1', 'select 1']);
+    const lease = await pool.acquire();
+    await lease.resource.query('set lock_timeout = 5');
+    lease.release();
+    await lease.finished;
+    expect(sent.slice(3)).toEqual(['set lock_timeout = 5', 'DISCARD ALL', 'set search_path = pg_catalog']);
+    await pool.use(client => client.query('select 2'));
+    expect(sent.slice(6)).toEqual(['select 2']);
+  });
+
+  it('that fails leaves no connection behind, and is the cause of what borrowers are told', async () => {
+    const why = new Error('no such schema');
+    const pool = poolOf({
+      unavailableAfter: 1,
+      onCreate: () => Promise.reject(why),
+    });
+    expect(await failureOf(pool.acquire())).toMatchObject({ code: 'POOL_UNAVAILABLE', cause: why });
+    await watch.untilBackends(0);
+  });
+
+  it('must not leave a transaction open', async () => {
+    const pool = poolOf({
+      unavailableAfter: 1,
+      onCreate: async client => {
+        await client.query('begin');
+      },
+    });
+    const error = (await failureOf(pool.acquire())) as Error;
+    expect((error.cause as Error).message).toBe('onCreate has left a transaction open');
+  });
+});
+
+describe('hooks of a keyed pool of PostgreSQL connections', () => {
+  it('are told the key', async () => {
+    const pool = new KeyedPool(
+      keyedPgPool({
+        ...watch.config,
+        maxTotal: 2,
+        connection: (_tenant: string) => ({}),
+        onCreate: async (client, { key }) => {
+          await client.query("select set_config('app.made_for', $1, false)", [key]);
+        },
+        onBorrow: async (client, { key }) => {
+          await client.query("select set_config('app.tenant', $1, false)", [key]);
+        },
+      }),
+    );
+    pools.push(pool);
+    const settings = "select current_setting('app.made_for') || ' ' || current_setting('app.tenant')";
+    for (const key of ['red', 'blue', 'red', 'blue']) {
+      expect(await pool.use(key, client => only(client, settings))).toBe(`${key} ${key}`);
+    }
+    expect(pool.stats().totals.created).toBe(2);
+  });
+});
+
+it('a hook that is no function is refused', () => {
+  for (const name of ['onCreate', 'onBorrow', 'onReturn']) {
+    expect(() => pgPool({ name: 'orders', [name]: 'select 1' })).toThrow(
+      new PoolOptionsError('orders', `Pool "orders": option "${name}" is a string; it must be a function.`),
+    );
+  }
+});
