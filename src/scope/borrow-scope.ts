@@ -269,8 +269,8 @@ export class BorrowScope {
     // A plain scope has none.
   }
 
-  /** Called when a transaction could not be committed, and everybody has been answered. */
-  protected uncommitted(_error: unknown): void {
+  /** Called when a transaction could not be committed, and everybody has been answered: `name` is what the scope was called. */
+  protected uncommitted(_name: string, _error: unknown): void {
     // A plain scope has nobody to tell.
   }
 
@@ -396,11 +396,12 @@ export class BorrowScope {
 
   /** Nobody has ended it: a stream was sent, or the answer was given by hand. What is open when it goes back is rolled back. */
   private commit(whole: WholeTransaction, lease: Lease<unknown>): void {
+    const name = String(this);
     whole.close().then(
       () => lease.release(),
       (error: unknown) => {
         lease.fail(error);
-        this.uncommitted(error);
+        this.uncommitted(name, error);
       },
     );
   }

@@ -265,9 +265,9 @@ export class HttpScope extends BorrowScope {
     new Logger('PoolModule').warn(error.message);
   }
 
-  protected override uncommitted(error: unknown): void {
+  protected override uncommitted(name: string, error: unknown): void {
     new Logger('PoolModule').error(
-      `${String(this)}: answered, but its transaction was not committed: ${kindOf(error)}`,
+      `${name}: answered, but its transaction was not committed: ${kindOf(error)}`,
     );
   }
 
