@@ -12,10 +12,11 @@ export default {
   rootDir: fileURLToPath(new URL('../..', import.meta.url)),
   resolver: '<rootDir>/test/nest11/jest-resolver.js',
   globals: { NEST_MAJOR: 11 },
-  // All the others: a new folder is in unless it is named here. Of those over the network one is about NestJS.
+  // All the others: a new folder is in unless it is named here. Of those over the network and on databases some are about NestJS.
   testPathIgnorePatterns: [
-    ...onNest12.testPathIgnorePatterns.filter(path => !path.includes('/network/')),
+    ...onNest12.testPathIgnorePatterns.filter(path => !/\/(network|databases)\//.test(path)),
     '<rootDir>/test/network/(?!http/nest\\.)',
+    '<rootDir>/test/databases/(?!nest/(borrow-transaction|transactional|graphql-transaction)\\.)',
     '<rootDir>/test/(cheap|engine|examples|faults|resources|storm)/',
   ],
 };
