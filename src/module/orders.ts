@@ -84,7 +84,7 @@ function makePlan(handler: object, instance: object, counter: Counter): Transact
       const { transaction } = one.options;
       await at(one, scope, counter, async ({ pool, key: known }) => {
         if (transaction === undefined) await scope.borrow(pool, one.options, known);
-        else joined.push(await scope.join(pool, one.options, known, transaction === true ? {} : transaction));
+        else await scope.join(pool, one.options, known, transaction === true ? {} : transaction, joined);
       });
     }
   };

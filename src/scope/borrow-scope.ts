@@ -43,8 +43,11 @@ export interface ScopeHost {
   transactionsOf?(handler: object, instance: object): TransactionPlan | undefined;
 }
 
-/** Begins transactions, and notes each in `joined` as soon as it is to be left again. */
-export type TransactionPlan = (scope: BorrowScope, joined: WholeTransaction[]) => Promise<void>;
+/** Begins transactions, and tells of each from when on it has to be left again. */
+export type TransactionPlan = (
+  scope: BorrowScope,
+  joined: (transaction: WholeTransaction) => void,
+) => Promise<void>;
 
 const ABANDONED_TIMEOUT = 1_000;
 
@@ -222,6 +225,7 @@ export class BorrowScope {
   /**
    * Joins the transaction in which everybody takes part who has the resource of this scope, or begins it.
    *
+   * @param joined is told before it has begun: from then on it has to be left
    * @throws as {@link borrow}, what `lease.begin` throws, and TransactionRefusedError when it is of another kind
    */
   join<T>(
@@ -229,13 +233,16 @@ export class BorrowScope {
     options: BorrowOptions,
     key: unknown,
     how: TransactionOptions,
-  ): Promise<WholeTransaction> {
+    joined: (transaction: WholeTransaction) => void,
+  ): Promise<void> {
     return this.whenReady(pool, async () => {
       const lease = this.take(pool, options, key, isOpen);
       const shared = this.find(pool, key, one => one.lease === lease);
       if (!shared) return lease.then(() => refused(new BorrowScopeEndedError(pool.name)));
-      shared.whole ??= new WholeTransaction(shared, lease, how, pool.name);
-      return shared.whole.join(how);
+      const whole = (shared.whole ??= new WholeTransaction(shared, lease, how, pool.name));
+      whole.join(how);
+      joined(whole);
+      await whole.running;
     });
   }
 

@@ -41,18 +41,15 @@ export class WholeTransaction {
     return this.reason !== undefined || this.over;
   }
 
-  /** @throws TransactionRefusedError when it is of another kind than the one that is wanted */
-  async join(options: TransactionOptions): Promise<this> {
+  /**
+   * One more takes part, who has to {@link leave} it.
+   *
+   * @throws TransactionRefusedError when it is of another kind than the one that is wanted
+   */
+  join(options: TransactionOptions): void {
     const why = misfit(options, this.options);
     if (why) throw new TransactionRefusedError(this.pool, why);
     this.members++;
-    try {
-      await this.running;
-    } catch (error) {
-      this.members--;
-      throw error;
-    }
-    return this;
   }
 
   /** It will be rolled back. */

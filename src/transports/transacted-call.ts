@@ -39,7 +39,9 @@ export class TransactedCall {
   private async handle(next: () => Promise<unknown>): Promise<unknown> {
     this.running = true;
     try {
-      await this.plan(this.scope, this.joined);
+      await this.plan(this.scope, transaction => this.join(transaction));
+      // Nothing that it did would last.
+      if (this.abandoned) throw new Error('Nobody waits for the answer any more');
       const value = await next();
       return isObservable(value) ? value.pipe(tap({ error: (error: unknown) => this.failed(error) })) : value;
     } catch (error) {
@@ -49,6 +51,11 @@ export class TransactedCall {
       this.running = false;
       if (this.abandoned) void this.leave();
     }
+  }
+
+  private join(transaction: WholeTransaction): void {
+    this.joined.push(transaction);
+    if (this.abandoned) transaction.doom(this.failure);
   }
 
   private observe(answer: Observable<unknown>): Observable<unknown> {

@@ -22,7 +22,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { LocalPostgres } from 'local-postgres';
 import type { Client } from 'pg';
-import { catchError, concatMap, from, map, of, throwError, timeout, type Observable } from 'rxjs';
+import { NEVER, catchError, concat, concatMap, from, map, of, race, throwError, type Observable } from 'rxjs';
 import {
   Borrow,
   BorrowSignal,
@@ -56,13 +56,18 @@ class Notes {
 const fallback: NestInterceptor = {
   intercept: (_: ExecutionContext, next: CallHandler) => next.handle().pipe(catchError(() => of('fallback'))),
 };
-const impatient: NestInterceptor = {
-  intercept: (_: ExecutionContext, next: CallHandler) =>
-    next.handle().pipe(
-      timeout(20),
-      catchError(() => of('too late')),
-    ),
-};
+/** Gives up on a handler that has come to a place of its own. */
+@Injectable()
+class GivingUp implements NestInterceptor {
+  constructor(private readonly stage: Stage) {}
+
+  intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const tooLate = from(this.stage.reached('slow')).pipe(
+      concatMap(() => throwError(() => new Error('too late'))),
+    );
+    return race(next.handle() as Observable<unknown>, tooLate);
+  }
+}
 const spoiling: NestInterceptor = {
   intercept: (_: ExecutionContext, next: CallHandler) =>
     next.handle().pipe(
@@ -142,7 +147,7 @@ class NotesController {
     throw new Error('no');
   }
 
-  @UseInterceptors(impatient)
+  @UseInterceptors(fallback, GivingUp)
   @Get('slow')
   async slow(@Borrow('db', { transaction: true }) client: Client): Promise<string> {
     await client.query(WRITE, ['one']);
@@ -244,6 +249,21 @@ class NotesController {
     );
   }
 
+  @Sse('endless') endless(@Borrow('db', { transaction: true }) client: Client): Observable<{ data: string }> {
+    return concat(from(client.query(WRITE, ['one'])).pipe(map(() => ({ data: 'one' }))), NEVER);
+  }
+
+  @UseFilters(Recording)
+  @UseInterceptors(GivingUp)
+  @Get('hurried')
+  async hurried(@Borrow('db', { transaction: true }) client: Client): Promise<string> {
+    await client.query(WRITE, ['one']);
+    await this.stage.pass('slow');
+    await client.query(WRITE, ['two']);
+    this.stage.note('written');
+    return 'done';
+  }
+
   @Get('kind') async kind(
     @Borrow('db', { transaction: { isolation: 'serializable', readOnly: true, deferrable: true } })
     client: Client,
@@ -289,7 +309,7 @@ describe.each(PLATFORMS)('@Borrow with a transaction, on %s', platform => {
     await watch.sql('create table uniques (n int unique deferrable initially deferred)');
     stage = new Stage();
     running = await serve(platform, {
-      imports: [PoolModule.forRoot({ pools: [{ ...pgPool({ ...watch.config, max: 1 }), name: 'db' }] })],
+      imports: [PoolModule.forRoot({ pools: [{ ...pgPool({ ...watch.config, max: 2 }), name: 'db' }] })],
       controllers: [NotesController],
       providers: [Notes, { provide: Stage, useFactory: () => stage }],
     });
@@ -333,7 +353,7 @@ describe.each(PLATFORMS)('@Borrow with a transaction, on %s', platform => {
   });
 
   it('is rolled back when the answer does not wait for the handler, with what that does afterwards', async () => {
-    expect(await get('slow')).toMatchObject({ status: 200, body: 'too late' });
+    expect(await get('slow')).toMatchObject({ status: 200, body: 'fallback' });
     stage.open('slow');
     await stage.reached('written');
     await until(
@@ -403,6 +423,30 @@ describe.each(PLATFORMS)('@Borrow with a transaction, on %s', platform => {
         ),
     );
     expect(await watch.sql('select * from uniques')).toEqual([]);
+  });
+
+  it('is nothing to an exception filter that runs while the handler still does', async () => {
+    expect(await get('hurried')).toMatchObject({ status: 500 });
+    expect(await written()).toEqual(['failure']);
+    stage.open('slow');
+    await stage.reached('written');
+    await until(
+      () => pool.stats().leased,
+      leased => leased === 0,
+    );
+    expect(await written()).toEqual(['failure']);
+  });
+
+  it('is rolled back when the reader of an event stream leaves', async () => {
+    const call = new Call(`${running.url}/endless`);
+    const response = (await call.response).setEncoding('utf8');
+    // Who reads no further has left.
+    for await (const chunk of response) if (String(chunk).includes('data: one')) break;
+    await until(
+      () => pool.stats().leased,
+      leased => leased === 0,
+    );
+    expect(await written()).toEqual([]);
   });
 
   it('is committed when an event stream has completed', async () => {

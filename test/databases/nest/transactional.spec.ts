@@ -1,11 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Injectable, SetMetadata } from '@nestjs/common';
+import { Controller, Get, Injectable, Res, SetMetadata } from '@nestjs/common';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { LocalPostgres } from 'local-postgres';
 import type { Client } from 'pg';
 import { of } from 'rxjs';
 import {
   Borrow,
   BorrowScopes,
+  BorrowSignal,
   Borrowed,
   InjectBorrowed,
   PoolModule,
@@ -25,6 +28,7 @@ import { Call } from '../../support/http-client.js';
 import { forgetLoggers, serve, type RunningApp } from '../../support/nest-app.js';
 import { PostgresWatch, launchPostgres } from '../../support/postgres.js';
 import { Stage } from '../../support/stage.js';
+import { until } from '../../support/until.js';
 
 const WRITE = 'insert into notes values ($1)';
 /** The transaction that a connection is in, and its backend. */
@@ -151,9 +155,32 @@ class Notes {
 
 const Marked = SetMetadata('marked', true);
 
+/** How often what was tried again. */
+const tries: string[] = [];
+
 @Controller()
 class NotesController {
-  constructor(private readonly notes: Notes) {}
+  constructor(
+    private readonly notes: Notes,
+    private readonly stage: Stage,
+  ) {}
+
+  @Get('answered') async answered(@Res() response: ServerResponse & { raw: ServerResponse }): Promise<void> {
+    response.raw.end('done');
+    const tried: unknown[] = [];
+    await failureOf(this.notes.attempts(tried));
+    tries.push(...tried.map(() => 'answered'));
+    this.stage.note('tried');
+  }
+
+  @Get('leaves') async leaves(@BorrowSignal() signal: AbortSignal): Promise<void> {
+    this.stage.note('waits');
+    await once(signal, 'abort');
+    const tried: unknown[] = [];
+    await failureOf(this.notes.attempts(tried));
+    tries.push(...tried.map(() => 'leaves'));
+    this.stage.note('left');
+  }
 
   @Get('above')
   @Transactional('db')
@@ -274,6 +301,39 @@ describe('a method in a transaction', () => {
       expect(second).toEqual(first);
       expect(outside.pid).not.toBe(first!.pid);
     });
+  });
+
+  it('leaves another connection to who asks meanwhile, also when it is on the one of the scope', async () => {
+    await scopes.run(async () => {
+      const before = await notes.where();
+      const inside = notes.within(async () => {
+        stage.note('inside');
+        await stage.pass('outside is done');
+        return notes.where();
+      });
+      await stage.reached('inside');
+      const outside = await notes.where();
+      stage.open('outside is done');
+      expect((await inside).pid).toBe(before.pid);
+      expect(outside.pid).not.toBe(before.pid);
+    });
+  });
+
+  it('does not take a connection that somebody is just being given', async () => {
+    await scopes.run(async () => {
+      const log = async (): Promise<void> => {
+        const client = await notes.db.get();
+        await stage.pass('log');
+        await client.query(WRITE, ['log']);
+      };
+      const logging = log();
+      await notes.within(async () => {
+        await notes.write('one');
+        stage.open('log');
+        await logging;
+      });
+    });
+    expect(await written()).toEqual(['log', 'one']);
   });
 
   it('keeps out a client that somebody has got before', async () => {
@@ -453,6 +513,20 @@ describe('retry', () => {
     const outcomes = await Promise.allSettled(both);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await counted()).toBe(1);
+  });
+
+  it('is not for who has been answered, or has left', async () => {
+    expect(await new Call(`${running.url}/answered`).answer()).toMatchObject({ status: 200, body: 'done' });
+    await stage.reached('tried');
+    const call = new Call(`${running.url}/leaves`);
+    await stage.reached('waits');
+    call.leave();
+    await stage.reached('left');
+    await until(
+      () => pool.stats().leased,
+      leased => leased === 0,
+    );
+    expect(tries).toEqual(['answered', 'leaves']);
   });
 
   it('ends with the last error, and is not for one that has joined another', async () => {
