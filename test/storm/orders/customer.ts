@@ -45,9 +45,9 @@ export class Customers implements Disposable {
       agent: kept ? this.agent : false,
       body: { customer, lines },
     });
-    let left = false;
+    const departure = new AbortController();
     const leave = (): void => {
-      left = true;
+      departure.abort();
       call.leave();
     };
     const timer = leavesAfter === undefined ? undefined : setTimeout(leave, leavesAfter);
@@ -55,7 +55,7 @@ export class Customers implements Disposable {
       const answer = await call.answer();
       return { order, ...told(answer) };
     } catch (error) {
-      return { order, fate: left ? 'left' : 'broken', answer: String(error) };
+      return { order, fate: departure.signal.aborted ? 'left' : 'broken', answer: String(error) };
     } finally {
       clearTimeout(timer);
     }
