@@ -138,6 +138,27 @@ export class PoolOptionsError extends PoolError {
   readonly code = 'POOL_OPTIONS';
 }
 
+/**
+ * A COMMIT was sent, and the connection broke, or the time was over, before the server answered: the transaction is
+ * committed, or it is not. Look for what it has written before you do it again. `cause` is the error that came instead of
+ * the answer.
+ */
+export class TransactionOutcomeUnknownError extends Error {
+  override readonly name = 'TransactionOutcomeUnknownError';
+
+  /** @internal */
+  constructor(
+    readonly code: 'PG_TRANSACTION_OUTCOME_UNKNOWN' | 'MYSQL_TRANSACTION_OUTCOME_UNKNOWN',
+    cause: unknown,
+  ) {
+    super(
+      'The COMMIT was sent, and there is no answer to it: the transaction may be committed, and it may be rolled back. ' +
+        'Find out which before you repeat it.',
+      { cause },
+    );
+  }
+}
+
 brand({
   PoolError,
   PoolTimeoutError,
@@ -149,6 +170,7 @@ brand({
   LeaseReleasedError,
   ResourceInvalidatedError,
   PoolOptionsError,
+  TransactionOutcomeUnknownError,
 });
 
 /** The counts of a moment, as errors and logs say them. */

@@ -15,6 +15,7 @@ export {
   PoolTimeoutError,
   PoolUnavailableError,
   ResourceInvalidatedError,
+  TransactionOutcomeUnknownError,
   describeStats,
   type DeadlockedHolder,
   type PoolErrorCode,

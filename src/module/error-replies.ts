@@ -1,12 +1,23 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
+import { TransactionOutcomeUnknownError } from '../engine/index.js';
 import { describeCapacityError, type CapacityErrorDescription } from './capacity-errors.js';
 
 // What pool errors are answered with where there is no HTTP: each in the form in which Nest's own filter of that
 // transport would answer. Their packages are not imported, as applications need not have them.
 
-/** What the client is told; of a request that nobody waits for any more (RequestAbortedError), CANCELLED of gRPC. */
-function replyTo(error: Error): CapacityErrorDescription | { message: string; code: 1 } {
+/** Of a COMMIT that nobody has heard of: nothing that would have a client repeat what may have been done. */
+export const OUTCOME_UNKNOWN = {
+  code: 'TRANSACTION_OUTCOME_UNKNOWN',
+  message: 'It is not known whether this was done: find out before you repeat it',
+} as const;
+
+/**
+ * What the client is told; of a request that nobody waits for any more (RequestAbortedError), CANCELLED of gRPC, and where
+ * nobody knows whether it was done, its UNKNOWN.
+ */
+function replyTo(error: Error): CapacityErrorDescription | { message: string; code: 1 | 2 } {
+  if (error instanceof TransactionOutcomeUnknownError) return { message: OUTCOME_UNKNOWN.message, code: 2 };
   return describeCapacityError(error) ?? { message: 'The request was cancelled', code: 1 };
 }
 
@@ -49,6 +60,6 @@ export function graphQLError(error: Error): Error {
   const extensions =
     'retryAfter' in reply
       ? { code: 'SERVICE_UNAVAILABLE', retryAfter: reply.retryAfter }
-      : { code: 'CANCELLED' };
+      : { code: error instanceof TransactionOutcomeUnknownError ? OUTCOME_UNKNOWN.code : 'CANCELLED' };
   return Object.assign(new Error(reply.message, { cause: error }), { extensions });
 }

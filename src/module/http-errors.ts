@@ -1,5 +1,6 @@
 import {
   Catch,
+  InternalServerErrorException,
   Logger,
   ServiceUnavailableException,
   type ArgumentsHost,
@@ -7,19 +8,24 @@ import {
 } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
-import { PoolDeadlockError } from '../engine/index.js';
+import { PoolDeadlockError, TransactionOutcomeUnknownError } from '../engine/index.js';
 import { RequestAbortedError } from '../scope/index.js';
 import { CAPACITY_ERRORS, describeCapacityError } from './capacity-errors.js';
-import { graphQLError, replyOverWs, rpcReply } from './error-replies.js';
+import { OUTCOME_UNKNOWN, graphQLError, replyOverWs, rpcReply } from './error-replies.js';
 
 /**
- * What a pool's error means to an HTTP client: 503 for "not now", with nothing of the pool, its factory or its backend
- * in the body. `undefined` for every other error. For applications whose own catch-all filter gets the errors first;
- * they set `Retry-After` from the `retryAfter` (seconds) that comes with it.
+ * What a pool's error means to an HTTP client, with nothing of the pool, its factory or its backend in the body: 503 for
+ * "not now", and 500 with the code `TRANSACTION_OUTCOME_UNKNOWN` when nobody knows whether what was asked for was committed.
+ * `undefined` for every other error. For applications whose own catch-all filter gets the errors first; they set
+ * `Retry-After` from `retryAfter` (seconds), if that comes with it: what may have been done is not to be repeated.
  */
 export function toHttpException(
   error: unknown,
-): { exception: HttpException; retryAfter: number } | undefined {
+): { exception: HttpException; retryAfter: number | undefined } | undefined {
+  if (error instanceof TransactionOutcomeUnknownError) {
+    const body = { statusCode: 500, error: 'Internal Server Error', ...OUTCOME_UNKNOWN };
+    return { exception: new InternalServerErrorException(body, { cause: error }), retryAfter: undefined };
+  }
   const known = describeCapacityError(error);
   if (!known) return undefined;
   const exception = new ServiceUnavailableException(known.message, {
@@ -35,13 +41,13 @@ interface RawResponse {
 }
 
 /**
- * Answers capacity errors so that a client knows to come back later, and nothing of the pool: over HTTP with 503 and
- * `Retry-After`, elsewhere in the transport's own form. Those of clients that have left are not answered over HTTP.
+ * Answers capacity errors, and commits of which nobody has heard, so that a client knows what to do, and nothing of the pool: over HTTP with
+ * {@link toHttpException}, elsewhere in the transport's own form. Those of clients that have left are not answered over HTTP.
  *
  * `PoolModule` puts it in place for the application. Nest shows gateways no global filters: give them this one, with
  * `@UseFilters(PoolExceptionFilter)`.
  */
-@Catch(...CAPACITY_ERRORS, RequestAbortedError)
+@Catch(...CAPACITY_ERRORS, TransactionOutcomeUnknownError, RequestAbortedError)
 export class PoolExceptionFilter extends BaseExceptionFilter {
   private readonly log = new Logger('PoolModule');
 
@@ -49,6 +55,7 @@ export class PoolExceptionFilter extends BaseExceptionFilter {
     const type = host.getType<string>();
     // To the client a deadlock is as good as any other; but the application can do something about it.
     if (error instanceof PoolDeadlockError) this.log.error(error.message);
+    else if (error instanceof TransactionOutcomeUnknownError) this.log.error(error.message, error.stack);
     // It may have been an event, of which nobody else is told; that is not to be seen here.
     else if (type === 'rpc' && !(error instanceof RequestAbortedError)) this.log.warn(error.message);
     switch (type) {
@@ -79,7 +86,7 @@ export class PoolExceptionFilter extends BaseExceptionFilter {
       return;
     }
     const adapter = this.applicationRef ?? this.httpAdapterHost?.httpAdapter;
-    adapter?.setHeader(response, 'Retry-After', String(known.retryAfter));
+    if (known.retryAfter !== undefined) adapter?.setHeader(response, 'Retry-After', String(known.retryAfter));
     super.catch(known.exception, host);
   }
 }

@@ -3,6 +3,7 @@ import mysql from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import {
   PoolOptionsError,
+  TransactionOutcomeUnknownError,
   messageOf,
   type KeyedResourceFactory,
   type KeyedSessionHooks,
@@ -19,6 +20,7 @@ import { makeFacade, type MysqlFacadeOptions } from './mysql/facade.js';
 import { MysqlFactory } from './mysql/factory.js';
 import type { SessionReset } from './mysql/session.js';
 
+export { TransactionOutcomeUnknownError };
 export type { MysqlFacadeOptions, SessionReset };
 
 /** What mysql2 takes for its own pool, and what is no option of a client. */
@@ -162,7 +164,7 @@ export function mysqlPool(options: MysqlPoolOptions): MysqlPool;
 export function mysqlPool(options: MysqlPoolOptions): MysqlPool {
   const { settings, config, ...rest } = split(options);
   check(settings.name, config);
-  const factory = makeFactory(() => config, rest, true);
+  const factory = makeFactory(settings.name, () => config, rest, true);
   return { ...settings, ...(factory.hooks(options) as SessionHooks<Connection>), factory };
 }
 
@@ -208,7 +210,7 @@ export function keyedMysqlPool<K>({ connection, ...options }: KeyedMysqlPoolOpti
     );
   }
   check(settings.name, config);
-  const factory = makeFactory((key: K) => ({ ...config, ...connection(key) }), rest);
+  const factory = makeFactory(settings.name, (key: K) => ({ ...config, ...connection(key) }), rest);
   return { ...settings, ...factory.hooks(options), maxTotal: options.maxTotal, factory };
 }
 
@@ -288,12 +290,13 @@ function check(name: string | undefined, config: ConnectionOptions): void {
 }
 
 function makeFactory<K>(
+  pool = 'pool',
   configOf: (key: K) => ConnectionOptions,
   { sessionReset, destroyTimeout, isFatal }: Omit<Split, 'settings' | 'config'>,
   asks = false,
 ): MysqlFactory<K> {
   const patience = Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2;
-  return new MysqlFactory(configOf, sessionReset, patience, isFatal, asks);
+  return new MysqlFactory(pool, configOf, sessionReset, patience, isFatal, asks);
 }
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {

@@ -1,11 +1,12 @@
 import type { Client, Pool as PgPoolType } from 'pg';
-import type {
-  KeyedResourceFactory,
-  KeyedSessionHooks,
-  Pool,
-  PoolSettings,
-  ResourceFactory,
-  SessionHooks,
+import {
+  TransactionOutcomeUnknownError,
+  type KeyedResourceFactory,
+  type KeyedSessionHooks,
+  type Pool,
+  type PoolSettings,
+  type ResourceFactory,
+  type SessionHooks,
 } from '../engine/index.js';
 import { checkOwn } from '../engine/options/own.js';
 import { cancelOnAbort, type CancelOnAbort } from './pg/abort.js';
@@ -16,12 +17,7 @@ import {
   type PgQueryOptions,
   type PgTransactionOptions,
 } from './pg/database.js';
-import {
-  HostsError,
-  PgQueryTimeoutError,
-  TransactionOutcomeUnknownError,
-  TransactionOverlapError,
-} from './pg/errors.js';
+import { HostsError, PgQueryTimeoutError, TransactionOverlapError } from './pg/errors.js';
 import { makeFacade, type PgFacadeOptions } from './pg/facade.js';
 import { PgFactory } from './pg/factory.js';
 import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { TransactionOutcomeUnknownError } from '../engine/index.js';
 
 /** When a transaction is tried again that could not be committed beside others. */
 export interface TransactionRetry {
@@ -45,7 +46,9 @@ export async function retrying<R>(
     try {
       return await attempt();
     } catch (error) {
-      if (failed >= attempts || !mayRepeat() || !when(error)) throw error;
+      // It may have been done, whatever anybody says.
+      const over = failed >= attempts || error instanceof TransactionOutcomeUnknownError;
+      if (over || !mayRepeat() || !when(error)) throw error;
       await pause(Math.random() * Math.min(maxDelay, delay * 2 ** failed));
       if (!mayRepeat()) throw error;
     }

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** npm runs everything from there, also what was compiled to somewhere else. */
+const ROOT = process.cwd();
 
 /** A built example, run by node as a user would run it. */
 export class ExampleProcess implements AsyncDisposable {

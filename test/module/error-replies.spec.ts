@@ -11,6 +11,7 @@ import {
   PoolTimeoutError,
   PoolUnavailableError,
   RequestAbortedError,
+  TransactionOutcomeUnknownError,
   describeCapacityError,
   type PoolStats,
 } from '../../src/index.js';
@@ -64,6 +65,27 @@ describe('PoolExceptionFilter, of a request that nobody waits for any more,', ()
         message: 'The request was cancelled',
         extensions: { code: 'CANCELLED' },
         cause,
+      }),
+    );
+  });
+});
+
+describe('PoolExceptionFilter, of a commit that nobody has heard of,', () => {
+  const filter = new PoolExceptionFilter();
+  const error = new TransactionOutcomeUnknownError('PG_TRANSACTION_OUTCOME_UNKNOWN', new Error(BACKEND_TEXT));
+  const unknown = 'It is not known whether this was done: find out before you repeat it';
+
+  it('answers a microservice with UNKNOWN of gRPC', async () => {
+    const answer = filter.catch(error, host('rpc')) as Observable<never>;
+    expect(await failureOf(firstValueFrom(answer))).toEqual({ status: 'error', message: unknown, code: 2 });
+  });
+
+  it('answers GraphQL with a code that says so', () => {
+    expect(() => filter.catch(error, host('graphql'))).toThrow(
+      expect.objectContaining({
+        message: unknown,
+        extensions: { code: 'TRANSACTION_OUTCOME_UNKNOWN' },
+        cause: error,
       }),
     );
   });

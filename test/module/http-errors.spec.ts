@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Catch, Controller, Get, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, Controller, Get, Post, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import {
   Borrow,
@@ -8,6 +8,7 @@ import {
   PoolRegistry,
   PoolShedError,
   PoolTimeoutError,
+  TransactionOutcomeUnknownError,
   toHttpException,
 } from '../../src/index.js';
 import { Call, get } from '../support/http-client.js';
@@ -24,6 +25,11 @@ class Items {
   async hold(@Borrow('items') _item: object): Promise<object> {
     await this.stage.pass('holding');
     return {};
+  }
+
+  @Post('unknown')
+  unknown(): never {
+    throw new TransactionOutcomeUnknownError('PG_TRANSACTION_OUTCOME_UNKNOWN', new Error(SECRET));
   }
 
   @Get('broken')
@@ -92,6 +98,19 @@ describe.each(PLATFORMS)('pool errors over HTTP on %s', platform => {
     expect(JSON.stringify(answer)).not.toMatch(/hunter2|db\.internal|cannot connect|broken"/);
   });
 
+  it('are 500 with a code when nobody knows whether it was committed, and nothing invites to repeat it', async () => {
+    const { url } = await start();
+    const answer = await new Call(`${url}/unknown`, { method: 'POST' }).answer();
+    expect(answer.status).toBe(500);
+    expect(answer.headers).not.toHaveProperty('retry-after');
+    expect(JSON.parse(answer.body)).toEqual({
+      statusCode: 500,
+      error: 'Internal Server Error',
+      code: 'TRANSACTION_OUTCOME_UNKNOWN',
+      message: 'It is not known whether this was done: find out before you repeat it',
+    });
+  });
+
   it('can be answered by a catch-all filter of the application with toHttpException()', async () => {
     @Catch()
     class Everything implements ExceptionFilter {
@@ -100,7 +119,7 @@ describe.each(PLATFORMS)('pool errors over HTTP on %s', platform => {
         const response = host.switchToHttp().getResponse<ServerResponse & { raw?: ServerResponse }>();
         const raw = response.raw ?? response;
         raw.statusCode = known?.exception.getStatus() ?? 500;
-        if (known) raw.setHeader('Retry-After', known.retryAfter);
+        if (known?.retryAfter !== undefined) raw.setHeader('Retry-After', known.retryAfter);
         raw.end('mine');
       }
     }

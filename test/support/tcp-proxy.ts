@@ -11,6 +11,16 @@ interface ProxyEvents {
   lost: [];
 }
 
+/** How a connection breaks over one message of its client: on the way there, or on the way back. */
+export interface Cut {
+  /** So many bytes of the message get to the server. By default it arrives. */
+  readonly sent?: number;
+  /** If it arrives: so many bytes of the answer get to the client. */
+  readonly heard?: number;
+  /** Milliseconds between the last byte that gets through and the break; nothing is heard meanwhile. Default 0. */
+  readonly silence?: number;
+}
+
 /** What the network does to connections that are made from now on. */
 interface Weather {
   readonly silent: boolean;
@@ -31,6 +41,8 @@ export class TcpProxy extends EventEmitter<ProxyEvents> {
   /** The most that ever were open at once. */
   peak = 0;
   port = 0;
+  /** Asked about each message of a client. */
+  cutting: (message: Buffer) => Cut | undefined = () => undefined;
   private weather: Weather = { silent: false, delay: 0 };
   private readonly links = new Set<Link>();
   private readonly listener = createServer({ allowHalfOpen: true, noDelay: true }, client => {
@@ -122,6 +134,8 @@ class Link {
   /** Bytes. */
   loses = 0;
   private server: Socket | undefined;
+  /** It breaks when so many bytes more were heard. */
+  private breaking: { bytes: number; readonly silence: number } | undefined;
   private readonly held: (() => void)[] = [];
   private counted: 'not yet' | 'yes' | 'no more' = 'not yet';
 
@@ -132,7 +146,10 @@ class Link {
     client.on('error', () => undefined);
     client.on('data', data => {
       this.count(data);
-      this.pass(() => this.server?.write(data));
+      const cut = proxy.cutting(data);
+      const { sent = data.length } = cut ?? {};
+      this.pass(() => this.server?.write(data.subarray(0, sent)));
+      if (cut) this.cut(cut, sent < data.length);
       if (this.silent) proxy.emit('held');
     });
     client.on('end', () => {
@@ -178,6 +195,10 @@ class Link {
     server.on('error', () => undefined);
     server.on('connect', () => proxy.reached++);
     server.on('data', data => {
+      if (this.breaking) {
+        this.hear(data, this.breaking);
+        return;
+      }
       const heard = this.loses > 0 ? data.subarray(0, Math.max(0, data.length - this.loses)) : data;
       if (heard.length > 0) this.pass(() => client.write(heard));
       if (heard !== data) proxy.emit('lost');
@@ -190,6 +211,23 @@ class Link {
       this.leave();
       if (broken) this.pass(() => client.resetAndDestroy());
     });
+  }
+
+  private cut({ heard = Infinity, silence = 0 }: Cut, atOnce: boolean): void {
+    this.breaking = { bytes: atOnce ? 0 : heard, silence };
+    if (atOnce) this.breakAfter(silence);
+  }
+
+  private hear(data: Buffer, breaking: { bytes: number; readonly silence: number }): void {
+    const heard = data.subarray(0, breaking.bytes);
+    if (heard.length > 0) this.pass(() => this.client.write(heard));
+    breaking.bytes -= heard.length;
+    if (breaking.bytes === 0) this.breakAfter(breaking.silence);
+  }
+
+  private breakAfter(ms: number): void {
+    if (ms === 0) this.reset();
+    else setTimeout(() => this.reset(), ms).unref();
   }
 
   private pass(act: () => void): void {

@@ -6,8 +6,10 @@ import type {
   Handle,
   KeyedResourceFactory,
   KeyedSessionHooks,
+  OpenTransaction,
   ResetVerdict,
   ResourceFactory,
+  TransactionOptions,
 } from '../../engine/index.js';
 import { FirstAsked } from '../common/first-asked.js';
 import { renewedOr, sessionHooks } from '../common/hooks.js';
@@ -16,6 +18,7 @@ import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
 import { Kills } from './kill.js';
 import type { Session, SessionReset } from './session.js';
+import { beginTransaction } from './transaction.js';
 
 /**
  * How a pool makes, checks, cleans and ends the connections of mysql2.
@@ -32,6 +35,8 @@ export class MysqlFactory<K = undefined>
   private readonly told: FirstAsked<Session>;
 
   constructor(
+    /** The name of the pool, for messages. */
+    private readonly pool: string,
     config: (key: K) => ConnectionOptions,
     private readonly sessionReset: SessionReset,
     /** Milliseconds that a connection is given to end by itself. */
@@ -70,6 +75,10 @@ export class MysqlFactory<K = undefined>
 
   readonly handle = (client: Connection): Handle<Connection> => {
     return this.session(client).lend();
+  };
+
+  readonly begin = (handle: Connection, options: TransactionOptions): Promise<OpenTransaction> => {
+    return beginTransaction(this.pool, handle, options);
   };
 
   /** What the session itself has been through counts; the error may be that of something else. */

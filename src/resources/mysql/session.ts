@@ -41,8 +41,14 @@ export class Session {
    * says nothing of the kind, as it may be that of another connection.
    */
   broken = false;
-  /** By the server's last word. */
+  /** By the server's last word; after an error, which is none, it counts as being in one. */
   private inTransaction = false;
+  /** By its last word, whatever error has come since. */
+  isInTransaction = false;
+  /** An error has come since, by which the server may have ended it. */
+  mayHaveEnded = false;
+  /** The pool has begun one for the borrower. */
+  begun = false;
   /** Something may have left a trace. */
   private touched = false;
   private otherDatabase = false;
@@ -98,10 +104,15 @@ export class Session {
     if (this.mode === 'auto') await this.track();
   }
 
-  /** A statement of the pool itself, which leaves no trace. */
-  run(text: string, sender: Sender = 'pool'): Promise<unknown> {
+  /**
+   * A statement of the pool itself, which leaves no trace.
+   *
+   * @param queued sees the command: by its `next` it is known whether it was sent
+   */
+  run(text: string, sender: Sender = 'pool', queued?: (command: Command) => void): Promise<unknown> {
     return this.ask(callback => {
-      this.core.query(text, callback);
+      const command: unknown = this.core.query(text, callback);
+      queued?.(command as Command);
     }, sender);
   }
 
@@ -146,6 +157,11 @@ export class Session {
       this.founding = false;
     }
     if (this.inTransaction) throw new Error('onCreate has left a transaction open');
+  }
+
+  /** Something of the pool's own is left, which only a reset takes away. */
+  leavesTrace(): void {
+    this.touched = true;
   }
 
   sawConfig(): void {
@@ -223,7 +239,7 @@ export class Session {
       // A server may tell only now what has changed before.
       if (this.mode === 'auto' && this.touched) await this.renew();
     }
-    this.inTransaction = false;
+    this.inTransaction = this.begun = false;
     if (this.cannotWrite) await this.checkWritable();
     return !this.spoilt;
   }
@@ -362,7 +378,8 @@ export class Session {
   }
 
   private hearsWord({ inTransaction, backslashEscapes, changed, otherDatabase }: Word): void {
-    this.inTransaction = inTransaction;
+    this.inTransaction = this.isInTransaction = inTransaction;
+    this.mayHaveEnded = false;
     this.backslashEscapes = backslashEscapes;
     this.otherDatabase ||= otherDatabase;
     if (!changed) return;
@@ -378,6 +395,7 @@ export class Session {
     this.cannotWrite ||= refusesToWrite(errno);
     // It does not say what has changed before it failed, nor whether a transaction is open.
     if (!this.senderOfAnswer) this.touched = this.inTransaction = true;
+    this.mayHaveEnded = true;
   }
 
   private get senderOfAnswer(): Sender | undefined {

@@ -1,5 +1,6 @@
 import pg, { type Client } from 'pg';
-import { TransactionOutcomeUnknownError, endsSession, type ServerError } from './errors.js';
+import { TransactionOutcomeUnknownError } from '../../engine/index.js';
+import { endsSession, type ServerError } from './errors.js';
 import { restack } from './turns.js';
 
 /** What becomes of a COMMIT. */
@@ -31,7 +32,9 @@ export async function commitTransaction(client: Client): Promise<void> {
     await send(client, fate);
   } catch (error) {
     if (fate.done === undefined) {
-      throw fate.sent && !isRolledBack(error) ? new TransactionOutcomeUnknownError(error) : error;
+      throw fate.sent && !isRolledBack(error)
+        ? new TransactionOutcomeUnknownError('PG_TRANSACTION_OUTCOME_UNKNOWN', error)
+        : error;
     }
   }
   if (fate.done !== 'ROLLBACK') return;

@@ -1,9 +1,14 @@
 import type { Client, QueryConfig, QueryResult, QueryResultRow } from 'pg';
-import { PoolOptionsError, type AcquireOptions, type Lease } from '../../engine/index.js';
+import {
+  PoolOptionsError,
+  TransactionOutcomeUnknownError,
+  type AcquireOptions,
+  type Lease,
+} from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import { checkPool } from '../common/check-pool.js';
 import { cancelOnAbort } from './abort.js';
-import { PgQueryTimeoutError, TransactionOutcomeUnknownError } from './errors.js';
+import { PgQueryTimeoutError } from './errors.js';
 import { onAbort } from './on-abort.js';
 import { boundariesOf } from './transaction-statements.js';
 

@@ -224,22 +224,3 @@ export class PgQueryTimeoutError extends Error {
     );
   }
 }
-
-/**
- * A COMMIT was sent, and the connection broke, or the time was over, before the server answered: the transaction is
- * committed, or it is not. Look for what it has written before you do it again. `cause` is the error that came instead of
- * the answer.
- */
-export class TransactionOutcomeUnknownError extends Error {
-  readonly code = 'PG_TRANSACTION_OUTCOME_UNKNOWN';
-  override readonly name = 'TransactionOutcomeUnknownError';
-
-  /** @internal */
-  constructor(cause: unknown) {
-    super(
-      'The COMMIT was sent, and there is no answer to it: the transaction may be committed, and it may be rolled back. ' +
-        'Find out which before you repeat it.',
-      { cause },
-    );
-  }
-}

@@ -1,23 +1,11 @@
 import type { Client } from 'pg';
 import { PoolOptionsError, type OpenTransaction, type TransactionOptions } from '../../engine/index.js';
-import { checkOwn } from '../../engine/options/own.js';
+import { checkTransactionOptions } from '../common/transaction-options.js';
 import { runInBranch, type Branch, type Sender } from './branch.js';
 import { commitTransaction, nothingToCommit } from './commit.js';
 import { TransactionOverlapError, type ServerError } from './errors.js';
 import { borrowOf, type Borrow } from './handle.js';
 import type { Admission } from './transactions.js';
-
-const LEVELS: readonly unknown[] = ['read uncommitted', 'read committed', 'repeatable read', 'serializable'];
-const yesOrNo = { ok: (value: unknown) => typeof value === 'boolean', allowed: 'true or false' };
-
-const RULES = {
-  isolation: {
-    ok: (value: unknown) => LEVELS.includes(value),
-    allowed: `'read uncommitted', 'read committed', 'repeatable read' or 'serializable'`,
-  },
-  readOnly: yesOrNo,
-  deferrable: yesOrNo,
-};
 
 /** in_failed_sql_transaction */
 const FAILED = '25P02';
@@ -47,8 +35,7 @@ export async function beginTransaction(
 }
 
 function beginText(pool: string, options: TransactionOptions): string {
-  const title = `Pool "${pool}", transaction`;
-  checkOwn(pool, title, options, RULES);
+  const title = checkTransactionOptions(pool, options);
   const { isolation, readOnly, deferrable } = options;
   if (deferrable === true && (isolation !== 'serializable' || readOnly !== true)) {
     throw new PoolOptionsError(

@@ -16,7 +16,12 @@ export const CREATE_SCHEMA = `
     quantity int not null check (quantity > 0),
     price_cents int not null check (price_cents >= 0),
     primary key (order_id, line)
-  )`;
+  );
+  create table if not exists stock (
+    product text primary key,
+    quantity int not null constraint enough_in_stock check (quantity >= 0)
+  );
+  insert into stock values ('Lamp', 25) on conflict do nothing`;
 
 export const SEED = `
   with seeded as (

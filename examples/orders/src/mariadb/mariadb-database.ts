@@ -27,8 +27,7 @@ export class MariadbDatabase extends Database {
       timezone: 'Z',
       connectTimeout: 5_000,
     });
-    // `interface Pools` has room for one type. Those who get a client of PostgreSQL have substitutes, but for the
-    // service, which says only `begin`, `commit` and `rollback`: `query` takes them here too.
+    // `interface Pools` has room for one type. Those who get a client of PostgreSQL have substitutes.
     return pool as unknown as PgPool;
   }
 

@@ -3,7 +3,7 @@ import type { Connection as ConnectionWithCallbacks, ResultSetHeader, RowDataPac
 import type { Connection } from 'mysql2/promise';
 import { getBorrowedToken, type Borrowed } from 'nestjs-pool';
 import type { Readable } from 'node:stream';
-import type { NewOrder, Order, OrderLine } from '../orders/order.js';
+import { byProduct, type NewOrder, type Order, type OrderLine } from '../orders/order.js';
 import type { OrdersRepository } from '../orders/orders.repository.js';
 
 type Rows<R> = (R & RowDataPacket)[];
@@ -34,6 +34,13 @@ export class MariadbOrdersRepository implements Pick<OrdersRepository, keyof Ord
     ]);
     for (const [index, line] of lines.entries()) await this.insertLine(insertId, index + 1, line);
     return insertId;
+  }
+
+  async takeFromStock(lines: readonly OrderLine[]): Promise<void> {
+    const db = await this.db.get();
+    for (const { product, quantity } of lines.toSorted(byProduct)) {
+      await db.query('update stock set quantity = quantity - ? where product = ?', [quantity, product]);
+    }
   }
 
   /**

@@ -23,7 +23,13 @@ export const CREATE_SCHEMA = `
     only_row int primary key check (only_row = 1),
     latest bigint not null
   );
-  insert ignore into announcements values (1, 0)`;
+  insert ignore into announcements values (1, 0);
+  create table if not exists stock (
+    product varchar(200) collate utf8mb4_bin primary key,
+    quantity int not null,
+    constraint enough_in_stock check (quantity >= 0)
+  ) character set utf8mb4;
+  insert ignore into stock values ('Lamp', 25)`;
 
 /** To be run when there are no orders. The same as in PostgreSQL. */
 export const SEED = `

@@ -3,7 +3,7 @@ import { Borrowed, InjectBorrowed } from 'nestjs-pool';
 import type { Readable } from 'node:stream';
 import type { Client } from 'pg';
 import QueryStream from 'pg-query-stream';
-import type { NewOrder, Order, OrderLine } from './order.js';
+import { byProduct, type NewOrder, type Order, type OrderLine } from './order.js';
 
 /** A singleton. Every request that comes through here has a connection of its own, the same in all its steps. */
 @Injectable()
@@ -32,6 +32,15 @@ export class OrdersRepository {
     const id = rows[0]!.id;
     for (const [index, line] of lines.entries()) await this.insertLine(id, index + 1, line);
     return id;
+  }
+
+  /** Takes what is sold from the stock; what is not in there at all is made to order. */
+  async takeFromStock(lines: readonly OrderLine[]): Promise<void> {
+    const db = await this.db.get();
+    // All in one order, so that no two orders wait for each other.
+    for (const { product, quantity } of lines.toSorted(byProduct)) {
+      await db.query('update stock set quantity = quantity - $2 where product = $1', [product, quantity]);
+    }
   }
 
   /** Tells those who listen; they hear of it when the transaction is committed. */
