@@ -104,7 +104,7 @@ export class RedisFactory<C extends object> implements ResourceFactory<C> {
 
   /** The user's hooks, as the engine is to call them. */
   hooks(given: SessionHooks<C>): SessionHooks<C> {
-    return sessionHooks<C>(given, client => this.session(client)) as SessionHooks<C>;
+    return sessionHooks<C>(given, client => this.session(client));
   }
 
   /** The first connection asks how many there may be, in the round trip in which it is checked. */

@@ -173,7 +173,7 @@ export function nodeRedisPool<
   const secrets = [options.url, options.password];
   const factory = new RedisFactory<AnyClient>(open, secrets, patience, isFatal);
   type Client = RedisClientType<M, F, S, RESP, T>;
-  const hooks = factory.hooks(options as unknown as SessionHooks<AnyClient>);
+  const hooks = factory.hooks(options);
   return {
     ...settings,
     ...(hooks as unknown as SessionHooks<Client>),
