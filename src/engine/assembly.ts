@@ -145,6 +145,7 @@ export function assemble<T>(
     invalidated: (slot, cause) => {
       const isNews = slot.condemn('invalid', cause);
       if (slot.lease) returns.invalidated(slot.lease, slot, cause);
+      else preparations?.invalidated(slot, cause);
       if (!isNews || !interior.idle.has(slot)) return;
       interior.idle.remove(slot);
       retirement.retire(slot, 'invalid', cause);

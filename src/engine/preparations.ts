@@ -95,6 +95,11 @@ export class Preparations<T> {
     throw error;
   }
 
+  /** Its resource has become unusable, whatever else it is condemned for: its borrower must not get it. */
+  invalidated(slot: Slot<T>, cause: unknown): void {
+    if (this.running.has(slot)) slot.broken ??= new ResourceInvalidatedError(this.pool.settings.name, cause);
+  }
+
   /** The borrower has left, and the call has not settled since. */
   overdue(slot: Slot<T>): void {
     this.running.delete(slot);
@@ -164,7 +169,7 @@ export class Preparations<T> {
     const { slot, wish, gone, queuedMs } = one;
     // The pool did not wait for it.
     if (this.running.get(slot) !== one) return;
-    if (!gone && outcome.ok && slot.doom !== 'invalid') {
+    if (!gone && outcome.ok && !slot.broken) {
       this.running.delete(slot);
       slot.rest();
       this.conclude(one, () => this.events.lend(slot, queuedMs, wish));
@@ -172,7 +177,7 @@ export class Preparations<T> {
       return;
     }
     const error = outcome.ok ? undefined : outcome.error;
-    const told = outcome.ok ? new ResourceInvalidatedError(this.pool.settings.name, slot.doomCause) : error;
+    const told = outcome.ok ? slot.broken : error;
     const wasWaited = one.waiter !== undefined;
     if (!gone) {
       this.conclude(one, () => new Refusal(() => told));

@@ -3,9 +3,11 @@ import type {
   KeyedPool,
   KeyedPoolOptions,
   KeyedResourceFactory,
+  KeyedSessionHooks,
   PoolOptions,
   PoolSettings,
   ResourceFactory,
+  SessionHooks,
 } from '../engine/index.js';
 import type { KeyRule } from '../scope/index.js';
 import type { PoolName, Pools } from './pools.js';
@@ -67,6 +69,7 @@ export type PoolDefinition<T = unknown, N extends string = string> = {
   maxTotal?: never;
   key?: never;
 } & ModuleSettings &
+  SessionHooks<T> &
   (
     | (ByMembers & ResourceFactory<T>)
     | ByObject<ResourceFactory<T>>
@@ -85,6 +88,7 @@ export type KeyedPoolDefinition<K = unknown, T = unknown, N extends string = str
   startTimeout?: never;
 } & Omit<ModuleSettings, 'min' | 'start' | 'startTimeout'> &
   Partial<KeyRule<K>> &
+  KeyedSessionHooks<K, T> &
   (
     | ({ maxTotal: number } & (
         | (ByMembers & KeyedResourceFactory<K, T>)

@@ -1,4 +1,4 @@
-import type { PoolSettings, ResourceFactory } from '../engine/index.js';
+import type { PoolSettings, ResourceFactory, SessionHooks } from '../engine/index.js';
 import { checkOwn } from '../engine/options/own.js';
 import { count, duration, type Rule } from '../engine/options/rules.js';
 import { BrowserGoneError, PageCrashedError } from './browser/errors.js';
@@ -11,7 +11,8 @@ export { BrowserGoneError, PageCrashedError };
 export type { BrowserLike, BrowserRetirement, BrowserSnapshot, BrowserStats, ContextLike, ContextOf };
 
 /** The settings of a pool of contexts, and of the browsers behind it. All durations are milliseconds. */
-export interface BrowserPoolOptions<B extends BrowserLike, C extends ContextLike> extends PoolSettings {
+export interface BrowserPoolOptions<B extends BrowserLike, C extends ContextLike>
+  extends PoolSettings, SessionHooks<C> {
   /**
    * Starts a browser: `() => chromium.launch({ … })` of Playwright, or `() => puppeteer.launch({ … })`. The signal is
    * aborted when nobody wants the browser any more; one that still comes is closed. A launch that fails is tried again
@@ -43,12 +44,13 @@ export interface BrowserPoolOptions<B extends BrowserLike, C extends ContextLike
 }
 
 /** What {@link browserPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
-export type BrowserPool<C extends ContextLike> = PoolSettings & {
-  factory: ResourceFactory<C> & {
-    /** The browsers behind the pool now, and how the others have ended; cheap. */
-    stats(): BrowserStats;
+export type BrowserPool<C extends ContextLike> = PoolSettings &
+  SessionHooks<C> & {
+    factory: ResourceFactory<C> & {
+      /** The browsers behind the pool now, and how the others have ended; cheap. */
+      stats(): BrowserStats;
+    };
   };
-};
 
 const DEFAULT_LIFETIME = 1_800_000;
 const DEFAULT_JITTER = 0.25;

@@ -199,7 +199,8 @@ export type KeyedMysqlPool<K> = Omit<PoolSettings, 'min'> &
  *
  * @throws PoolOptionsError when an option is not what it must be, or is one of mysql2's own pool
  */
-export function keyedMysqlPool<K>({ connection, ...options }: KeyedMysqlPoolOptions<K>): KeyedMysqlPool<K> {
+export function keyedMysqlPool<K>(given: KeyedMysqlPoolOptions<K>): KeyedMysqlPool<K> {
+  const { connection, ...options } = given;
   const { settings, config, ...rest } = split(options);
   if (typeof connection !== 'function') {
     throw wrong(
@@ -211,7 +212,7 @@ export function keyedMysqlPool<K>({ connection, ...options }: KeyedMysqlPoolOpti
   }
   check(settings.name, config);
   const factory = makeFactory(settings.name, (key: K) => ({ ...config, ...connection(key) }), rest);
-  return { ...settings, ...factory.hooks(options), maxTotal: options.maxTotal, factory };
+  return { ...settings, ...factory.hooks(given), maxTotal: options.maxTotal, factory };
 }
 
 /**

@@ -200,13 +200,14 @@ export type KeyedPgPool<K> = Omit<PoolSettings, 'min'> &
  *
  * @throws PoolOptionsError when `sessionReset` or `connection` is not what it must be
  */
-export function keyedPgPool<K>({ connection, ...options }: KeyedPgPoolOptions<K>): KeyedPgPool<K> {
+export function keyedPgPool<K>(given: KeyedPgPoolOptions<K>): KeyedPgPool<K> {
+  const { connection, ...options } = given;
   const parts = split(options);
   const { pool, connection: common, createTimeout, settings } = parts;
   checkOwn(pool, `Pool "${pool}"`, { connection }, RULES);
   const targets = (key: K): Targets => targetsOf(pool, merge(pool, common, connection(key)), createTimeout);
   const factory = new PgFactory(targets, parts);
-  return { ...settings, ...factory.hooks(parts.hooks), maxTotal: options.maxTotal, factory };
+  return { ...settings, ...factory.hooks(given), maxTotal: options.maxTotal, factory };
 }
 
 const RULES = {

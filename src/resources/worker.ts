@@ -1,4 +1,4 @@
-import type { PoolSettings, ResourceFactory } from '../engine/index.js';
+import type { PoolSettings, ResourceFactory, SessionHooks } from '../engine/index.js';
 import { WorkerFactory } from './worker/factory.js';
 import { split, type WorkerPoolOptions } from './worker/options.js';
 import type { PooledWorker, TasksOf, UnknownTasks } from './worker/types.js';
@@ -10,9 +10,10 @@ export type * from './worker/types.js';
 export type { WorkerPoolOptions };
 
 /** What {@link workerPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
-export type WorkerPool<Tasks extends TasksOf<Tasks>> = PoolSettings & {
-  factory: ResourceFactory<PooledWorker<Tasks>>;
-};
+export type WorkerPool<Tasks extends TasksOf<Tasks>> = PoolSettings &
+  SessionHooks<PooledWorker<Tasks>> & {
+    factory: ResourceFactory<PooledWorker<Tasks>>;
+  };
 
 /**
  * A pool of worker threads (`node:worker_threads`) that keep what they have loaded, each of which one borrower at a time

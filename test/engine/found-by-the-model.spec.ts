@@ -89,4 +89,20 @@ describe('what the model has found', () => {
     expect(factory.reasons).toEqual(['lifetime']);
     expect(factory.creates.open).toHaveLength(2);
   });
+
+  it('what is invalidated during its onBorrow is not lent, also when it was recycled first', async () => {
+    let done: (() => void) | undefined;
+    const { pool, factory } = scriptedPool({
+      max: 1,
+      onBorrow: () => new Promise<void>(resolve => (done = resolve)),
+    });
+    const borrower = follow(pool.acquire());
+    await turn();
+    pool.recycle();
+    factory.creates.last.given.invalidate(new Error('socket closed'));
+    done?.();
+    await turn();
+    expect(borrower.error).toMatchObject({ code: 'POOL_RESOURCE_INVALIDATED' });
+    expect(factory.reasons).toEqual(['recycled']);
+  });
 });

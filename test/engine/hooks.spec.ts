@@ -86,7 +86,8 @@ describe('onCreate', () => {
         return never();
       },
     });
-    follow(pool.acquire({ timeout: 120 }));
+    // Nobody waits any more by then, so that there is no other attempt.
+    follow(pool.acquire({ timeout: 50 }));
     await clock.advance(130);
     expect(signal?.aborted).toBe(true);
     expect(factory.reasons).toEqual(['late']);

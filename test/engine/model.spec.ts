@@ -17,7 +17,7 @@ const common = {
 };
 
 /** The kinds of pool, and what happens to them more often than to others. */
-const worlds: [name: string, setup: fc.Arbitrary<Setup>, weights: Weights][] = [
+const worlds: [name: string, setup: fc.Arbitrary<Setup>, weights: Weights, hooked?: boolean][] = [
   [
     'a plain pool',
     fc.record({ ...common, maxWaiting: constantFrom(Infinity, Infinity, 2, 0) }),
@@ -116,16 +116,32 @@ const worlds: [name: string, setup: fc.Arbitrary<Setup>, weights: Weights][] = [
     }),
     { pass: 180 },
   ],
+  [
+    'a pool with session hooks',
+    fc.record({
+      ...common,
+      validate: boolean(),
+      reset: boolean(),
+      onCreate: boolean(),
+      onBorrow: constantFrom(true, true, false),
+      onReturn: boolean(),
+      maxUses: constantFrom(Infinity, Infinity, 2),
+      maxHold: constantFrom(Infinity, 300),
+      maxHoldAction: constantFrom('report', 'destroy'),
+    }),
+    { settle: 340, manner: 80, pass: 160 },
+    true,
+  ],
 ];
 
 const { POOL_MODEL_RUNS, POOL_MODEL_PATH } = process.env;
-const runs = Number(POOL_MODEL_RUNS ?? 300);
+const runs = Number(POOL_MODEL_RUNS ?? 270);
 
 describe('whatever happens in whatever order, every promise is kept', () => {
   it.each(worlds)(
     'by %s',
-    async (name, setup, weights) => {
-      const { kept, leases } = await checkSequences(`by ${name}`, runs, setup, weights);
+    async (name, setup, weights, hooked = false) => {
+      const { kept, leases } = await checkSequences(`by ${name}`, runs, setup, weights, hooked);
       expect(kept).toBe(runs);
       // One sequence that is had again may be short.
       expect(leases).toBeGreaterThan(POOL_MODEL_PATH ? -1 : kept);

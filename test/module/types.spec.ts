@@ -26,3 +26,22 @@ it('lets names be plain strings, and infers what the factory is given', () => {
   const dates = definePool({ name: 'dates', create: () => new Date(), validate: date => date.getTime() > 0 });
   expectTypeOf(dates.name).toEqualTypeOf<'dates'>();
 });
+
+it('infers what hooks are given from how the resource is made', () => {
+  definePool({
+    name: 'dates',
+    create: () => new Date(),
+    onBorrow: date => expectTypeOf(date).toEqualTypeOf<Date>(),
+    onReturn: (date, outcome) => {
+      expectTypeOf(date).toEqualTypeOf<Date>();
+      expectTypeOf(outcome).toEqualTypeOf<'success' | 'error' | 'aborted'>();
+    },
+  });
+  definePool({
+    name: 'made',
+    factory: { create: () => new Date() },
+    onCreate: date => expectTypeOf(date).toEqualTypeOf<Date>(),
+  });
+  // @ts-expect-error -- a hook is a function
+  definePool({ name: 'wrong', create: () => new Date(), onBorrow: 'x' });
+});

@@ -1,11 +1,11 @@
 import type { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { RedisClientType } from 'redis';
-import { Pool, type PoolSettings, type ResourceFactory } from '../../src/engine/index.js';
+import { Pool, type PoolSettings, type ResourceFactory, type SessionHooks } from '../../src/engine/index.js';
 import { ioredisPool, nodeRedisPool, type SessionReset } from '../../src/resources/redis.js';
 
 /** Where to connect, and how. */
-export interface RedisConfig extends PoolSettings {
+export interface RedisConfig extends PoolSettings, SessionHooks<EventEmitter> {
   host: string;
   port: number;
   username?: string;
@@ -43,7 +43,7 @@ export interface RedisSubject<C extends EventEmitter = EventEmitter> {
 const ioredis: RedisSubject<Redis> = {
   library: 'ioredis',
   factory: ({ database, ...config }) =>
-    ioredisPool({ ...config, ...(database === undefined ? {} : { db: database }) }),
+    ioredisPool({ ...(config as PoolSettings), ...(database === undefined ? {} : { db: database }) }),
   pool: config => new Pool(ioredis.factory(config)),
   call: (client, name, ...args) => client.call(name, ...args),
   get: (client, key) => client.get(key),

@@ -175,17 +175,20 @@ export class Growth<T> {
     slots.add(slot);
     this.attempts.began();
     this.lateness.began(slot, clock.now(), settings.createTimeout);
-    // As late as can be: what is cheap to make is told by microseconds.
-    const began = clock.now();
+    const context: CreateContext = {
+      slot: slot.id,
+      signal: abort.signal,
+      invalidate: cause => {
+        this.events.invalidated(slot, cause);
+      },
+    };
+    let began = 0;
     guarded<T>(
-      () =>
-        this.make(slot, {
-          slot: slot.id,
-          signal: abort.signal,
-          invalidate: cause => {
-            this.events.invalidated(slot, cause);
-          },
-        }),
+      () => {
+        // As late as can be: what is cheap to make is told by microseconds.
+        began = clock.now();
+        return this.make(slot, context);
+      },
       result => {
         const outcome = result.ok && result.value === undefined ? nothing(settings.name) : result;
         if (slot.state === 'abandoned') this.settledLate(slot, outcome);
@@ -245,11 +248,12 @@ export class Growth<T> {
 
   private settled(slot: Slot<T>, outcome: Outcome<T>, began: number): void {
     const { deadlines, slots, totals, watch, settings, clock, latencies } = this.pool;
+    const now = clock.now();
+    const tookMs = now - began;
     deadlines.cancel(slot.limit);
     if (outcome.ok) {
       // While it is still on its way: a listener that borrows waits for it, and has no other one made.
-      const now = clock.now();
-      watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs: now - began });
+      watch.onCreate?.({ pool: settings.name, at: now, slot: slot.id, tookMs });
       // User code has run.
       if (slot.state !== 'creating') {
         this.settledLate(slot, outcome);
@@ -261,8 +265,6 @@ export class Growth<T> {
       this.failed(slot, outcome.error);
       return;
     }
-    const now = clock.now();
-    const tookMs = now - began;
     slot.arrive(outcome.value);
     // As the coarse time, which it is compared with.
     slot.bornAt = Math.floor(now);

@@ -18,6 +18,8 @@ export interface Foundable {
   found(work: () => unknown): Promise<void>;
   /** Somebody has it from now on. */
   occupy?(): void;
+  /** Calls another hook of the user's: what that does is to be seen, and undone as if it was a borrower's. */
+  observe?(work: () => unknown): unknown;
 }
 
 /** The user's hooks, as the engine is to call them; only those that there are. */
@@ -28,13 +30,19 @@ export function sessionHooks<C, K = never>(
   const hooks: KeyedSessionHooks<K, C> = {
     onCreate: (client, context) => sessionOf(client).found(() => given.onCreate?.(client, context)),
     onBorrow: (client, context) => {
-      sessionOf(client).occupy?.();
-      return given.onBorrow?.(client, context);
+      const session = sessionOf(client);
+      session.occupy?.();
+      return observed(session, () => given.onBorrow?.(client, context));
     },
-    onReturn: (client, outcome, context) => given.onReturn?.(client, outcome, context),
+    onReturn: (client, outcome, context) =>
+      observed(sessionOf(client), () => given.onReturn?.(client, outcome, context)),
   };
   const present = Object.entries(hooks).filter(([name]) => given[name as keyof typeof given] !== undefined);
   return Object.fromEntries(present);
+}
+
+function observed(session: Foundable, work: () => unknown): unknown {
+  return session.observe ? session.observe(work) : work();
 }
 
 /** What a `reset` answers that may have made the session a new one. */

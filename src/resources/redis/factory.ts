@@ -1,4 +1,12 @@
-import type { Capacity, CreateContext, Handle, ResourceFactory } from '../../engine/index.js';
+import type {
+  Capacity,
+  CreateContext,
+  Handle,
+  ResetVerdict,
+  ResourceFactory,
+  SessionHooks,
+} from '../../engine/index.js';
+import { renewedOr, sessionHooks } from '../common/hooks.js';
 import { discreet, isHopeless } from './errors.js';
 import type { Session } from './session.js';
 
@@ -67,8 +75,9 @@ export class RedisFactory<C extends object> implements ResourceFactory<C> {
     return this.session(client).ping();
   };
 
-  readonly reset = (client: C): boolean | Promise<boolean> => {
-    return this.session(client).reset();
+  readonly reset = (client: C): ResetVerdict | Promise<ResetVerdict> => {
+    const session = this.session(client);
+    return renewedOr(session, session.reset());
   };
 
   readonly destroy = (client: C): Promise<void> => {
@@ -92,6 +101,11 @@ export class RedisFactory<C extends object> implements ResourceFactory<C> {
   readonly capacity = (): Promise<Capacity | undefined> | undefined => {
     return this.told;
   };
+
+  /** The user's hooks, as the engine is to call them. */
+  hooks(given: SessionHooks<C>): SessionHooks<C> {
+    return sessionHooks<C>(given, client => this.session(client));
+  }
 
   /** The first connection asks how many there may be, in the round trip in which it is checked. */
   private async ask(session: Session<C>): Promise<void> {

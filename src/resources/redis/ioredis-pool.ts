@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import type { PoolSettings, ResourceFactory } from '../../engine/index.js';
+import type { PoolSettings, ResourceFactory, SessionHooks } from '../../engine/index.js';
 import { RedisFactory, type Open } from './factory.js';
 import { IoredisHandles } from './ioredis-handle.js';
 import { CLIENT_OPTIONS, POOLS_OWN, type Passed } from './ioredis-options.js';
@@ -8,7 +8,7 @@ import { connectionNameOf, prepare } from './options.js';
 import type { SessionReset } from './session.js';
 
 /** The settings of a pool, and beside them what `new Redis()` of ioredis takes: `host`, `password`, `db`, … */
-export interface IoredisPoolOptions extends PoolSettings, Passed {
+export interface IoredisPoolOptions extends PoolSettings, SessionHooks<Redis>, Passed {
   /** What ioredis takes as its first argument: `redis://user:password@host:6379/0`, or `rediss://` with TLS. */
   url?: string;
   /** What ioredis calls `name`, which is the pool's own option here: the master's name, as its Sentinels know it. */
@@ -30,7 +30,7 @@ export interface IoredisPoolOptions extends PoolSettings, Passed {
 }
 
 /** What {@link ioredisPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
-export type IoredisPool = PoolSettings & { factory: ResourceFactory<Redis> };
+export type IoredisPool = PoolSettings & SessionHooks<Redis> & { factory: ResourceFactory<Redis> };
 
 const TCP_KEEP_ALIVE_DELAY = 10_000;
 
@@ -61,6 +61,9 @@ const TCP_KEEP_ALIVE_DELAY = 10_000;
  * and that one is yours to close. `enableReadyCheck` and the options about reconnecting and offline queues are not there:
  * the pool asks each new connection by a PING, and knows from that whether the server is loading its data.
  *
+ * What `onCreate` sets is done again after a RESET, before the next loan; it must not subscribe. `onBorrow` and `onReturn` get
+ * the client itself, and what they send is undone as if a borrower had.
+ *
  * The first connection asks the server for `maxclients`, if that is allowed: `pool.advice()` says if `max`, times
  * `processes`, does not fit.
  *
@@ -71,12 +74,8 @@ export function ioredisPool<const Name extends string>(
   options: IoredisPoolOptions & { name: Name },
 ): IoredisPool & { name: Name };
 export function ioredisPool(options: IoredisPoolOptions): IoredisPool;
-export function ioredisPool({
-  url,
-  masterName,
-  tcpKeepAlive = TCP_KEEP_ALIVE_DELAY,
-  ...options
-}: IoredisPoolOptions): IoredisPool {
+export function ioredisPool(given: IoredisPoolOptions): IoredisPool {
+  const { url, masterName, tcpKeepAlive = TCP_KEEP_ALIVE_DELAY, ...options } = given;
   const own = { url, tcpKeepAlive, masterName };
   const { settings, config, sessionReset, patience, isFatal } = prepare(
     { ...options, ...own },
@@ -118,7 +117,8 @@ export function ioredisPool({
     };
   };
   const secrets = [url, fixed.password, fixed.sentinelPassword];
-  return { ...settings, factory: new RedisFactory(open, secrets, patience, isFatal) };
+  const factory = new RedisFactory(open, secrets, patience, isFatal);
+  return { ...settings, ...factory.hooks(given), factory };
 }
 
 /** During a failover, a Sentinel may still send us to the old master. */

@@ -23,6 +23,12 @@ export class IoredisSession extends Session<Redis> {
   ) {
     super(client, client, mode, invalidate);
     this.inside = client;
+    const sendCommand = client.sendCommand.bind(client);
+    // What borrowers send is seen where they do so.
+    client.sendCommand = (command, stream) => {
+      if (this.observed) this.trace.note(command.name, command.args);
+      return sendCommand(command, stream);
+    };
     client.on('end', () => this.spoil(new Error('the connection is closed')));
   }
 

@@ -7,7 +7,7 @@ import type {
   RespVersions,
   TypeMapping,
 } from 'redis';
-import type { PoolSettings, ResourceFactory } from '../../engine/index.js';
+import type { PoolSettings, ResourceFactory, SessionHooks } from '../../engine/index.js';
 import { PoolOptionsError } from '../../engine/index.js';
 import { RedisFactory, type Open } from './factory.js';
 import { NodeRedisHandles } from './node-redis-handle.js';
@@ -34,6 +34,7 @@ export interface NodeRedisPoolOptions<
 >
   extends
     PoolSettings,
+    SessionHooks<RedisClientType<M, F, S, RESP, T>>,
     Omit<RedisClientOptions<M, F, S, RESP, T>, (typeof POOLS_OWN)[number] | 'name' | 'socket'> {
   /** As `createClient()` takes it, but for `reconnectStrategy`: a pooled connection that breaks is replaced by another. */
   socket?: WithoutReconnecting<Socket>;
@@ -49,7 +50,7 @@ export interface NodeRedisPoolOptions<
 }
 
 /** What {@link nodeRedisPool} makes: options for `new Pool()`, or for a definition in `PoolModule`. */
-export type NodeRedisPool<C> = PoolSettings & { factory: ResourceFactory<C> };
+export type NodeRedisPool<C> = PoolSettings & SessionHooks<C> & { factory: ResourceFactory<C> };
 
 /** As node-redis has it for no modules, and so on. */
 // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- it is the library's
@@ -104,6 +105,9 @@ const CLIENT_OPTIONS: Readonly<
  * that are watched, these are given up. Connections never reconnect: one that breaks is replaced by another. One that has
  * answered READONLY, MASTERDOWN or LOADING is not lent again. `duplicate()` and `createPool()` make connections that are
  * yours to close.
+ *
+ * What `onCreate` sets is done again after a RESET, before the next loan; it must not subscribe. `onBorrow` and `onReturn` get
+ * the client itself, and what they send is undone as if a borrower had.
  *
  * The first connection asks the server for `maxclients`, if that is allowed: `pool.advice()` says if `max`, times
  * `processes`, does not fit.
@@ -168,9 +172,12 @@ export function nodeRedisPool<
   };
   const secrets = [options.url, options.password];
   const factory = new RedisFactory<AnyClient>(open, secrets, patience, isFatal);
+  type Client = RedisClientType<M, F, S, RESP, T>;
+  const hooks = factory.hooks(options);
   return {
     ...settings,
-    factory: factory as unknown as ResourceFactory<RedisClientType<M, F, S, RESP, T>>,
+    ...(hooks as unknown as SessionHooks<Client>),
+    factory: factory as unknown as ResourceFactory<Client>,
   };
 }
 

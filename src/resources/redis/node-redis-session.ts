@@ -67,7 +67,7 @@ export class NodeRedisSession extends Session<AnyClient> {
   protected override async renew(): Promise<unknown> {
     const { client, trace } = this;
     // Its handshake after RESET selects what was selected last.
-    if (trace.selected) await client.select(client.options?.database ?? 0);
+    if (trace.selected || this.foundSelected) await client.select(client.options?.database ?? 0);
     return client.reset();
   }
 

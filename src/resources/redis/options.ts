@@ -1,6 +1,7 @@
 import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import type { Rule } from '../../engine/options/rules.js';
+import { HOOK_RULES } from '../common/hooks.js';
 import type { SessionReset } from './session.js';
 
 const SESSION_RESETS: readonly unknown[] = ['auto', 'always', 'never'];
@@ -25,6 +26,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     ok: value => value === false || (typeof value === 'number' && value >= 0 && value < Infinity),
     allowed: 'milliseconds ≥ 0, or false',
   },
+  ...HOOK_RULES,
 };
 
 interface Prepared<C> {

@@ -1,5 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Handle } from '../../engine/index.js';
+import { isThenable } from '../../engine/basics/user-code.js';
+import type { Foundable } from '../common/hooks.js';
 import { isUnfit } from './errors.js';
 import { Listeners } from './listeners.js';
 import { Trace } from './trace.js';
@@ -19,7 +21,7 @@ const GRACE = 100;
  * What the pool knows of one client beyond what the client tells: what its session has been through since it was last
  * clean, and whether it is still of use. What depends on the library is in the classes that extend it.
  */
-export abstract class Session<C = unknown> {
+export abstract class Session<C = unknown> implements Foundable {
   /** The connection is closed, or about to be. */
   broken = false;
   /** The server has said that it is not the one that is wanted. */
@@ -27,6 +29,12 @@ export abstract class Session<C = unknown> {
   /** Why it is broken: the first that was heard of it. */
   cause: unknown = undefined;
   readonly trace = new Trace();
+  /** RESET has undone what `onCreate` did. */
+  renewed = false;
+  /** `onCreate` has chosen another database. */
+  protected foundSelected = false;
+  /** A hook of the user's is at work, on the client itself. */
+  protected observed = false;
   private listeners: Listeners | undefined = undefined;
   /** Nothing can make it fit for another borrower. */
   private spoilt = false;
@@ -63,6 +71,41 @@ export abstract class Session<C = unknown> {
     this.listeners = new Listeners(this.emitter);
   }
 
+  /**
+   * Calls the user's `onCreate`: what that does leaves no trace.
+   *
+   * @throws what it throws, and an error when it has left something that no borrower must find
+   */
+  async found(work: () => unknown): Promise<void> {
+    const { trace } = this;
+    this.renewed = false;
+    this.listeners?.clean();
+    await this.observe(work);
+    if (this.busy) await this.ping();
+    if (trace.inTransaction || trace.watching || trace.spoilt || this.subscribed) {
+      throw new Error('onCreate has left a transaction, keys that are watched, or a subscription');
+    }
+    this.foundSelected = trace.selected;
+    trace.clear();
+    this.opened();
+  }
+
+  observe(work: () => unknown): unknown {
+    const done = (): void => {
+      this.observed = false;
+    };
+    this.observed = true;
+    try {
+      const result = work();
+      if (isThenable(result)) return Promise.resolve(result).finally(done);
+      done();
+      return result;
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
   async ping(): Promise<void> {
     await this.send('PING');
   }
@@ -96,6 +139,8 @@ export abstract class Session<C = unknown> {
    * @returns false, or rejects, when that cannot be done
    */
   reset(): boolean | Promise<boolean> {
+    // Those of a hook, as nobody has had a handle since.
+    this.spoilt ||= !(this.listeners?.clean() ?? true);
     if (this.spoilt) return false;
     if (this.busy) return this.settle();
     return this.clean();
@@ -120,7 +165,10 @@ export abstract class Session<C = unknown> {
     const { trace, mode } = this;
     // It may only have become so since the borrower left.
     if (this.subscribed) return false;
-    if (mode === 'always' || (mode === 'auto' && trace.touched)) return this.scrub(() => this.renew());
+    if (mode === 'always' || (mode === 'auto' && trace.touched)) {
+      this.renewed = true;
+      return this.scrub(() => this.renew());
+    }
     // It ends the watches as well.
     if (trace.inTransaction) return this.scrub(() => this.send('DISCARD'));
     if (trace.watching) return this.scrub(() => this.send('UNWATCH'));

@@ -1,13 +1,14 @@
 import { isAbsolute } from 'node:path';
 import { SHARE_ENV, type ResourceLimits, type WorkerOptions } from 'node:worker_threads';
-import type { PoolSettings, ResourceFactory } from '../../engine/index.js';
+import type { PoolSettings, ResourceFactory, SessionHooks } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import { duration, isObject, type Rule } from '../../engine/options/rules.js';
 import type { ThreadOptions } from './start.js';
 import type { PooledWorker, TasksOf } from './types.js';
 
 /** The settings of a pool, and beside them what a worker is made of. All durations are milliseconds. */
-export interface WorkerPoolOptions<Tasks extends TasksOf<Tasks>> extends PoolSettings {
+export interface WorkerPoolOptions<Tasks extends TasksOf<Tasks>>
+  extends PoolSettings, SessionHooks<PooledWorker<Tasks>> {
   /**
    * The file that a worker runs, which calls `serveTasks`: a URL, as `new URL('./crunch.worker.js', import.meta.url)`, or a
    * path that is absolute or begins with `./` or `../`, which is taken from the directory that the process was started in.

@@ -20,6 +20,9 @@ export class Answers {
     validate: 'later',
     reset: 'later',
     destroy: 'later',
+    onCreate: 'later',
+    onBorrow: 'later',
+    onReturn: 'later',
   };
   /** How those end that the scheduler has been asked to settle. */
   private readonly endings: Ending[] = [];
@@ -30,15 +33,21 @@ export class Answers {
   ) {}
 
   /** Answers a call in the manner that its member has at present. The books know how it ends before the pool does. */
-  give<R>(member: Member, slot: number, well: (how: Ending) => R, badly: () => void): R | Promise<R> {
+  give<R>(
+    member: Member,
+    slot: number,
+    well: (how: Ending) => R,
+    badly: (trouble: Trouble) => void,
+  ): R | Promise<R> {
     const succeed = (how: Ending): R => {
       this.facts.tell(`${member} #${slot} ends ${how}`);
       return well(how);
     };
     const fail = (): never => {
       this.facts.tell(`${member} #${slot} fails`);
-      badly();
-      throw new Trouble(member);
+      const trouble = new Trouble(member);
+      badly(trouble);
+      throw trouble;
     };
     switch (this.manners[member]) {
       case 'sync':
@@ -67,8 +76,7 @@ export class Answers {
 
   /** From now on everything goes well. */
   recover(): void {
-    for (const member of ['create', 'validate', 'reset', 'destroy'] as const)
-      this.manners[member] = 'promised';
+    for (const member of Object.keys(this.manners) as Member[]) this.manners[member] = 'promised';
   }
 
   settleAll(): void {

@@ -1,8 +1,9 @@
-/** How a member of the factory answers: when the run says so (`later`), or at once in one of four ways. */
+/** How a member of the factory, or a hook, answers: when the run says so (`later`), or at once in one of four ways. */
 export type Manner = 'later' | 'promised' | 'sync' | 'throws' | 'rejects';
-/** What becomes of a call that is answered later; only a validate and a reset can refuse. */
+/** What becomes of a call that is answered later; only a validate and a reset can refuse. What a hook says is of no account. */
 export type Ending = 'well' | 'badly' | 'refused';
-export type Member = 'create' | 'validate' | 'reset' | 'destroy';
+export type Hook = 'onCreate' | 'onBorrow' | 'onReturn';
+export type Member = 'create' | 'validate' | 'reset' | 'destroy' | Hook;
 /** User code that the pool calls, and that may come back into it. */
 export type Entrance = Member | 'isFatal' | 'onAcquire' | 'onRelease' | 'onDestroy';
 export type Priority = 'high' | 'normal' | 'low';

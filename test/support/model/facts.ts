@@ -1,6 +1,6 @@
 import type { Lease, PoolSettings } from '../../../src/engine/index.js';
 import type { ManualClock } from '../manual-clock.js';
-import type { Limits, Priority } from './commands.js';
+import type { Hook, Limits, Priority } from './commands.js';
 import type { Item, Resource } from './resource.js';
 
 /** One lending of a resource, from the moment at which the pool tells of it. */
@@ -49,6 +49,8 @@ export class Facts {
   /** Leases that have ended; those of them that the pool has ended. */
   readonly ended: Lease<Item>[] = [];
   readonly taken: Lease<Item>[] = [];
+  /** What `onBorrow` has failed with, and nobody was told yet; and whether the borrower had gone. */
+  readonly failedBorrows = new Map<unknown, AbortSignal>();
   /** Owners that hold something, or did since the last rest. */
   readonly holders = new Set<object>();
   /** Whose acquires were refused since the last rest for what they hold. */
@@ -99,8 +101,8 @@ export class Facts {
   constructor(
     readonly clock: ManualClock,
     readonly settings: Settings,
-    /** Which of the optional members the factory has. */
-    readonly has: { readonly validate: boolean; readonly reset: boolean },
+    /** Which of the optional members the factory has, and which hooks the pool. */
+    readonly has: Readonly<Record<'validate' | 'reset' | Hook, boolean>>,
   ) {
     this.limits = settings;
   }
@@ -176,7 +178,7 @@ export class Facts {
 
   /** Somebody who comes now must be served at once. */
   get mustServe(): boolean {
-    if (!this.atRest || this.closing || this.waiting.size > 0) return false;
+    if (!this.atRest || this.closing || this.waiting.size > 0 || this.has.onBorrow) return false;
     // All of them: the one whose turn it is may have to be validated, whatever the others are.
     const free = this.resources.filter(one => one.free);
     return free.length > 0 && free.every(one => one.certainlyFit(this));
@@ -184,6 +186,11 @@ export class Facts {
 
   count(fits: (one: Resource) => boolean): number {
     return this.resources.filter(fits).length;
+  }
+
+  /** Those who wait for a resource, and not for its `onBorrow`. */
+  get queued(): number {
+    return this.waiting.size - this.count(one => one.awaited);
   }
 
   get places(): number {

@@ -3,11 +3,16 @@ import type {
   DestroyReason,
   PoolListener,
   ResourceFactory,
+  SessionHooks,
 } from '../../../src/engine/index.js';
 import type { Answers, Trouble } from './answers.js';
 import type { Entrance } from './commands.js';
 import type { Facts } from './facts.js';
+import { modelHooks } from './hooks.js';
 import { Resource, type Item } from './resource.js';
+
+/** What an inspection answers; only a reset says `renewed`. */
+type Verdict = undefined | false | 'renewed';
 
 /**
  * The world that the pool's callbacks touch. Every call is written down as it happens, and checked at once against
@@ -17,6 +22,7 @@ export class Outside {
   /** What user code does when it is next called, before its own work. */
   readonly entrances = new Map<Entrance, () => void>();
   readonly factory: ResourceFactory<Item>;
+  readonly hooks: SessionHooks<Item>;
   readonly listener: PoolListener;
   constructor(
     private readonly facts: Facts,
@@ -33,9 +39,17 @@ export class Outside {
         if (facts.settings.recycleOnFatal && !resource?.old) facts.recycle(0);
         return true;
       },
-      ...(facts.has.validate && { validate: ({ slot }: Item) => this.inspect('validate', this.at(slot)) }),
+      ...(facts.has.validate && {
+        validate: ({ slot }: Item) => this.inspect('validate', this.at(slot)) as Promise<false | undefined>,
+      }),
       ...(facts.has.reset && { reset: ({ slot }: Item) => this.inspect('reset', this.at(slot)) }),
     };
+    this.hooks = modelHooks(
+      facts,
+      answers,
+      slot => this.at(slot),
+      from => this.enter(from),
+    );
     this.listener = {
       onAcquire: ({ slot }) => {
         this.lent(this.at(slot));
@@ -94,10 +108,8 @@ export class Outside {
       'create',
       slot,
       () => {
-        resource.state = 'live';
-        resource.provenAt = facts.now;
-        resource.endsBy = Math.min(resource.endsBy, facts.now + facts.settings.maxLifetime);
-        facts.seen.created++;
+        if (facts.has.onCreate) resource.state = 'founding';
+        else resource.arrives(facts);
         return resource.item;
       },
       () => {
@@ -130,16 +142,19 @@ export class Outside {
     if (probes > 1) facts.violated(`${probes} probes run at once`);
   }
 
-  private inspect(
-    what: 'validate' | 'reset',
-    resource: Resource,
-  ): undefined | false | Promise<undefined | false> {
+  private inspect(what: 'validate' | 'reset', resource: Resource): Verdict | Promise<Verdict> {
     const { facts } = this;
     const { slot } = resource;
+    const returned = what === 'reset' && facts.has.onReturn ? resource.running : undefined;
     facts.tell(`${what} #${slot} begins`);
-    if (!resource.free) facts.violated(`${what} of #${slot}, which is not free`);
+    if (returned ? returned.stage !== 'returned' : !resource.free)
+      facts.violated(`${what} of #${slot}, which is not free`);
+    if (what === 'reset' && resource.due && facts.has.onReturn)
+      facts.violated(`reset of #${slot} before its onReturn`);
+    resource.due = undefined;
     if (what === 'validate' && facts.suspended) facts.violated(`validate of #${slot} while suspended`);
-    const running = (resource.running = { what, since: facts.now });
+    const running: Resource['running'] = { what, since: returned?.since ?? facts.now, stage: 'reset' };
+    resource.running = running;
     this.enter(what);
     const end = (unfit?: string): void => {
       if (resource.running === running) resource.running = undefined;
@@ -149,11 +164,18 @@ export class Outside {
       what,
       slot,
       how => {
+        const current = resource.running === running;
         end(how === 'refused' ? `its ${what} refused it` : undefined);
         if (how === 'refused') return false;
+        // As often as not, what onCreate has done is undone by it.
+        const renewed = what === 'reset' && facts.has.onCreate && resource.uses % 2 === 0;
+        if (renewed && current) {
+          resource.renewed = true;
+          resource.running = running;
+        }
         resource.provenAt = facts.now;
         resource.dirty = false;
-        return undefined;
+        return renewed ? 'renewed' : undefined;
       },
       () => end(`its ${what} failed`),
     );
@@ -161,12 +183,15 @@ export class Outside {
 
   private destroy(resource: Resource, reason: DestroyReason): unknown {
     const { facts } = this;
+    facts.tell(`destroy #${resource.slot} begins (${reason})`);
+    // Nobody waits for the onCreate of one that is not wanted any more.
+    if (resource.state === 'founding' && resource.context.signal.aborted) resource.arrives(facts);
     const { running, slot, state, lending } = resource;
-    facts.tell(`destroy #${slot} begins (${reason})`);
     if (state !== 'live') facts.violated(`destroy of #${slot}, which is ${state}`);
     if (lending) facts.violated(`destroy of #${slot} (${reason}), which somebody holds`);
-    const limit = facts.settings[running?.what === 'reset' ? 'resetTimeout' : 'validateTimeout'];
-    if (running && facts.now - running.since < limit && !facts.forced) {
+    const limit = facts.settings[running?.what === 'validate' ? 'validateTimeout' : 'resetTimeout'];
+    const since = running?.what === 'prepare' ? (running.goneAt ?? Infinity) : running?.since;
+    if (running && !(facts.now - since! >= limit) && !facts.forced) {
       facts.violated(`destroy of #${slot} before its ${running.what} has ended`);
     }
     resource.state = 'ending';
@@ -183,8 +208,10 @@ export class Outside {
   private lent(resource: Resource): void {
     const { facts } = this;
     facts.tell(`#${resource.slot} is lent`);
-    const why = resource.mustNotBeLent(facts);
+    const why = facts.has.onBorrow ? resource.mustNotArrive() : resource.mustNotBeLent(facts);
     if (why) facts.violated(`#${resource.slot} is lent although ${why}`);
+    resource.prepared = resource.dirty = false;
+    resource.due = undefined;
     resource.lending = { resource, order: facts.next(), since: facts.now };
     resource.uses++;
     facts.lendings.add(resource.lending);

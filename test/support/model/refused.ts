@@ -6,6 +6,7 @@ import {
   PoolShedError,
   PoolTimeoutError,
   PoolUnavailableError,
+  ResourceInvalidatedError,
 } from '../../../src/engine/index.js';
 import type { Borrower, Facts } from './facts.js';
 
@@ -52,9 +53,14 @@ export function wronglyRefused(facts: Facts, borrower: Borrower, error: unknown)
     return taken ? undefined : 'nobody has taken its lease away';
   }
   if (error instanceof PoolUnavailableError) {
-    const { idle, leased, validating, resetting } = error.stats!;
-    if (idle + leased + validating + resetting > 0) return 'something is live';
+    const { idle, leased, validating, preparing, resetting } = error.stats!;
+    if (idle + leased + validating + preparing + resetting > 0) return 'something is live';
     return facts.failedLately ? undefined : 'no create has failed';
+  }
+  // As it is, and for one borrower only.
+  if (facts.failedBorrows.delete(error)) return undefined;
+  if (error instanceof ResourceInvalidatedError && facts.has.onBorrow) {
+    return facts.count(one => one.broken) > 0 ? undefined : 'nothing was invalidated';
   }
   return 'nothing explains it';
 }

@@ -1,4 +1,4 @@
-import type { CreateContext } from '../../../src/engine/index.js';
+import type { BorrowOutcome, CreateContext } from '../../../src/engine/index.js';
 import { COARSE, lateness, type Facts, type Lending } from './facts.js';
 
 /** What the pool lends. */
@@ -9,7 +9,8 @@ export interface Item {
 /** What an outside observer knows of one resource, from the first moment of its create on. */
 export class Resource {
   readonly item: Item;
-  state: 'creating' | 'failed' | 'live' | 'detached' | 'ending' | 'ended' = 'creating';
+  /** `founding`: it has been made, and its `onCreate` is not done. */
+  state: 'creating' | 'founding' | 'failed' | 'live' | 'detached' | 'ending' | 'ended' = 'creating';
   /** The pool has told how its create has ended. */
   known = false;
   /** The pool has told that it no longer waits for its create or its destroy: it fills no place. */
@@ -28,7 +29,24 @@ export class Resource {
   /** There was a recycle since it was made, or since its create began. */
   old = false;
   /** The user code that is running on it. */
-  running: { readonly what: 'validate' | 'reset'; readonly since: number } | undefined;
+  running:
+    | {
+        readonly what: 'validate' | 'reset' | 'prepare';
+        readonly since: number;
+        /** How far what is done with it between two borrowers has come. */
+        stage?: 'onReturn' | 'returned' | 'reset' | 'onCreate';
+        /** Since when the borrower for whom it is prepared has gone. */
+        goneAt?: number;
+      }
+    | undefined;
+  /** Its `onCreate` has been called. */
+  founded = false;
+  /** Its reset has undone what `onCreate` did. */
+  renewed = false;
+  /** Its `onBorrow` is done, and it is about to be lent. */
+  prepared = false;
+  /** It has been given back, and how that is to be told to `onReturn`. */
+  due: { readonly outcome: () => BorrowOutcome; readonly owner: object | undefined } | undefined;
   lending: Lending | undefined;
   /** Given back, and not reset since. */
   dirty = false;
@@ -56,24 +74,29 @@ export class Resource {
 
   /** Counts towards `min`. */
   get alive(): boolean {
-    return !this.givenUp && (this.state === 'creating' || this.state === 'live');
+    return !this.givenUp && (this.making || this.state === 'live');
   }
 
   get beingCreated(): boolean {
-    return !this.givenUp && this.state === 'creating';
+    return !this.givenUp && this.making;
+  }
+
+  /** Its create, or its `onCreate`, is not done. */
+  get making(): boolean {
+    return this.state === 'creating' || this.state === 'founding';
   }
 
   /** Is it on its way for so long that the pool need not count on it any more? */
   mayBeLate({ now }: Facts): boolean {
-    const since = this.state === 'creating' ? this.since : (this.running?.since ?? now);
+    const since = this.making ? this.since : (this.running?.since ?? now);
     return now - since >= 20;
   }
 
   /** Is it on its way for so long that the pool must not count on it any more? */
   isLate({ now, settings, longestCreate, measuredAt }: Facts): boolean {
-    const since = this.state === 'creating' ? this.since : (this.running?.since ?? now);
+    const since = this.making ? this.since : (this.running?.since ?? now);
     const half = settings.acquireTimeout / 2;
-    const usual = this.state === 'creating' && measuredAt <= now ? 2 * longestCreate + 20 : half;
+    const usual = this.making && measuredAt <= now ? 2 * longestCreate + 20 : half;
     const limit = Math.min(half, usual);
     return now > Math.max(since + limit, Math.min(measuredAt, now)) + lateness(limit);
   }
@@ -83,8 +106,32 @@ export class Resource {
     return this.state === 'live' && !this.lending && !this.running;
   }
 
-  undergoes(what: 'validate' | 'reset'): boolean {
+  /** Its `onCreate` has ended, if there is one: from now on there is something to lend or to destroy, unless that is over. */
+  arrives(facts: Facts): boolean {
+    if (!this.making) return false;
+    this.state = 'live';
+    this.provenAt = facts.now;
+    this.endsBy = Math.min(this.endsBy, facts.now + facts.settings.maxLifetime);
+    facts.seen.created++;
+    return true;
+  }
+
+  /** A borrower waits for its `onBorrow`. */
+  get awaited(): boolean {
+    return this.undergoes('prepare') && this.running?.goneAt === undefined;
+  }
+
+  undergoes(what: 'validate' | 'reset' | 'prepare'): boolean {
     return this.state === 'live' && this.running?.what === what;
+  }
+
+  /** Why it must not be lent now that its `onBorrow` should be done. It was fit when that began. */
+  mustNotArrive(): string | undefined {
+    if (this.state !== 'live') return `it is ${this.state}`;
+    if (this.lending) return 'somebody holds it';
+    if (this.running) return `its ${this.running.what} is running`;
+    if (this.broken) return 'it was invalidated';
+    return this.prepared ? undefined : 'its onBorrow was not called';
   }
 
   /** Why it must not be lent now, if there is a reason. */
@@ -95,7 +142,9 @@ export class Resource {
     if (this.lending) return 'somebody holds it';
     if (this.running) return `its ${this.running.what} is running`;
     if (this.unfit) return this.unfit;
+    if (this.due && has.onReturn) return 'its onReturn was not called';
     if (this.dirty) return 'it was not reset';
+    if (this.renewed) return 'its onCreate was not called again';
     if (this.uses >= settings.maxUses) return `it was lent ${this.uses} times`;
     if (now > this.endsBy + COARSE) return 'its life is over';
     const unproven = now - this.provenAt;

@@ -26,6 +26,7 @@ export function wrongAtRest(facts: Facts, crowd: Crowd, pool: Pool<Item>): strin
     closedForGood,
     holdersAreTold,
     noDeadlock,
+    borrowersAreTold,
   ];
   for (const rule of rules) wrong.push(...rule(facts, crowd, pool));
   crowd.servedLately.clear();
@@ -35,10 +36,12 @@ export function wrongAtRest(facts: Facts, crowd: Crowd, pool: Pool<Item>): strin
   return wrong;
 }
 
-function* orderKept({ waiting, lendings }: Facts, { servedLately }: Crowd): Generator<string> {
+function* orderKept({ waiting, lendings, has }: Facts, { servedLately }: Crowd): Generator<string> {
   for (const { lease, resource } of lendings) {
     if (!lease) yield `#${resource.slot} is lent, but nobody has been given it`;
   }
+  // They are in order when their onBorrow begins, and not when it ends.
+  if (has.onBorrow) return;
   for (const [served, { order }] of servedLately) {
     const still = [
       ...waiting,
@@ -64,12 +67,14 @@ function* nobodyLate({ waiting, patience }: Facts): Generator<string> {
 /** Whatever lies idle may be lent, and there is no more of it than allowed. */
 function* onlyFitIsKept(facts: Facts): Generator<string> {
   const free = facts.resources.filter(one => one.free);
-  for (const { slot, unfit, givenUp, dirty, endsBy } of free) {
+  for (const { slot, unfit, givenUp, dirty, due, renewed, endsBy } of free) {
     const late =
       COARSE + lateness(facts.settings.maxLifetime === Infinity ? 200 : facts.settings.maxLifetime);
     if (unfit) yield `#${slot} lies idle although ${unfit}`;
     if (givenUp) yield `#${slot} lies idle although its create was given up`;
     if (dirty) yield `#${slot} lies idle although it was not reset`;
+    if (due && facts.has.onReturn) yield `#${slot} lies idle although its onReturn was not called`;
+    if (renewed) yield `#${slot} lies idle although its onCreate was not called again`;
     if (facts.now > endsBy + late) yield `#${slot} lies idle although its life is over`;
   }
   const alive = facts.count(one => one.alive);
@@ -84,20 +89,23 @@ function* nobodyWaitsInVain(facts: Facts): Generator<string> {
   if (facts.suspended) return;
   const free = facts.count(one => one.free);
   const validating = facts.count(one => one.undergoes('validate'));
-  if (free > 0 && facts.waiting.size > validating) yield `${facts.waiting.size} wait, and ${free} are idle`;
+  if (free > 0 && facts.queued > validating) yield `${facts.queued} wait, and ${free} are idle`;
 }
 
 /** How many of those who wait must have something made for them by now. */
-function demanding({ waiting, settings, patience, longestCreate }: Facts, creating: number): number {
+function demanding(facts: Facts, creating: number): number {
+  const { waiting, queued, settings, patience, longestCreate } = facts;
   switch (settings.growth) {
     case 'eager':
-      return waiting.size;
+      return queued;
     case 'single':
-      return creating === 0 ? waiting.size : 0;
+      return creating === 0 ? queued : 0;
     case 'adaptive': {
       // However the pool came to believe that others would come back in time: they have not.
       const enough = longestCreate === 0 ? -1 : longestCreate + lateness(longestCreate);
-      return [...waiting].filter(({ since }) => patience - since > enough).length;
+      // Those who have a resource already, and wait for its onBorrow, may be among them.
+      const served = waiting.size - queued;
+      return [...waiting].filter(({ since }) => patience - since > enough).length - served;
     }
   }
 }
@@ -113,7 +121,8 @@ function* enoughIsMade(facts: Facts): Generator<string> {
   // Likewise while creates take too long; and after an outage, until there have been enough that went well.
   if (facts.recovering && (creating > 0 || now <= facts.pausedUntil)) return;
   const coming =
-    creating + facts.count(one => one.state === 'live' && one.running !== undefined && !one.isLate(facts));
+    creating +
+    facts.count(one => (one.undergoes('validate') || one.undergoes('reset')) && !one.isLate(facts));
   const room = limits.max + limits.overflow - facts.places;
   if (creating >= settings.createConcurrency || room <= 0) return;
   const wanted = demanding(facts, creating);
@@ -133,9 +142,10 @@ function* countsRight(facts: Facts, _: Crowd, pool: Pool<Item>): Generator<strin
     leased: facts.lendings.size,
     validating: facts.count(one => one.undergoes('validate')),
     resetting: facts.count(one => one.undergoes('reset')),
+    preparing: facts.count(one => one.undergoes('prepare')),
     closing: facts.count(one => one.state === 'ending' && !one.givenUp),
-    abandoned: facts.count(one => one.givenUp && (one.state === 'creating' || one.state === 'ending')),
-    waiting: facts.waiting.size,
+    abandoned: facts.count(one => one.givenUp && (one.making || one.state === 'ending')),
+    waiting: facts.queued,
     ...facts.limits,
     ...seen,
     destroyedBy: seen.destroyed,
@@ -156,12 +166,12 @@ function* quiet({ clock, waiting, starting, closing }: Facts): Generator<string>
 }
 
 function* closedForGood(facts: Facts): Generator<string> {
-  const { closing, now, waiting, lendings, places } = facts;
+  const { closing, now, waiting, queued, lendings, places } = facts;
   if (!closing) return;
   const { since, within, drain, done } = closing;
   const over = now - since > within + (within > 0 ? lateness(within) : -1);
-  if (waiting.size > 0 && (over || !drain)) yield `${waiting.size} wait for a closed pool`;
-  if (waiting.size === 0 && facts.count(one => one.free) > 0) yield 'something lies idle in a closed pool';
+  if (over ? waiting.size > 0 : queued > 0 && !drain) yield `${waiting.size} wait for a closed pool`;
+  if (queued === 0 && facts.count(one => one.free) > 0) yield 'something lies idle in a closed pool';
   if (over && lendings.size > 0) yield 'somebody holds a resource past the deadline of close()';
   if (over && facts.count(one => one.alive) > 0) yield 'something is alive past the deadline of close()';
   if (done !== (places === 0 && waiting.size === 0)) {
@@ -202,4 +212,11 @@ function* noDeadlock({
   const stuck = new Set([...waiting].map(one => one.owner));
   if ([...lendings].every(({ owner }) => owner && stuck.has(owner)))
     yield 'all is held by those who wait for more';
+}
+
+/** Whose `onBorrow` has failed hears of it, by its error. */
+function* borrowersAreTold({ failedBorrows }: Facts): Generator<string> {
+  for (const { aborted } of failedBorrows.values())
+    if (!aborted) yield 'nobody is told that onBorrow has failed';
+  failedBorrows.clear();
 }

@@ -15,6 +15,7 @@ const { POOL_MODEL_RUNS, POOL_MODEL_SEED, POOL_MODEL_PATH } = process.env;
  * set POOL_MODEL_RUNS to how many of each kind: those are others each time.
  *
  * @param test the name of the test, for the command that has a failure again
+ * @param hooked has it session hooks?
  * @returns how many sequences kept every promise, and how many leases were given in them
  */
 export async function checkSequences(
@@ -22,13 +23,14 @@ export async function checkSequences(
   runs: number,
   setup: fc.Arbitrary<Setup>,
   weights: Weights,
+  hooked: boolean,
 ): Promise<{ kept: number; leases: number }> {
   const seed = POOL_MODEL_SEED ? Number(POOL_MODEL_SEED) : POOL_MODEL_RUNS ? undefined : 1;
   // Jitter and back-off are drawn from the seed, too.
   const dice = fc.noShrink(fc.integer());
   let leases = 0;
   const details = await fc.check(
-    fc.asyncProperty(setup, sequences(weights), fc.scheduler(), dice, async (...life) => {
+    fc.asyncProperty(setup, sequences(weights, hooked), fc.scheduler(), dice, async (...life) => {
       leases += await liveThrough(...life);
     }),
     {

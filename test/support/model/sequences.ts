@@ -1,5 +1,15 @@
 import fc from 'fast-check';
-import type { Command, CommandNamed, Ending, Entrance, Manner, Moment, Priority } from './commands.js';
+import type {
+  Command,
+  CommandNamed,
+  Ending,
+  Entrance,
+  Hook,
+  Manner,
+  Member,
+  Moment,
+  Priority,
+} from './commands.js';
 
 /** How often each command comes, relative to the others. */
 export type Weights = Partial<Record<Command['do'], number>>;
@@ -42,7 +52,11 @@ const close = fc.record({ do: one('close'), timeout: constantFrom(0, 100, 10_000
 const abort = fc.record({ do: one('abort'), which });
 const invalidate = fc.record({ do: one('invalidate'), which });
 
-const kinds: { [D in Command['do']]: fc.Arbitrary<CommandNamed<D>> } = {
+const MEMBERS: readonly Member[] = ['create', 'validate', 'reset', 'destroy'];
+const HOOKS: readonly Hook[] = ['onCreate', 'onBorrow', 'onReturn'];
+
+/** @param hooks those that there may be */
+const kindsWith = (hooks: readonly Hook[]): { [D in Command['do']]: fc.Arbitrary<CommandNamed<D>> } => ({
   acquire: fc.record({
     do: one('acquire'),
     timeout: constantFrom(undefined, 0, 30, 200, 1_100, Infinity),
@@ -64,7 +78,7 @@ const kinds: { [D in Command['do']]: fc.Arbitrary<CommandNamed<D>> } = {
   }),
   manner: fc.record({
     do: one('manner'),
-    of: constantFrom('create', 'validate', 'reset', 'destroy'),
+    of: constantFrom<Member>(...MEMBERS, ...hooks),
     is: constantFrom<Manner>('later', 'later', 'later', 'promised', 'sync', 'throws', 'rejects'),
   }),
   reenter: fc.record({
@@ -78,6 +92,7 @@ const kinds: { [D in Command['do']]: fc.Arbitrary<CommandNamed<D>> } = {
       'onAcquire',
       'onRelease',
       'onDestroy',
+      ...hooks,
     ),
     with: fc.oneof(
       { arbitrary: fc.record({ do: one('acquire'), timeout: constantFrom(undefined, 0, 200) }), weight: 6 },
@@ -99,10 +114,15 @@ const kinds: { [D in Command['do']]: fc.Arbitrary<CommandNamed<D>> } = {
   recycle,
   start: fc.record({ do: one('start'), timeout: constantFrom(100, Infinity) }),
   close,
-};
+});
 
-/** Sequences of moments; shorter and plainer ones when a failure is shrunk. */
-export function sequences(weights: Weights): fc.Arbitrary<Moment[]> {
+/**
+ * Sequences of moments; shorter and plainer ones when a failure is shrunk.
+ *
+ * @param hooked is it a pool with hooks?
+ */
+export function sequences(weights: Weights, hooked = false): fc.Arbitrary<Moment[]> {
+  const kinds = kindsWith(hooked ? HOOKS : []);
   const all = { ...USUAL, ...weights };
   const command = fc.oneof(
     ...(Object.keys(kinds) as Command['do'][]).map(name => ({

@@ -1,7 +1,7 @@
-import type { Settings } from './facts.js';
+import type { Facts, Settings } from './facts.js';
 
 /** What a pool of the model is made with. */
-export type Setup = Partial<Settings> & { readonly validate?: boolean; readonly reset?: boolean };
+export type Setup = Partial<Settings & Facts['has']>;
 
 /** Times are short, so that they pass often. */
 export const SETTINGS: Settings = {

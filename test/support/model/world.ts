@@ -19,8 +19,11 @@ export class World {
   private readonly outside: Outside;
   private readonly crowd: Crowd;
 
-  constructor({ validate = false, reset = false, ...given }: Setup, scheduler: Scheduler) {
-    this.facts = new Facts(this.clock, { ...SETTINGS, ...given }, { validate, reset });
+  constructor(setup: Setup, scheduler: Scheduler) {
+    const { validate = false, reset = false, ...rest } = setup;
+    const { onCreate = false, onBorrow = false, onReturn = false, ...given } = rest;
+    const has = { validate, reset, onCreate, onBorrow, onReturn };
+    this.facts = new Facts(this.clock, { ...SETTINGS, ...given }, has);
     this.answers = new Answers(this.facts, scheduler);
     this.outside = new Outside(this.facts, this.answers);
     const { shed, ...settings } = this.facts.settings;
@@ -30,6 +33,7 @@ export class World {
       clock: this.clock,
       listeners: [this.outside.listener],
       factory: this.outside.factory,
+      ...this.outside.hooks,
     });
     this.crowd = new Crowd(this.facts, this.pool, this.outside);
   }
