@@ -20,7 +20,7 @@ const LAYERS = {
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg', 'undici', 'mysql2', 'ioredis', 'redis'] },
   http: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'undici'] },
-  pg: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'pg'] },
+  pg: { layers: ['resources', 'module', 'scope', 'engine'], packages: ['@nestjs/', 'pg'] },
   cheap: { layers: ['engine'], packages: [] },
 };
 

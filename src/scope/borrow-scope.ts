@@ -234,13 +234,15 @@ export class BorrowScope {
       const lease = this.take(pool, options, key, isOpen);
       const shared = this.find(pool, key, one => one.lease === lease);
       if (!shared) return lease.then(() => refused(new BorrowScopeEndedError(pool.name)));
-      shared.whole ??= new WholeTransaction(shared, lease, how, pool.name);
+      shared.whole ??= new WholeTransaction(shared, lease, how, { scope: this, pool, key });
       return shared.whole.join(how);
     });
   }
 
   /** The transaction in which everybody takes part who has this scope's resource of this pool. */
   wholeOf(pool: SomePool, key?: unknown): WholeTransaction | undefined {
+    // As it is nearly always: then nothing is to be made to be looked through.
+    if (!this.shared && !this.sharedOf) return undefined;
     return this.find(pool, key, one => one.whole !== undefined && one.isOpen)?.whole;
   }
 

@@ -1,5 +1,5 @@
 import { Observable, isObservable, tap } from 'rxjs';
-import type { BorrowScope, TransactionPlan, WholeTransaction } from '../scope/index.js';
+import { inWholes, type BorrowScope, type TransactionPlan, type WholeTransaction } from '../scope/index.js';
 import { isStreamed } from './bodies.js';
 
 /**
@@ -40,7 +40,7 @@ export class TransactedCall {
     this.running = true;
     try {
       await this.plan(this.scope, this.joined);
-      const value = await next();
+      const value = await inWholes(this.joined, next);
       return isObservable(value) ? value.pipe(tap({ error: (error: unknown) => this.failed(error) })) : value;
     } catch (error) {
       this.failed(error);
