@@ -20,6 +20,7 @@ function load(file: string): unknown {
   if (known) return known.exports;
   const module = { exports: {} as unknown };
   loaded.set(file, module);
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- as `require` itself does
   const run = new Function('module', 'exports', 'require', readFileSync(file, 'utf8')) as (
     ...given: unknown[]
   ) => void;

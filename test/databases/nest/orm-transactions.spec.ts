@@ -391,7 +391,10 @@ describe('who asks for a pg.Pool', () => {
     work = async () => {
       const { rows } = await new Promise<pg.QueryResult>((resolve, reject) => {
         pool().connect((error, client, done) => {
-          if (!client) return reject(error as Error);
+          if (!client) {
+            reject(error!);
+            return;
+          }
           client.query('select 1 as n', (failure: Error | null, result) => {
             done();
             if (failure) reject(failure);
