@@ -156,10 +156,7 @@ export function pgFacade(pool: Pool<Client>, options: PgFacadeOptions = {}): PgP
  *
  * @throws TypeError when it is given no pool
  */
-export function typeormDriver(
-  pool: Pool<Client> | PgPoolType,
-  options: PgFacadeOptions = {},
-): TypeormDriver {
+export function typeormDriver(pool: Pool<Client> | PgPoolType, options: PgFacadeOptions = {}): TypeormDriver {
   return makeTypeormDriver(pool, options);
 }
 
