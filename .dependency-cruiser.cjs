@@ -2,6 +2,7 @@
 //
 //   index      may import everything, nothing imports it
 //   http pg    HTTP sessions, and pools as pg.Pools, as providers: over module and resources
+//   cls        transactions of pools for @nestjs-cls/transactional, likewise
 //   terminus   observe   resources   testing      beside each other, never each other
 //   module
 //   transports
@@ -20,7 +21,11 @@ const LAYERS = {
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg', 'undici', 'mysql2', 'ioredis', 'redis'] },
   http: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'undici'] },
-  pg: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'pg'] },
+  pg: { layers: ['resources', 'module', 'scope', 'engine'], packages: ['@nestjs/', 'pg'] },
+  cls: {
+    layers: ['resources', 'module', 'scope', 'engine'],
+    packages: ['@nestjs/', '@nestjs-cls/transactional', 'pg'],
+  },
   cheap: { layers: ['engine'], packages: [] },
 };
 

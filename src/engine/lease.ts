@@ -83,7 +83,7 @@ export class Lease<T> {
    * was lost with it, such as a transaction: see `unfinished` of a handle.
    */
   get broken(): boolean {
-    return this.record.broken !== undefined && !this.released && this.handle?.unfinished !== true;
+    return this.record.broken !== undefined && !this.released && !this.isUnfinished;
   }
 
   /**
@@ -105,16 +105,12 @@ export class Lease<T> {
    * @throws as {@link resource}
    */
   share(): T {
-    if (!this.lender.hasHandles || this.handle === undefined) return this.resource;
-    if (this.released) throw this.ended();
-    const handle = this.open();
-    (this.others ??= []).push(handle);
-    return handle.resource;
+    return this.handle === undefined ? this.resource : this.another();
   }
 
   /**
    * Begins a transaction: `await using tx = await lease.begin()`. It is rolled back unless it is committed, at the latest
-   * when the lease ends.
+   * when the lease ends. Its `resource` is a handle of its own, if the factory has handles.
    *
    * @param whole do all take part who share the borrow? Otherwise the holder of `tx.resource`, and what `tx.run()` runs;
    *   others are refused by the resource, as long as it can tell. Default false.
@@ -128,7 +124,7 @@ export class Lease<T> {
 
   /** @internal As {@link begin}; `ended` is told when the transaction has, whatever it has come to. */
   async beginUntil(options: TransactionOptions, whole: boolean, ended?: () => void): Promise<Transaction<T>> {
-    const handle = this.share();
+    const handle = this.another();
     return new Transaction(handle, options, await this.lender.begin(handle, options, whole), ended);
   }
 
@@ -195,9 +191,8 @@ export class Lease<T> {
   /** @internal The lease has ended: nobody may use what its borrower got. */
   withdraw(): void {
     const { handle, others } = this;
-    if (!handle) return;
     this.handle = this.others = undefined;
-    this.revoke(handle);
+    if (handle) this.revoke(handle);
     if (others) for (const other of others) this.revoke(other);
   }
 
@@ -216,6 +211,19 @@ export class Lease<T> {
 
   private end(error: unknown): void {
     this.lender.takeBack(this, this.record, error === undefined ? undefined : errorOrNothing(error));
+  }
+
+  private get isUnfinished(): boolean {
+    return this.handle?.unfinished === true || this.others?.some(({ unfinished }) => unfinished) === true;
+  }
+
+  /** Beside the one that {@link resource} gives. */
+  private another(): T {
+    if (!this.lender.hasHandles) return this.resource;
+    if (this.released) throw this.ended();
+    const handle = this.open();
+    (this.others ??= []).push(handle);
+    return handle.resource;
   }
 
   private open(): Handle<T> {

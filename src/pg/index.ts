@@ -1,3 +1,3 @@
 export * from '../resources/pg.js';
 export { InjectPgPool, getPgPoolToken } from './inject.decorator.js';
-export { PgPoolModule, type PgPoolDefinition } from './pg-pool.module.js';
+export { PgPoolModule, type NamedPgPool, type PgPoolDefinition } from './pg-pool.module.js';

@@ -2,14 +2,29 @@ import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common
 import type { Client } from 'pg';
 import type { Pool } from '../engine/index.js';
 import { getPoolToken } from '../module/tokens.js';
+import { PoolRegistry } from '../module/registry.js';
 import { pgFacade, type PgFacadeOptions } from '../resources/pg.js';
+import { transactionHere } from '../scope/index.js';
 import { getPgPoolToken } from './inject.decorator.js';
 
+/** How a pool of `PoolModule` is shown. */
+export interface NamedPgPool extends Omit<PgFacadeOptions, 'current'> {
+  name: string;
+  /**
+   * Do its queries take part in the transaction that they are sent in: that of a method with `@Transactional`, of
+   * `borrowed.transaction()`, or of a handler with `@Borrow(name, { transaction })`? Otherwise each has a connection of its own,
+   * as what is to stay whatever becomes of a request, such as an audit log. Default true.
+   */
+  joinTransactions?: boolean;
+}
+
 /** One pool of `PoolModule`, and how it is shown; only its name where there is nothing to say. */
-export type PgPoolDefinition = string | ({ name: string } & PgFacadeOptions);
+export type PgPoolDefinition = string | NamedPgPool;
 
 /**
- * Provides pools of `PoolModule` as `pg.Pool`s, for libraries that take one. `end()` of such a pool detaches it: `PoolModule`
+ * Provides pools of `PoolModule` as `pg.Pool`s, for libraries that take one. Where a transaction of the pool is running, what
+ * they do is part of that, and a transaction that they begin is a savepoint in it; code that runs on after it has ended gets
+ * `TransactionOverError`. `end()` of such a pool detaches it: `PoolModule`
  * closes what is behind it, after the server of the application.
  *
  * ```ts
@@ -32,22 +47,29 @@ export class PgPoolModule {
   }
 }
 
-function checked(pools: unknown): ({ name: string } & PgFacadeOptions)[] {
+function checked(pools: unknown): NamedPgPool[] {
   if (!Array.isArray(pools)) {
     throw new TypeError('PgPoolModule: pools must be an array of names, such as ["orders-db"].');
   }
   return (pools as PgPoolDefinition[]).map(pool => {
     const definition = typeof pool === 'string' ? { name: pool } : pool;
-    const { name } = definition as { name?: unknown };
-    if (typeof name === 'string' && name !== '') return definition;
-    throw new TypeError(`PgPoolModule: a pool's name must be a non-empty string, got ${String(name)}.`);
+    const { name, joinTransactions } = definition as { name?: unknown; joinTransactions?: unknown };
+    if (typeof name !== 'string' || name === '')
+      throw new TypeError(`PgPoolModule: a pool's name must be a non-empty string, got ${String(name)}.`);
+    if (joinTransactions !== undefined && typeof joinTransactions !== 'boolean')
+      throw new TypeError(`PgPoolModule, pool "${name}": joinTransactions must be true or false.`);
+    return definition;
   });
 }
 
-function providerOf({ name, ...options }: { name: string } & PgFacadeOptions): FactoryProvider {
+function providerOf({ name, joinTransactions = true, ...options }: NamedPgPool): FactoryProvider {
   return {
     provide: getPgPoolToken(name),
-    inject: [getPoolToken(name)],
-    useFactory: (pool: Pool<Client>) => pgFacade(pool, options),
+    inject: [getPoolToken(name), PoolRegistry],
+    useFactory: (pool: Pool<Client>, registry: PoolRegistry) =>
+      pgFacade(pool, {
+        ...options,
+        current: joinTransactions ? () => transactionHere(registry, pool) : undefined,
+      }),
   };
 }

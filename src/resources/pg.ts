@@ -143,7 +143,8 @@ export function pgFacade(pool: Pool<Client>, options: PgFacadeOptions = {}): PgP
 
 /**
  * For the option `driver` of a TypeORM data source: the package `pg`, but for its `Pool`, which is a {@link pgFacade} of this
- * pool. What the data source says of hosts, passwords and `extra` is without effect then.
+ * pool. What the data source says of hosts, passwords and `extra` is without effect then. Instead of the pool it takes a
+ * facade of it as well, and makes such as that is: with what `@InjectPgPool` injects, the data source takes part in transactions.
  *
  * ```ts
  * new DataSource({ type: 'postgres', driver: typeormDriver(pool), entities });
@@ -151,7 +152,7 @@ export function pgFacade(pool: Pool<Client>, options: PgFacadeOptions = {}): PgP
  *
  * @throws TypeError when it is given no pool
  */
-export function typeormDriver(pool: Pool<Client>, options: PgFacadeOptions = {}): TypeormDriver {
+export function typeormDriver(pool: Pool<Client> | PgPoolType, options: PgFacadeOptions = {}): TypeormDriver {
   return makeTypeormDriver(pool, options);
 }
 

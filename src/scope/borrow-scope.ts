@@ -239,7 +239,8 @@ export class BorrowScope {
       const lease = this.take(pool, options, key, isOpen);
       const shared = this.find(pool, key, one => one.lease === lease);
       if (!shared) return lease.then(() => refused(new BorrowScopeEndedError(pool.name)));
-      const whole = (shared.whole ??= new WholeTransaction(shared, lease, how, pool.name));
+      const place = { scope: this, pool, key };
+      const whole = (shared.whole ??= new WholeTransaction(shared, lease, how, place));
       whole.join(how);
       joined(whole);
       await whole.running;
@@ -248,6 +249,8 @@ export class BorrowScope {
 
   /** The transaction in which everybody takes part who has this scope's resource of this pool. */
   wholeOf(pool: SomePool, key?: unknown): WholeTransaction | undefined {
+    // As it is nearly always: then nothing is to be made to be looked through.
+    if (!this.shared && !this.sharedOf) return undefined;
     return this.find(pool, key, one => one.whole !== undefined && one.isOpen)?.whole;
   }
 

@@ -1,4 +1,10 @@
-import { KeyedPool, type Lease, type Transaction, type TransactionOptions } from '../engine/index.js';
+import {
+  KeyedPool,
+  type Lease,
+  type Pool,
+  type Transaction,
+  type TransactionOptions,
+} from '../engine/index.js';
 import {
   refused,
   selfOf,
@@ -125,8 +131,8 @@ export function atPlace<T, R>(
 /** What one caller is to use: a handle of its own, or that of the transaction it runs in. */
 export function resourceIn<T>(place: Place<T>, options: BorrowOptions): Promise<T> {
   const frame = frameAt(place, options);
-  if (frame?.over) return refused(new TransactionOverError(place.pool.name));
-  if (frame?.running) return Promise.resolve((frame.running as Running<T>).transaction.resource);
+  if (frame?.running && !frame.over)
+    return Promise.resolve((frame.running as Running<T>).transaction.resource);
   return leaseIn(place, options).then(lease => lease.share());
 }
 
@@ -135,9 +141,27 @@ function leaseIn<T>(place: Place<T>, options: BorrowOptions): Promise<Lease<T>> 
   const frame = frameAt(place, options);
   if (frame?.over) return refused(new TransactionOverError(pool.name));
   if (frame?.running) return Promise.resolve(frame.running.lease as Lease<T>);
-  return frame ? scope.borrowApart(pool, options, key) : scope.borrow(pool, options, key);
+  return frame && !frame.whole ? scope.borrowApart(pool, options, key) : scope.borrow(pool, options, key);
 }
 
 function frameAt<T>({ scope, pool, key }: Place<T>, { fresh }: BorrowOptions): Frame | undefined {
   return fresh ? undefined : frameOf(scope, selfOf(pool), key);
+}
+
+/**
+ * The transaction that code is to take part in which asks a pool for a resource of its own where it could have that of its
+ * scope. Undefined, at once, where there is none.
+ *
+ * @throws TransactionOverError in code that runs on after the transaction in which it was started
+ */
+export function transactionHere<T>(
+  host: ScopeHost,
+  pool: Pool<T>,
+): Transaction<T> | Promise<Transaction<T>> | undefined {
+  const scope = currentScope(host);
+  const frame = scope && frameOf(scope, selfOf(pool), undefined);
+  if (frame?.over) throw new TransactionOverError(pool.name);
+  if (frame && !frame.whole) return (frame.running as Running<T> | undefined)?.transaction;
+  const whole = scope?.wholeOf(pool);
+  return whole && (whole.running as Promise<Running<T>>).then(({ transaction }) => transaction);
 }

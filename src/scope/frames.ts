@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { selfOf, type BorrowScope } from './borrow-scope.js';
 import type { Place, Running } from './transact.js';
+import type { WholeTransaction } from './whole-transaction.js';
 
 /** What is to be known of the transaction that some code runs in, by all that is called from there. */
 export interface Frame {
@@ -10,8 +11,10 @@ export interface Frame {
   readonly key: unknown;
   /** Undefined where code runs outside of a transaction on purpose. */
   readonly running: Running<unknown> | undefined;
-  /** Set when the work has settled that the frame was made for. */
-  over: boolean;
+  /** Is it the transaction of everybody in the scope? Then it is found there. */
+  readonly whole: boolean;
+  /** The work has settled that the frame was made for, or its transaction is lost. */
+  readonly over: boolean;
   readonly outer: Frame | undefined;
 }
 
@@ -31,17 +34,35 @@ export async function inFrame<T, R>(
   work: () => R | PromiseLike<R>,
 ): Promise<R> {
   const outer = storage.getStore();
+  const frame = { scope, pool: selfOf(pool), key, running, whole: false, over: false, outer };
+  try {
+    return await storage.run<Promise<R> | R | PromiseLike<R>, []>(frame, () =>
+      running ? running.transaction.run(work) : work(),
+    );
+  } finally {
+    frame.over = true;
+  }
+}
+
+/** Runs the work of those who have joined transactions of everybody, as a part of each of them. */
+export function inWholes<R>(wholes: readonly WholeTransaction[], work: () => Promise<R>): Promise<R> {
+  const [whole, ...others] = wholes;
+  return whole ? inWhole(whole, () => inWholes(others, work)) : work();
+}
+
+async function inWhole<R>(whole: WholeTransaction, work: () => Promise<R>): Promise<R> {
+  const { scope, pool, key } = whole.place;
+  const { transaction } = await whole.running;
   const frame: Frame = {
     scope,
     pool: selfOf(pool),
     key,
-    running: running,
-    over: false,
-    outer,
+    running: undefined,
+    whole: true,
+    get over() {
+      return whole.doomed;
+    },
+    outer: storage.getStore(),
   };
-  try {
-    return await storage.run(frame, () => (running ? running.transaction.run(work) : work()));
-  } finally {
-    frame.over = true;
-  }
+  return storage.run(frame, () => transaction.run(work));
 }

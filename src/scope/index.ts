@@ -5,7 +5,14 @@ export {
   type ScopeHost,
   type TransactionPlan,
 } from './borrow-scope.js';
-export { Borrowed, atPlace, resourceIn, type BeginOptions, type KeyedBorrowOptions } from './borrowed.js';
+export {
+  Borrowed,
+  atPlace,
+  resourceIn,
+  transactionHere,
+  type BeginOptions,
+  type KeyedBorrowOptions,
+} from './borrowed.js';
 export { attach, attachedTo, ofHost } from './carrier.js';
 export { anyScope, currentScope, inScope, within } from './current-scope.js';
 export {
@@ -18,6 +25,7 @@ export {
   TransactionRefusedError,
   TransactionRolledBackError,
 } from './errors.js';
+export { inWholes } from './frames.js';
 export type { KeyRequest, KeyRule } from './key.js';
 export { isConflict, type TransactionRetry } from './retry.js';
 export { runInScope } from './run.js';

@@ -55,7 +55,7 @@ export interface Running<T> {
 export async function runningAt<T>({ scope, pool, key }: Place<T>): Promise<Running<T> | undefined> {
   const frame = frameOf(scope, selfOf(pool), key);
   // Of one that is over nothing is left to take part in: code runs on that nobody has waited for.
-  if (frame && !frame.over) return frame.running as Running<T> | undefined;
+  if (frame && !frame.over && !frame.whole) return frame.running as Running<T> | undefined;
   return scope.wholeOf(pool, key)?.running as Promise<Running<T>> | undefined;
 }
 

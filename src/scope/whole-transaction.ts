@@ -2,7 +2,7 @@ import type { Lease, TransactionOptions } from '../engine/index.js';
 import { TransactionRefusedError, TransactionRolledBackError } from './errors.js';
 import { misfit } from './misfit.js';
 import type { Shared } from './shared.js';
-import type { Running } from './transact.js';
+import type { Place, Running } from './transact.js';
 
 /**
  * A transaction in which everybody takes part who has the resource of a scope. It is begun by the first call (a handler, a
@@ -25,7 +25,7 @@ export class WholeTransaction {
     private readonly shared: Shared,
     lease: Promise<Lease<unknown>>,
     private readonly options: TransactionOptions,
-    private readonly pool: string,
+    readonly place: Omit<Place<unknown>, 'pool'> & { readonly pool: { readonly name: string } },
   ) {
     this.running = lease.then(async one => ({ lease: one, transaction: await one.begin(options, true) }));
     this.running.catch(() => {
@@ -37,6 +37,7 @@ export class WholeTransaction {
     this.end.catch(() => undefined);
   }
 
+  /** Is nobody to take part in it any more? */
   get doomed(): boolean {
     return this.reason !== undefined || this.over;
   }
@@ -48,7 +49,7 @@ export class WholeTransaction {
    */
   join(options: TransactionOptions): void {
     const why = misfit(options, this.options);
-    if (why) throw new TransactionRefusedError(this.pool, why);
+    if (why) throw new TransactionRefusedError(this.place.pool.name, why);
     this.members++;
   }
 
@@ -88,7 +89,7 @@ export class WholeTransaction {
       else {
         // If that fails, the reset of the resource finds out.
         await transaction.rollback().catch(() => undefined);
-        throw new TransactionRolledBackError(this.pool, this.reason);
+        throw new TransactionRolledBackError(this.place.pool.name, this.reason);
       }
     } finally {
       this.forget();

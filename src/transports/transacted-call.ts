@@ -1,5 +1,5 @@
 import { Observable, isObservable, tap } from 'rxjs';
-import type { BorrowScope, TransactionPlan, WholeTransaction } from '../scope/index.js';
+import { inWholes, type BorrowScope, type TransactionPlan, type WholeTransaction } from '../scope/index.js';
 import { isStreamed } from './bodies.js';
 
 /**
@@ -42,7 +42,7 @@ export class TransactedCall {
       await this.plan(this.scope, transaction => this.join(transaction));
       // Nothing that it did would last.
       if (this.abandoned) throw new Error('Nobody waits for the answer any more');
-      const value = await next();
+      const value = await inWholes(this.joined, next);
       return isObservable(value) ? value.pipe(tap({ error: (error: unknown) => this.failed(error) })) : value;
     } catch (error) {
       this.failed(error);

@@ -139,6 +139,41 @@ describe('a transaction that is begun by the pool', () => {
     },
   );
 
+  it.each(['commit', 'rollback'] as const)(
+    'lets nobody go on by its client after its %s, nor from what it has run, until that begins another',
+    async end => {
+      const tx = await begin();
+      const other = shared.lease.share();
+      await insert(tx.resource, 1);
+      await tx.run(async () => {
+        const pending = [insert(tx.resource, 2), tx[end](), insert(tx.resource, 9), insert(other, 9)];
+        const outcomes = await Promise.allSettled(pending);
+        expect(outcomes.map(({ status }) => status)).toEqual([
+          'fulfilled',
+          'fulfilled',
+          'rejected',
+          'rejected',
+        ]);
+        for (const client of [tx.resource, other]) {
+          for (const text of ['begin', 'commit', 'insert into notes values (9)', 'begin; commit']) {
+            const error = await failureOf(client.query(text));
+            expect(error).toBeInstanceOf(TransactionOverlapError);
+            expect((error as Error).message).toContain('has ended before');
+          }
+        }
+        const next = await begin();
+        await insert(next.resource, 3);
+        await insert(other, 4).catch(() => undefined);
+        await next.run(() => insert(other, 5));
+        await next.commit();
+      });
+      await expect(insert(tx.resource, 9)).rejects.toThrow('has ended before');
+      await insert(other, 6);
+      await insert(shared.lease.resource, 7);
+      expect(await shared.notes()).toEqual(end === 'commit' ? [1, 2, 3, 5, 6, 7] : [3, 5, 6, 7]);
+    },
+  );
+
   it('has no BEGIN within, and what a library does then does not harm it', async () => {
     const tx = await begin();
     await insert(tx.resource, 1);
@@ -283,6 +318,21 @@ describe('a transaction within a transaction', () => {
       await inner.commit();
       await insert(other, 1);
     });
+    await tx.commit();
+    expect(await shared.notes()).toEqual([1]);
+  });
+
+  it('lets nothing that it has run go on when it was rolled back, also not as a part of the one around it', async () => {
+    const tx = await begin();
+    const other = shared.lease.share();
+    const inner = await tx.begin();
+    await inner.run(async () => {
+      await inner.rollback();
+      for (const client of [tx.resource, other]) {
+        await expect(insert(client, 9)).rejects.toThrow('has ended before');
+      }
+    });
+    await insert(tx.resource, 1);
     await tx.commit();
     expect(await shared.notes()).toEqual([1]);
   });

@@ -11,4 +11,8 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 60_000,
   maxWorkers: 2,
+  moduleNameMapper: {
+    ...base.moduleNameMapper,
+    '^@nestjs-cls/transactional$': '<rootDir>/test/support/cls-transactional.ts',
+  },
 };

@@ -149,6 +149,16 @@ describe('who shares a lease', () => {
     expect(() => lease.share()).toThrow('this lease has been released');
   });
 
+  it('has none in common with a transaction, which has one of its own', async () => {
+    const { said, ...members } = factory();
+    await using pool = new Pool(members);
+    const lease = await pool.acquire();
+    const tx = await lease.begin();
+    expect(lease.share()).not.toBe(tx.resource);
+    lease.release();
+    expect(said.filter(one => one === 'revoked')).toHaveLength(2);
+  });
+
   it('has the resource itself where there are no handles', async () => {
     await using pool = new Pool({ create: () => ({}) });
     using lease = await pool.acquire();

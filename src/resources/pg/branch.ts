@@ -31,6 +31,10 @@ export class Branch {
   nested = false;
   /** Its transaction was rolled back. */
   rolledBack = false;
+  /** Work was run as a part of it: what is left of that when it has ended is not to go on without it. */
+  hasWork = false;
+  /** What it has done is that of the transaction around it now, and so is what is left of its work. */
+  released = false;
   readonly parent: Branch | undefined;
   readonly managed: boolean;
   readonly whole: boolean;
@@ -94,6 +98,7 @@ export function enterBranch(branch: Branch): void {
 }
 
 export function runInBranch<R>(branch: Branch, work: () => R): R {
+  branch.hasWork = true;
   return branches.run(withOthers(branch), work);
 }
 

@@ -188,7 +188,7 @@ export class TransactionOverlapError extends Error {
   /** @internal What belongs to a transaction comes too late for it. */
   static ended(openedAt: string, refusedAt?: string): TransactionOverlapError {
     const what = refusedAt === undefined ? 'Nothing' : `A statement (${refusedAt})`;
-    const message = `${what} was ${refusedAt === undefined ? '' : 'not '}sent: the transaction that it belongs to (${openedAt}) has ended before, or was never begun.`;
+    const message = `${what} was ${refusedAt === undefined ? '' : 'not '}sent: the transaction that it belongs to (${openedAt}) has ended before, or was never begun. Await all of its work before its end.`;
     return new TransactionOverlapError(message, openedAt, refusedAt);
   }
 

@@ -1,9 +1,10 @@
 import type { EventEmitter } from 'node:events';
 import type { Client, Pool as PgPoolType, PoolClient } from 'pg';
 import pg from 'pg';
-import type { Lease, Pool } from '../../engine/index.js';
+import type { Lease, Pool, Transaction } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import { checkPool } from '../common/check-pool.js';
+import { joinTransaction } from './joined.js';
 import { Loans, type Loan, type LoanListener } from './loans.js';
 import type { ShowsConnections } from './shown.js';
 
@@ -18,7 +19,16 @@ export interface PgFacadeOptions {
    * were only given. `close`: it closes the pool. Default `detach`.
    */
   end?: 'detach' | 'close' | undefined;
+  /**
+   * Finds the transaction, begun by the pool, that whoever calls `connect()` or `query()` is to take part in; undefined where it
+   * takes part in none, and gets a connection of its own. What it throws, and rejects with, is what the caller is told. Called
+   * where the caller is, so that an AsyncLocalStorage can tell. Default: nobody takes part in any; with `PgPoolModule`, everybody
+   * in that of the place.
+   */
+  current?: (() => CurrentTransaction | PromiseLike<CurrentTransaction>) | undefined;
 }
+
+type CurrentTransaction = Transaction<Client> | undefined;
 
 type Release = (error?: unknown) => void;
 type Connected = (error: unknown, client: PoolClient | undefined, release: Release) => void;
@@ -53,6 +63,7 @@ const RULES = {
     ok: (value: unknown) => value === 'detach' || value === 'close',
     allowed: `'detach' or 'close'`,
   },
+  current: { ok: (value: unknown) => typeof value === 'function', allowed: 'a function' },
 };
 
 const nothing = (): void => undefined;
@@ -60,19 +71,28 @@ const nothing = (): void => undefined;
 /** One class for each Pool that somebody has. */
 const classes = new WeakMap<object, ReturnType<typeof facadeOf>>();
 
+const makers = new WeakMap<object, (options: PgFacadeOptions) => PgPoolType>();
+
 /**
  * @throws PoolOptionsError when an option is not what it must be
  * @throws TypeError when it is given no pool
  */
 export function makeFacade(pool: Pool<Client>, options: PgFacadeOptions): PgPoolType {
   checkPool(pool, 'pgFacade()');
-  const { Pool: Base = pg.Pool, end = 'detach' } = options;
-  checkOwn(pool.name, 'pgFacade', { Pool: Base, end }, RULES);
+  const { Pool: Base = pg.Pool, end = 'detach', current } = options;
+  checkOwn(pool.name, 'pgFacade', { Pool: Base, end, current }, RULES);
   let Facade = classes.get(Base);
   if (!Facade) classes.set(Base, (Facade = facadeOf(Base as unknown as Base)));
   const connections = pool.self.inside.factory as unknown as ShowsConnections;
   if (typeof connections.shown !== 'function') throw new TypeError('pgFacade() needs a pool of pgPool()');
-  return new Facade(pool.self, connections, end) as unknown as PgPoolType;
+  const facade = new Facade(pool.self, connections, end, current) as unknown as PgPoolType;
+  makers.set(facade, more => makeFacade(pool, { ...options, ...more }));
+  return facade;
+}
+
+/** Makes another facade of the same pool, as the given one is, but for these options; undefined for what is no facade. */
+export function anotherOf(facade: object): ((options: PgFacadeOptions) => PgPoolType) | undefined {
+  return makers.get(facade);
 }
 
 /** `connect`, `query`, `end` and the events stay those of pg-pool, also where somebody has patched them. */
@@ -89,6 +109,7 @@ function facadeOf(Base: Base) {
       lender: Pool<Client>,
       connections: ShowsConnections,
       private readonly atEnd: 'detach' | 'close',
+      private readonly transaction: PgFacadeOptions['current'],
     ) {
       super({ ...connections.shown(), idleTimeoutMillis: lender.inside.settings.idleTimeout });
       // They can be changed.
@@ -135,6 +156,18 @@ function facadeOf(Base: Base) {
 
     newClient({ callback }: PendingItem): void {
       this.wanted++;
+      let current: ReturnType<NonNullable<typeof this.transaction>>;
+      try {
+        current = this.transaction?.();
+      } catch (error) {
+        process.nextTick(() => this.fail(error, callback));
+        return;
+      }
+      if (current === undefined) this.lend(callback);
+      else void this.lendWithin(current, callback);
+    }
+
+    private lend(callback: Connected): void {
       // What throws in a callback or listener is nobody's here.
       this.loans.acquire().then(
         lease => {
@@ -148,6 +181,35 @@ function facadeOf(Base: Base) {
           });
         },
       );
+    }
+
+    /** The connection is that of the transaction: nothing leaves the pool, and nothing comes back. */
+    private async lendWithin(
+      current: CurrentTransaction | PromiseLike<CurrentTransaction>,
+      callback: Connected,
+    ): Promise<void> {
+      let transaction: CurrentTransaction;
+      try {
+        transaction = await current;
+      } catch (error) {
+        process.nextTick(() => this.fail(error, callback));
+        return;
+      }
+      if (transaction) process.nextTick(() => this.join(transaction, callback));
+      else this.lend(callback);
+    }
+
+    private join(transaction: Transaction<Client>, callback: Connected): void {
+      let client: PoolClient;
+      try {
+        client = joinTransaction(transaction);
+      } catch (error) {
+        this.fail(error, callback);
+        return;
+      }
+      this.wanted--;
+      this.goOn();
+      callback(undefined, client, () => client.release());
     }
 
     /** Whoever has asked before the end is served. */

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import pg, { type Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
 import { lineage, method } from '../common/properties.js';
-import type { Sender } from './branch.js';
+import type { Branch, Sender } from './branch.js';
 import type { Session } from './session.js';
 
 /** Where a handle keeps what it knows. Found through proxies, and by objects that inherit from a handle. */
@@ -15,6 +15,8 @@ export interface Borrow extends Sender {
   why: (() => Error) | undefined;
   /** To be called then; undefined as long as nobody wants to be. */
   whenOver: Set<() => void> | undefined;
+  /** The transaction that it was made for. */
+  at?: Branch;
 }
 
 /** The borrow that a client stands for; undefined for a client that is no handle. */

@@ -17,11 +17,14 @@ type Callback = (error: unknown, result?: unknown) => void;
  * {@link TransactionOverlapError}, and nothing of either is sent once the transaction has ended.
  *
  * @throws TypeError when it is no transaction of a pool of `pgPool`
+ * @throws LeaseReleasedError when its lease has ended
  * @internal
  */
 export function joinTransaction(tx: Transaction<Client>): PoolClient {
   const { inner } = tx;
   if (!(inner instanceof PgTransaction)) throw new TypeError('This transaction is not one of pgPool().');
+  const { why } = inner.borrow;
+  if (why) throw why();
   const joined = new Joined(inner);
   const query = (config: unknown, values?: unknown, callback?: unknown): unknown =>
     joined.query(query, config, values, callback);

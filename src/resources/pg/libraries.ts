@@ -1,21 +1,29 @@
-import type { Client } from 'pg';
+import type { Client, Pool as PgPoolType } from 'pg';
 import pg from 'pg';
 import type { Pool } from '../../engine/index.js';
 import { checkPool } from '../common/check-pool.js';
-import { makeFacade, type PgFacadeOptions } from './facade.js';
+import { anotherOf, makeFacade, type PgFacadeOptions } from './facade.js';
 import { listen } from './listen.js';
 
 /** The package pg as TypeORM takes it for its option `driver`. */
 export type TypeormDriver = Omit<typeof pg, 'native'>;
 
 /** See {@link TypeormDriver}; `native` is left out, which TypeORM would prefer where it is installed. */
-export function makeTypeormDriver(pool: Pool<Client>, options: PgFacadeOptions): TypeormDriver {
-  checkPool(pool, 'typeormDriver()');
+export function makeTypeormDriver(pool: Pool<Client> | PgPoolType, options: PgFacadeOptions): TypeormDriver {
+  const make = makerOf(pool);
+
   // Another facade each time: a data source ends its own, and may be initialized again.
   function FacadePool(): object {
-    return makeFacade(pool, options);
+    return make(options);
   }
   return { ...pg, Pool: FacadePool as unknown as typeof pg.Pool };
+}
+
+function makerOf(pool: Pool<Client> | PgPoolType): (options: PgFacadeOptions) => PgPoolType {
+  const another = anotherOf(pool);
+  if (another) return another;
+  checkPool(pool, 'typeormDriver()');
+  return options => makeFacade(pool as Pool<Client>, options);
 }
 
 /** What a statement of pg-boss gives. */

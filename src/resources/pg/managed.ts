@@ -11,7 +11,7 @@ import type { Admission } from './transactions.js';
 const FAILED = '25P02';
 
 /**
- * Begins a transaction on a client that was borrowed, in one round trip.
+ * Begins a transaction on a client that was borrowed, in one round trip. From its end on the client sends nothing.
  *
  * @param whole do all take part who share the connection?
  * @throws PoolOptionsError when an option is not what it must be
@@ -29,6 +29,7 @@ export async function beginTransaction(
   if (!borrow) throw new TypeError('A transaction is begun on a client that was borrowed.');
   const { transactions } = borrow.session;
   const branch = transactions.branch(text, beginTransaction, borrow, { managed: true, whole });
+  borrow.at = branch;
   const begun = new PgTransaction(borrow, branch, options);
   await begun.open(text);
   return begun;
@@ -139,6 +140,7 @@ export class PgTransaction implements OpenTransaction {
         fate.sent = !refused;
         return refused;
       });
+      this.branch.released = true;
     } catch (error) {
       if (fate.sent) await this.send(this.undo, () => this.whileAround()).catch(() => undefined);
       throw (error as ServerError).code === FAILED ? nothingToCommit(error) : error;

@@ -61,6 +61,23 @@ export class Transactions {
     const context = currentBranch(this, this.borrow);
     const [first] = boundaries;
     if (first === undefined) return this.follows(text, entry, from, context);
+    const at = from?.at;
+    const outlived = this.outlived(text, undefined, at, context);
+    // Its context stays what it is.
+    if (outlived) return () => outlived;
+    const boundary = this.boundary(first, boundaries, text, entry, from, context);
+    return () => this.outlived(text, undefined, at, context) ?? boundary();
+  }
+
+  /** For a text that begins or ends a transaction. */
+  private boundary(
+    first: Boundary,
+    boundaries: readonly Boundary[],
+    text: string,
+    entry: unknown,
+    from: Sender | undefined,
+    context: Branch | undefined,
+  ): Admission {
     const staysOpen = boundaries.at(-1) === 'begin';
     if (first !== 'begin' && !staysOpen) return () => this.end(first, text, from, context);
     const branch = this.branch(text, entry, from);
@@ -226,11 +243,28 @@ export class Transactions {
     at: Branch | undefined,
     context: Branch | undefined,
   ): Error | undefined {
-    if (at && !this.isIn(at)) return TransactionOverlapError.ended(at.place, placeOf(site, text));
+    const outlived = this.outlived(text, site, at, context);
+    if (outlived) return outlived;
     const refused = from && this.refused.get(from);
     if (refused) return TransactionOverlapError.follow(text, refused);
     if (this.takesPart(from, at, context)) return undefined;
     return TransactionOverlapError.stranger(text, this.innermost!.place, site?.place);
+  }
+
+  /** Is it sent by what belongs to a transaction that has ended: its client, or work that ran in it and was not awaited? */
+  private outlived(
+    text: string,
+    site: CallSite | undefined,
+    at: Branch | undefined,
+    context: Branch | undefined,
+  ): Error | undefined {
+    let over = at && !this.isIn(at) ? at : undefined;
+    for (let branch = context; branch && !over; branch = branch.parent) {
+      if (!branch.hasWork || branch.released || this.isIn(branch)) continue;
+      // Who goes on with the client of another transaction takes part in that.
+      if (!at || branch.isPartOf(at)) over = branch;
+    }
+    return over && TransactionOverlapError.ended(over.place, placeOf(site, text));
   }
 
   /** May it be sent into the transaction that is open, if one is? */

@@ -1,0 +1,6 @@
+export {
+  TransactionalAdapterNestjsPool,
+  type NestjsPoolAdapterOptions,
+  type NestjsPoolTransaction,
+  type NestjsPoolTransactionOptions,
+} from './adapter.js';
