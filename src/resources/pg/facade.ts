@@ -135,15 +135,18 @@ function facadeOf(Base: Base) {
 
     newClient({ callback }: PendingItem): void {
       this.wanted++;
-      // What throws in a callback or listener is nobody's here.
-      this.loans.acquire().then(
+      this.serve(callback, this.loans.acquire());
+    }
+
+    private serve(callback: Connected, lease: Promise<Lease<Client>>): void {
+      lease.then(
         lease => {
-          process.nextTick(() => {
+          apart(() => {
             this.hand(lease, callback);
           });
         },
         (error: unknown) => {
-          process.nextTick(() => {
+          apart(() => {
             this.fail(error, callback);
           });
         },
@@ -156,11 +159,15 @@ function facadeOf(Base: Base) {
     }
 
     private hand(lease: Lease<Client>, callback: Connected): void {
-      let loan: Loan;
+      let loan: Loan | undefined;
       try {
         loan = this.loans.lend(lease);
       } catch (error) {
         this.fail(error, callback);
+        return;
+      }
+      if (!loan) {
+        this.serve(callback, this.loans.renew(lease));
         return;
       }
       const { client } = loan;
@@ -227,4 +234,15 @@ function isPoolClass(value: unknown): boolean {
   if (typeof value !== 'function') return false;
   const prototype = value.prototype as Record<string, unknown>;
   return PRIVATE_NAMES.every(name => typeof prototype[name] === 'function');
+}
+
+/** What throws in a callback or listener is nobody's here. */
+function apart(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
 }

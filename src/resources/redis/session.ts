@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Handle } from '../../engine/index.js';
 import { isUnfit } from './errors.js';
-import { Listeners } from './listeners.js';
+import { Listeners } from '../common/listeners.js';
 import { Trace } from './trace.js';
 
 /**
