@@ -201,12 +201,17 @@ function facadeOf(Base: Base) {
       return undefined;
     }
 
-    introduced(client: PoolClient): void {
+    introduced(client: PoolClient, setUp: (work: () => void) => void): void {
       const value = (): void => {
         if (this.current.has(client)) client.release();
       };
       Object.defineProperty(client, Symbol.dispose, { value });
-      this.emit('connect', client);
+      const tell = (): void => {
+        this.emit('connect', client);
+      };
+      // With the first call, every promise of the process begins to cost more.
+      if (this.listenerCount('connect') > 0) setUp(tell);
+      else tell();
     }
 
     gone(client: PoolClient): void {

@@ -16,6 +16,7 @@ export class Borrow implements Sender, Handle<Client> {
   whenOver: Set<() => void> | undefined = undefined;
   /** It takes part in whatever is open. */
   readonly at = undefined;
+  alone = false;
   readonly resource: Client;
 
   constructor(

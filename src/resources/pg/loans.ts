@@ -16,8 +16,8 @@ export interface Loan {
 
 /** Told what becomes of the connections of the pool that were lent by it. */
 export interface LoanListener {
-  /** The client is a new one, and so is its session. */
-  introduced(client: PoolClient): void;
+  /** The client is a new one, and so is its session; `setUp` calls what is to make that what it is. */
+  introduced(client: PoolClient, setUp: (work: () => void) => void): void;
   /** It can be lent to nobody any more. */
   gone(client: PoolClient): void;
   /** Its connection has failed while nobody had it. */
@@ -52,6 +52,7 @@ export class Loans {
   lend(lease: Lease<Client>): Loan | undefined {
     const borrow = this.borrowOf(lease);
     const { session } = borrow;
+    borrow.alone = true;
     if (session.setUpBy !== undefined && session.setUpBy !== this) return undefined;
     const loan = this.last.get(session);
     if (loan?.generation !== session.generation) return this.introduce(lease, borrow);
@@ -100,8 +101,8 @@ export class Loans {
     const loan: Loan = { client, session, generation: session.generation, borrow, lease };
     this.last.set(session, loan);
     // What an application does with each new client is to be done again after a reset.
-    session.setUp(this, () => {
-      this.listener.introduced(client);
+    this.listener.introduced(client, work => {
+      session.setUp(this, work);
     });
     return loan;
   }
