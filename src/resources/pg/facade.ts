@@ -31,7 +31,6 @@ interface Interior extends EventEmitter {
   ending: boolean;
   ended: boolean;
   Client: unknown;
-  _clients: PoolClient[];
   _isFull(): boolean;
   _pulseQueue(): void;
   _acquireClient(client: PoolClient, item: PendingItem, listener: () => void, isNew: boolean): void;
@@ -109,6 +108,16 @@ function facadeOf(Base: Base) {
       }
     }
 
+    /** What is lent: pg-pool asks when it ends. */
+    get _clients(): PoolClient[] {
+      return [...this.current.keys()];
+    }
+
+    /** pg-pool begins with none. */
+    set _clients(_none: PoolClient[]) {
+      // They are kept in `current`.
+    }
+
     get totalCount(): number {
       return this.lender.inside.census.alive;
     }
@@ -173,7 +182,6 @@ function facadeOf(Base: Base) {
       const { client } = loan;
       this.wanted--;
       this.current.set(client, loan);
-      this._clients.push(client);
       this._acquireClient(client, { callback }, nothing, false);
     }
 
@@ -224,9 +232,7 @@ function facadeOf(Base: Base) {
     }
 
     private forget(client: PoolClient): void {
-      if (!this.current.delete(client)) return;
-      this._clients.splice(this._clients.indexOf(client), 1);
-      this.goOn();
+      if (this.current.delete(client)) this.goOn();
     }
 
     private goOn(): void {

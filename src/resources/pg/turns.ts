@@ -272,7 +272,7 @@ export class Turns {
   }
 
   private tellIdle(): void {
-    for (const callback of this.whenIdle.splice(0)) callback();
+    if (this.whenIdle.length > 0) for (const callback of this.whenIdle.splice(0)) callback();
   }
 }
 
