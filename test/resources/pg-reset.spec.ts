@@ -171,7 +171,7 @@ describe('the session of the next borrower', () => {
       const [own] = client.listeners('error');
       const passing = (): void => undefined;
       client.on('notice', passing).off('notice', passing);
-      client.off('error', own as () => void).on('error', passing);
+      client.on('error', passing).off('error', own as () => void);
     });
     await pool.use(client => client.query('select 1'));
     expect(pool.stats().totals).toMatchObject({ created: 2, destroyedBy: { 'reset-failed': 1 } });
