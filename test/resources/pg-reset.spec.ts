@@ -165,6 +165,18 @@ describe('the session of the next borrower', () => {
     expect(heard).toEqual([]);
   });
 
+  it('is a new one when the borrower put a listener in the place of one of the pool', async () => {
+    const pool = poolOfOne();
+    await pool.use(async client => {
+      const [own] = client.listeners('error');
+      const passing = (): void => undefined;
+      client.on('notice', passing).off('notice', passing);
+      client.on('error', passing).off('error', own as () => void);
+    });
+    await pool.use(client => client.query('select 1'));
+    expect(pool.stats().totals).toMatchObject({ created: 2, destroyedBy: { 'reset-failed': 1 } });
+  });
+
   it('is a new one when the borrower removed the listeners of the pool, or set type parsers', async () => {
     const pool = poolOfOne();
     await pool.use(async client => {

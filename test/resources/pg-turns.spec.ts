@@ -121,6 +121,26 @@ describe('queries side by side on one client', () => {
     expect(seen).toBe(1);
   });
 
+  it('have the connection free in the callback of the last of them, unless another waits', async () => {
+    const idle = async (alsoSend: string[]): Promise<number> => {
+      const lease = await pool.acquire();
+      const { resource } = lease;
+      return new Promise(resolve => {
+        resource.query('select 1', () => {
+          lease.release();
+          resolve(pool.stats().idle);
+        });
+        for (const text of alsoSend) (resource.query(text) as Promise<unknown>).catch(() => undefined);
+      });
+    };
+    expect(await idle([])).toBe(1);
+    expect(await idle(['select 2'])).toBe(0);
+    expect(await pool.use(client => client.query('select 3 as three'))).toMatchObject({
+      rows: [{ three: 3 }],
+    });
+    expect(pool.stats().totals).toMatchObject({ created: 1 });
+  });
+
   it('refuse nonsense where it is written', async () => {
     await pool.use(async client => {
       const running = client.query('select 1');

@@ -11,6 +11,8 @@ interface Trunk {
 export interface Sender {
   /** The transaction that it belongs to, and that it must not outlive. */
   readonly at?: Branch | undefined;
+  /** It is in one hand by contract, and nobody asks where a transaction was begun: a stack would cost as much as a statement. */
+  readonly alone?: boolean;
 }
 
 /** What a transaction is beyond what its BEGIN says. */
@@ -45,7 +47,7 @@ export class Branch {
     /** What its BEGIN came through, and whose statements are part of it; undefined for the client itself. */
     readonly sender: Sender | undefined,
     private readonly text: string,
-    private readonly site: CallSite,
+    private readonly site: CallSite | undefined,
     { parent, managed = false, whole = false }: Kind = {},
   ) {
     this.parent = parent;
@@ -65,7 +67,8 @@ export class Branch {
 
   /** Does its sender send this from within the transaction of the other? */
   isWithin(other: Branch): boolean {
-    return this.site.isWithin(other.site);
+    const { site } = this;
+    return site !== undefined && other.site !== undefined && site.isWithin(other.site);
   }
 
   /** Is it the other, or does it stand in that? */

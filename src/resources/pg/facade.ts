@@ -41,7 +41,6 @@ interface Interior extends EventEmitter {
   ending: boolean;
   ended: boolean;
   Client: unknown;
-  _clients: PoolClient[];
   _isFull(): boolean;
   _pulseQueue(): void;
   _acquireClient(client: PoolClient, item: PendingItem, listener: () => void, isNew: boolean): void;
@@ -130,6 +129,16 @@ function facadeOf(Base: Base) {
       }
     }
 
+    /** What is lent: pg-pool asks when it ends. */
+    get _clients(): PoolClient[] {
+      return [...this.current.keys()];
+    }
+
+    /** pg-pool begins with none. */
+    set _clients(_none: PoolClient[]) {
+      // They are kept in `current`.
+    }
+
     get totalCount(): number {
       return this.lender.inside.census.alive;
     }
@@ -163,20 +172,19 @@ function facadeOf(Base: Base) {
         process.nextTick(() => this.fail(error, callback));
         return;
       }
-      if (current === undefined) this.lend(callback);
+      if (current === undefined) this.serve(callback, this.loans.acquire());
       else void this.lendWithin(current, callback);
     }
 
-    private lend(callback: Connected): void {
-      // What throws in a callback or listener is nobody's here.
-      this.loans.acquire().then(
+    private serve(callback: Connected, lease: Promise<Lease<Client>>): void {
+      lease.then(
         lease => {
-          process.nextTick(() => {
+          apart(() => {
             this.hand(lease, callback);
           });
         },
         (error: unknown) => {
-          process.nextTick(() => {
+          apart(() => {
             this.fail(error, callback);
           });
         },
@@ -196,7 +204,7 @@ function facadeOf(Base: Base) {
         return;
       }
       if (transaction) process.nextTick(() => this.join(transaction, callback));
-      else this.lend(callback);
+      else this.serve(callback, this.loans.acquire());
     }
 
     private join(transaction: Transaction<Client>, callback: Connected): void {
@@ -218,17 +226,20 @@ function facadeOf(Base: Base) {
     }
 
     private hand(lease: Lease<Client>, callback: Connected): void {
-      let loan: Loan;
+      let loan: Loan | undefined;
       try {
         loan = this.loans.lend(lease);
       } catch (error) {
         this.fail(error, callback);
         return;
       }
+      if (!loan) {
+        this.serve(callback, this.loans.renew(lease));
+        return;
+      }
       const { client } = loan;
       this.wanted--;
       this.current.set(client, loan);
-      this._clients.push(client);
       this._acquireClient(client, { callback }, nothing, false);
     }
 
@@ -256,12 +267,17 @@ function facadeOf(Base: Base) {
       return undefined;
     }
 
-    introduced(client: PoolClient): void {
+    introduced(client: PoolClient, setUp: (work: () => void) => void): void {
       const value = (): void => {
         if (this.current.has(client)) client.release();
       };
       Object.defineProperty(client, Symbol.dispose, { value });
-      this.emit('connect', client);
+      const tell = (): void => {
+        this.emit('connect', client);
+      };
+      // With the first call, every promise of the process begins to cost more.
+      if (this.listenerCount('connect') > 0) setUp(tell);
+      else tell();
     }
 
     gone(client: PoolClient): void {
@@ -274,9 +290,7 @@ function facadeOf(Base: Base) {
     }
 
     private forget(client: PoolClient): void {
-      if (!this.current.delete(client)) return;
-      this._clients.splice(this._clients.indexOf(client), 1);
-      this.goOn();
+      if (this.current.delete(client)) this.goOn();
     }
 
     private goOn(): void {
@@ -289,4 +303,15 @@ function isPoolClass(value: unknown): boolean {
   if (typeof value !== 'function') return false;
   const prototype = value.prototype as Record<string, unknown>;
   return PRIVATE_NAMES.every(name => typeof prototype[name] === 'function');
+}
+
+/** What throws in a callback or listener is nobody's here. */
+function apart(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
 }

@@ -9,14 +9,32 @@ import type { Session } from './session.js';
 const BORROW = Symbol('borrow');
 
 /** One borrow of a client, from its first use to the end of its lease. */
-export interface Borrow extends Sender {
-  readonly session: Session;
+export class Borrow implements Sender, Handle<Client> {
   /** Makes the error for what comes after the end; undefined before. */
-  why: (() => Error) | undefined;
+  why: (() => Error) | undefined = undefined;
   /** To be called then; undefined as long as nobody wants to be. */
-  whenOver: Set<() => void> | undefined;
+  whenOver: Set<() => void> | undefined = undefined;
   /** The transaction that it was made for. */
-  at?: Branch;
+  at: Branch | undefined = undefined;
+  alone = false;
+  readonly resource: Client;
+
+  constructor(
+    readonly session: Session,
+    Lent: LentClass,
+  ) {
+    this.resource = new Lent(this);
+  }
+
+  get unfinished(): boolean {
+    return this.session.hasLostTransaction;
+  }
+
+  revoke(why: () => Error): void {
+    this.why = why;
+    if (this.whenOver) for (const over of this.whenOver) over();
+    this.session.abandon(why);
+  }
 }
 
 /** The borrow that a client stands for; undefined for a client that is no handle. */
@@ -25,6 +43,7 @@ export function borrowOf(client: unknown): Borrow | undefined {
 }
 
 type Lent = Client & { [BORROW]: Borrow };
+type LentClass = new (borrow: Borrow) => Lent;
 type Method = (...args: unknown[]) => unknown;
 
 /** A client that has stood for an earlier borrow stands for this one now. */
@@ -38,7 +57,7 @@ export function exchangeBorrow(client: Client, borrow: Borrow): void {
  * property) stays there, and goes with it.
  */
 export class Handles {
-  private readonly Lent: new (borrow: Borrow) => Lent;
+  private readonly Lent: LentClass;
 
   constructor(private readonly session: Session) {
     const { client } = session;
@@ -47,7 +66,7 @@ export class Handles {
       this[BORROW] = borrow;
     }
     Lent.prototype = Object.create(client, forwarders(client)) as object;
-    this.Lent = Lent as unknown as new (borrow: Borrow) => Lent;
+    this.Lent = Lent as unknown as LentClass;
   }
 
   /** A client that can outlive its borrow: see {@link exchangeBorrow}. */
@@ -56,19 +75,7 @@ export class Handles {
   }
 
   make(): Handle<Client> {
-    const { session } = this;
-    const borrow: Borrow = { session, why: undefined, whenOver: undefined };
-    return {
-      resource: new this.Lent(borrow),
-      get unfinished() {
-        return session.hasLostTransaction;
-      },
-      revoke: why => {
-        borrow.why = why;
-        if (borrow.whenOver) for (const over of borrow.whenOver) over();
-        session.abandon(why);
-      },
-    };
+    return new Borrow(this.session, this.Lent);
   }
 }
 

@@ -16,8 +16,8 @@ export interface Loan {
 
 /** Told what becomes of the connections of the pool that were lent by it. */
 export interface LoanListener {
-  /** The client is a new one, and so is its session. */
-  introduced(client: PoolClient): void;
+  /** The client is a new one, and so is its session; `setUp` calls what is to make that what it is. */
+  introduced(client: PoolClient, setUp: (work: () => void) => void): void;
   /** It can be lent to nobody any more. */
   gone(client: PoolClient): void;
   /** Its connection has failed while nobody had it. */
@@ -37,57 +37,44 @@ export class Loans {
     private readonly listener: LoanListener,
   ) {}
 
-  /**
-   * Borrows a connection whose session nobody else has made what it is.
-   *
-   * @throws what `pool.acquire()` throws
-   * @throws TypeError when the pool lends something else
-   */
-  async acquire(): Promise<Lease<Client>> {
-    for (;;) {
-      const lease = await this.pool.acquire();
-      const { session } = this.borrowOf(lease);
-      if (session.setUpBy === undefined || session.setUpBy === this) return lease;
-      try {
-        if (await session.renew()) return lease;
-        lease.destroy();
-      } catch (error) {
-        lease.destroy(error);
-      }
-    }
+  /** @throws what `pool.acquire()` throws */
+  acquire(): Promise<Lease<Client>> {
+    return this.pool.acquire();
   }
 
   /**
    * Makes a loan of a lease.
    *
+   * @returns undefined when somebody else has made the session what it is: then it is to be {@link renew}ed
    * @throws LeaseReleasedError when the lease has ended meanwhile
+   * @throws TypeError when the pool lends something else
    */
-  lend(lease: Lease<Client>): Loan {
+  lend(lease: Lease<Client>): Loan | undefined {
     const borrow = this.borrowOf(lease);
     const { session } = borrow;
-    let loan = this.last.get(session);
-    if (loan?.generation === session.generation) {
-      exchangeBorrow(loan.client, borrow);
-      loan.borrow = borrow;
-      loan.lease = lease;
-      return loan;
-    }
-    const client = session.lendLasting(borrow) as PoolClient;
-    const introduced = (loan = { client, session, generation: session.generation, borrow, lease });
-    if (!this.last.has(session)) {
-      // What a listener throws is nobody's here.
-      void session.closed().then(() => {
-        process.nextTick(() => {
-          this.lost(session);
-        });
-      });
-    }
-    this.last.set(session, loan);
-    // What an application does with each new client is to be done again after a reset.
-    session.setUp(this, () => {
-      this.listener.introduced(introduced.client);
-    });
+    borrow.alone = true;
+    if (session.setUpBy !== undefined && session.setUpBy !== this) return undefined;
+    const loan = this.last.get(session);
+    if (loan?.generation !== session.generation) return this.introduce(lease, borrow);
+    exchangeBorrow(loan.client, borrow);
+    loan.borrow = borrow;
+    loan.lease = lease;
     return loan;
+  }
+
+  /**
+   * Makes a session that somebody else has set up a new one; if that fails, borrows another.
+   *
+   * @throws as {@link acquire}
+   */
+  async renew(lease: Lease<Client>): Promise<Lease<Client>> {
+    try {
+      if (await this.borrowOf(lease).session.renew()) return lease;
+      lease.destroy();
+    } catch (error) {
+      lease.destroy(error);
+    }
+    return this.acquire();
   }
 
   /** @param error what pg-pool takes: true, or what has gone wrong */
@@ -98,6 +85,26 @@ export class Loans {
     session.keepListeners();
     if (error && !staysOfUse(error)) lease.destroy(error);
     else lease.release(error);
+  }
+
+  private introduce(lease: Lease<Client>, borrow: Borrow): Loan {
+    const { session } = borrow;
+    const client = session.lendLasting(borrow) as PoolClient;
+    if (!this.last.has(session)) {
+      // What a listener throws is nobody's here.
+      void session.closed().then(() => {
+        process.nextTick(() => {
+          this.lost(session);
+        });
+      });
+    }
+    const loan: Loan = { client, session, generation: session.generation, borrow, lease };
+    this.last.set(session, loan);
+    // What an application does with each new client is to be done again after a reset.
+    this.listener.introduced(client, work => {
+      session.setUp(this, work);
+    });
+    return loan;
   }
 
   private borrowOf(lease: Lease<Client>): Borrow {

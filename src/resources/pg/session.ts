@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import type { Client } from 'pg';
 import type { Handle } from '../../engine/index.js';
+import { Listeners } from '../common/listeners.js';
 import type { Sender } from './branch.js';
 import { endsSession, type ServerError } from './errors.js';
 import { Handles, type Borrow } from './handle.js';
@@ -33,9 +34,6 @@ interface ParameterStatus {
   readonly parameterName: string;
   readonly parameterValue: string;
 }
-
-/** With which an emitter tells what becomes of its listeners. */
-const META_EVENTS = ['newListener', 'removeListener'];
 
 /** The session that is being set up by what runs now, or by what follows from that, and by whom. */
 const settingUp = new AsyncLocalStorage<{ readonly session: Session; readonly by: object }>();
@@ -71,18 +69,12 @@ export class Session {
   private settings = 0;
   /** What has happened to its socket, or what the server has said as it ended the session. */
   fault: Error | undefined = undefined;
-  private readonly ownListeners = new Set<unknown>();
-  /** They stay until the session is another. */
-  private readonly lastingListeners = new Set<unknown>();
-  /** Those that the user's `onCreate` has added. */
-  private founders: [event: string | symbol, listener: () => void][] = [];
+  private readonly listeners: Listeners;
   /** The user's `onCreate`. */
   private foundation: (() => unknown) | undefined = undefined;
   /** It is at work: what it does is the session's own. */
   private founding = false;
   renewed = false;
-  /** The borrower has added or removed listeners. */
-  private disturbed = false;
   private transaction: TransactionStatus = 'I';
   /** Something was sent that may have left a trace. */
   private touched = false;
@@ -126,6 +118,7 @@ export class Session {
       },
     });
     this.watch();
+    this.listeners = new Listeners(client);
     this.handles = new Handles(this);
   }
 
@@ -141,9 +134,7 @@ export class Session {
    * @throws what it throws, and an error when it has left a transaction open
    */
   async found(work: () => unknown): Promise<void> {
-    const { client, ownListeners } = this;
     this.foundation = work;
-    for (const [event, listener] of this.founders.splice(0)) client.removeListener(event, listener);
     this.founding = true;
     this.renewed = this.atRest = false;
     try {
@@ -154,12 +145,7 @@ export class Session {
     }
     if (this.transaction !== 'I') throw new Error('onCreate has left a transaction open');
     this.parameters.begin();
-    for (const event of client.eventNames()) {
-      for (const listener of client.rawListeners(event)) {
-        if (!ownListeners.has(listener)) this.founders.push([event, listener as () => void]);
-      }
-    }
-    this.disturbed = false;
+    this.listeners.keep();
     this.atRest = true;
   }
 
@@ -210,11 +196,7 @@ export class Session {
 
   /** The listeners that there are now stay until the session is another. */
   keepListeners(): void {
-    if (!this.disturbed) return;
-    this.lastingListeners.clear();
-    for (const listener of this.listeners()) {
-      if (!this.ownListeners.has(listener)) this.lastingListeners.add(listener);
-    }
+    this.listeners.keep();
   }
 
   /** Answers a query with an error, in the way of that query, and sends nothing. */
@@ -252,7 +234,7 @@ export class Session {
    * @returns false, or rejects, when that cannot be done
    */
   reset(): boolean | Promise<boolean> {
-    this.removeListeners();
+    if (!this.listeners.clean()) this.spoilt = true;
     if (this.turns.idle) return this.clean();
     // The borrower did not wait for its last query. That ends, or else the limit of the reset is reached.
     this.turns.abandon(() => new Error('The connection was given back before this was done'));
@@ -339,9 +321,7 @@ export class Session {
       this.generation++;
       this.setUpBy = undefined;
       this.settings = 0;
-      this.lastingListeners.clear();
-      this.disturbed = true;
-      this.removeListeners();
+      if (!this.listeners.renew()) this.spoilt = true;
     } else if (this.transaction !== 'I') await this.run('ROLLBACK');
     if (this.role.doubtful) await this.checkRole();
     return (this.atRest = !this.spoilt);
@@ -438,18 +418,6 @@ export class Session {
       this.transactions.answered(this.transaction, true);
       this.turns.next();
     });
-    for (const event of META_EVENTS) {
-      (client as NodeJS.EventEmitter).on(event, () => {
-        this.disturbed = true;
-      });
-    }
-    for (const listener of this.listeners()) this.ownListeners.add(listener);
-    this.disturbed = false;
-  }
-
-  private listeners(): unknown[] {
-    const { client } = this;
-    return client.eventNames().flatMap(event => client.rawListeners(event));
   }
 
   /**
@@ -471,25 +439,5 @@ export class Session {
     this.spoilt = true;
     this.turns.close(cause);
     this.invalidate?.(cause);
-  }
-
-  /** Removes the listeners that borrowers have added to the client. */
-  private removeListeners(): void {
-    const { client, ownListeners, lastingListeners } = this;
-    // To look at all of them each time would cost as much as the pool does.
-    if (!this.disturbed && META_EVENTS.every(event => client.listenerCount(event) > 0)) return;
-    const founders = new Set<unknown>(this.founders.map(([, listener]) => listener));
-    let own = 0;
-    for (const event of client.eventNames()) {
-      for (const listener of client.rawListeners(event)) {
-        if (ownListeners.has(listener)) own++;
-        else if (!lastingListeners.has(listener) && !founders.has(listener)) {
-          client.removeListener(event, listener as () => void);
-        }
-      }
-    }
-    // Somebody removed ours, and they cannot be trusted to have been there when something happened.
-    if (own < ownListeners.size) this.spoilt = true;
-    this.disturbed = false;
   }
 }

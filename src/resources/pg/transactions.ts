@@ -94,7 +94,8 @@ export class Transactions {
 
   /** @param entry as with {@link admission} */
   branch(text: string, entry: unknown, from: Sender | undefined, kind?: Kind): Branch {
-    return new Branch(this, this.borrow, from, text, new CallSite(entry), kind);
+    const site = from?.alone ? undefined : new CallSite(entry);
+    return new Branch(this, this.borrow, from, text, site, kind);
   }
 
   /** For the BEGIN, or the SAVEPOINT, of the pool's own. */

@@ -117,6 +117,10 @@ export class Turns {
   /** The server has said that it is ready; to be called before pg hears of it. A simple query is answered unasked. */
   answered(): void {
     if (this.owed > 0) this.owed--;
+    // The callback of a query, which pg calls now, may send the next, or give the connection back: pg is as good as idle.
+    // Not after a cursor, which may have asked for more than it has told pg.
+    const followed = this.waiting.length > 0 || this.client.pipeline;
+    if (this.owed === 0 && !followed && !this.held && !this.portal) this.taken = false;
   }
 
   /** The next turn. To be called when pg has nothing left to do, which it calls `drain`. */
@@ -268,7 +272,7 @@ export class Turns {
   }
 
   private tellIdle(): void {
-    for (const callback of this.whenIdle.splice(0)) callback();
+    if (this.whenIdle.length > 0) for (const callback of this.whenIdle.splice(0)) callback();
   }
 }
 

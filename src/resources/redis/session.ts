@@ -3,7 +3,7 @@ import type { Handle } from '../../engine/index.js';
 import { isThenable } from '../../engine/basics/user-code.js';
 import type { Foundable } from '../common/hooks.js';
 import { isUnfit } from './errors.js';
-import { Listeners } from './listeners.js';
+import { Listeners } from '../common/listeners.js';
 import { Trace } from './trace.js';
 
 /**

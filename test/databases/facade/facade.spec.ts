@@ -330,6 +330,22 @@ describe('a pg.Pool over a pool', () => {
   });
 
   describe('to which clients come back', () => {
+    it('refuses a second BEGIN of one client, and does not let it end the first', async () => {
+      const client = await facade.connect();
+      await client.query('begin');
+      await client.query(`insert into users (name) values ('Ada')`);
+      const second = (async () => {
+        try {
+          await client.query('begin');
+        } finally {
+          await client.query('commit');
+        }
+      })();
+      expect(await failureOf(second)).toMatchObject({ name: 'TransactionOverlapError' });
+      client.release();
+      expect((await facade.query('select from users')).rowCount).toBe(0);
+    });
+
     it('keeps a connection on which a statement has failed', async () => {
       await facade.query(`insert into users (name) values ('Ada')`);
       for (let i = 0; i < 3; i++) {
