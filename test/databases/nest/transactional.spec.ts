@@ -287,7 +287,6 @@ describe('a method in a transaction', () => {
 
   it('is the same for all that it calls, and nobody else’s', async () => {
     await scopes.run(async () => {
-      let outside: Where | undefined;
       const inside = notes.within(async () => {
         const first = await notes.where();
         stage.note('inside');
@@ -295,7 +294,7 @@ describe('a method in a transaction', () => {
         return [first, await notes.within(() => notes.where())];
       });
       await stage.reached('inside');
-      outside = await notes.where();
+      const outside = await notes.where();
       stage.open('outside is done');
       const [first, second] = await inside;
       expect(second).toEqual(first);
