@@ -9,7 +9,8 @@ import {
 } from '../engine/index.js';
 import { Departure } from './departure.js';
 import { AbandonedError, BorrowScopeEndedError } from './errors.js';
-import { Shared, hasNoTransaction, isFree, isOpen, type Fits } from './shared.js';
+import { SharedResources, type SomePool } from './shared-resources.js';
+import { hasNoTransaction, isFree, isOpen, type Fits, type Shared } from './shared.js';
 import type { Running } from './transact.js';
 import { WholeTransaction } from './whole-transaction.js';
 
@@ -27,11 +28,6 @@ export interface BorrowOptions {
 
 /** What a scope borrows from. */
 export type AnyPool<T> = Pool<T> | KeyedPool<unknown, T>;
-
-/** A pool whose resources are of no concern here. */
-interface SomePool {
-  readonly name: string;
-}
 
 /** The application a scope belongs to; two applications in one process do not meet. */
 export interface ScopeHost {
@@ -81,10 +77,7 @@ export class BorrowScope {
   /** Everything has been given back. */
   ended = false;
   private failure: unknown = undefined;
-  /** By pool. */
-  private shared: Map<unknown, Shared> | undefined = undefined;
-  /** Of each keyed pool, by key. */
-  private sharedOf: Map<unknown, Map<unknown, Shared>> | undefined = undefined;
+  private shared: SharedResources | undefined = undefined;
   private leases: Lease<unknown>[] | undefined = undefined;
   /** For acquires that are queueing now; those that come later have another. */
   private departure: Departure | undefined = undefined;
@@ -208,7 +201,7 @@ export class BorrowScope {
     how: TransactionOptions,
   ): Promise<Running<T>> {
     return this.whenReady(pool, async () => {
-      const shared = this.find(pool, key, isFree);
+      const shared = this.shared?.find(pool, key, isFree);
       if (!shared) {
         const own = await this.acquire(pool, options, key);
         return { lease: own, transaction: await begun(own, how, () => own.release()) };
@@ -237,7 +230,7 @@ export class BorrowScope {
   ): Promise<void> {
     return this.whenReady(pool, async () => {
       const lease = this.take(pool, options, key, isOpen);
-      const shared = this.find(pool, key, one => one.lease === lease);
+      const shared = this.shared?.find(pool, key, one => one.lease === lease);
       if (!shared) return lease.then(() => refused(new BorrowScopeEndedError(pool.name)));
       const place = { scope: this, pool, key };
       const whole = (shared.whole ??= new WholeTransaction(shared, lease, how, place));
@@ -249,9 +242,7 @@ export class BorrowScope {
 
   /** The transaction in which everybody takes part who has this scope's resource of this pool. */
   wholeOf(pool: SomePool, key?: unknown): WholeTransaction | undefined {
-    // As it is nearly always: then nothing is to be made to be looked through.
-    if (!this.shared && !this.sharedOf) return undefined;
-    return this.find(pool, key, one => one.whole !== undefined && one.isOpen)?.whole;
+    return this.shared?.find(pool, key, one => one.whole !== undefined && one.isOpen)?.whole;
   }
 
   /** Has whoever the work is for been told anything of what has come of it? */
@@ -322,40 +313,12 @@ export class BorrowScope {
 
   private take<T>(pool: AnyPool<T>, options: BorrowOptions, key: unknown, fits: Fits): Promise<Lease<T>> {
     if (options.fresh) return this.acquire(pool, options, key);
-    const known = this.find(pool, key, fits);
+    const known = this.shared?.find(pool, key, fits);
     if (known?.lease) return known.lease as Promise<Lease<T>>;
-    const shared = new Shared();
-    shared.next = this.clear(pool, key);
-    this.placeOf(pool).set(keyOf(pool, key), shared);
+    const shared = (this.shared ??= new SharedResources()).add(pool, key);
     const lease = this.acquire(pool, options, key, shared);
     shared.lease = lease;
     return lease;
-  }
-
-  private find(pool: SomePool, key: unknown, fits: Fits): Shared | undefined {
-    let one = this.placeOf(pool).get(keyOf(pool, key));
-    while (one && !(one.isOfUse && fits(one))) one = one.next;
-    return one;
-  }
-
-  /** Forgets what is of no use, and gives back what has broken: what takes its place may be waiting for just that. */
-  private clear(pool: SomePool, key: unknown): Shared | undefined {
-    let first: Shared | undefined;
-    for (let one = this.placeOf(pool).get(keyOf(pool, key)); one; one = one.next) {
-      if (one.got?.broken) one.got.release();
-      if (one.isOfUse) first ??= one;
-    }
-    return first;
-  }
-
-  /** Where what is shared of a pool is kept, by its key. */
-  private placeOf(pool: SomePool): Map<unknown, Shared> {
-    if (!(pool instanceof KeyedPool)) return (this.shared ??= new Map<unknown, Shared>());
-    const self = selfOf(pool);
-    this.sharedOf ??= new Map();
-    let shared = this.sharedOf.get(self);
-    if (!shared) this.sharedOf.set(self, (shared = new Map<unknown, Shared>()));
-    return shared;
   }
 
   private acquire<T>(
@@ -390,18 +353,6 @@ export class BorrowScope {
     this.leases = this.leases ? [...this.leases.filter(({ released }) => !released), lease] : [lease];
     if (this.interest) this.heed(lease);
     return lease;
-  }
-
-  /** The transaction of everybody that is open on a lease. */
-  private openOn(lease: Lease<unknown>): WholeTransaction | undefined {
-    for (const all of [this.shared, ...(this.sharedOf?.values() ?? [])]) {
-      for (const first of all?.values() ?? []) {
-        for (let one: Shared | undefined = first; one; one = one.next) {
-          if (one.got === lease) return one.whole;
-        }
-      }
-    }
-    return undefined;
   }
 
   /** Nobody has ended it: a stream was sent, or the answer was given by hand. What is open when it goes back is rolled back. */
@@ -455,24 +406,15 @@ export class BorrowScope {
     this.departure?.abort(SCOPE_IS_OVER);
     const failed = this.hasLeft || this.failure !== undefined;
     for (const lease of this.leases ?? []) {
-      const whole = failed || abandoned ? undefined : this.openOn(lease);
+      const whole = failed || abandoned ? undefined : this.shared?.transactionOn(lease);
       if (abandoned) lease.destroy(abandoned);
       else if (whole) this.commit(whole, lease);
       else if (this.failure === undefined) lease.release();
       else lease.fail(this.failure);
     }
-    this.leases = this.shared = this.sharedOf = this.departure = this.failure = undefined;
+    this.leases = this.shared = this.departure = this.failure = undefined;
     this.close();
   }
-}
-
-/** Agents that trace an application put proxies around its providers: two modules can have different ones of a pool. */
-export function selfOf(pool: SomePool): object {
-  return (pool as { self?: object }).self ?? pool;
-}
-
-function keyOf(pool: SomePool, key: unknown): unknown {
-  return pool instanceof KeyedPool ? key : selfOf(pool);
 }
 
 /** A transaction that has begun; what cannot begin has ended. */

@@ -7,7 +7,6 @@ import {
 } from '../engine/index.js';
 import {
   refused,
-  selfOf,
   type AnyPool,
   type BorrowOptions,
   type BorrowScope,
@@ -18,6 +17,7 @@ import { NoBorrowScopeError, TransactionOverError } from './errors.js';
 import { frameOf, type Frame } from './frames.js';
 import { keyFor, type KeyRule } from './key.js';
 import { transact, type Place, type Running, type TransactOptions } from './transact.js';
+import { selfOf } from './shared-resources.js';
 
 /** How to borrow from a pool that may be a keyed one. */
 export interface KeyedBorrowOptions<K = unknown> extends BorrowOptions {

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { selfOf, type BorrowScope } from './borrow-scope.js';
+import type { BorrowScope } from './borrow-scope.js';
 import type { Place, Running } from './transact.js';
 import type { WholeTransaction } from './whole-transaction.js';
+import { selfOf } from './shared-resources.js';
 
 /** What is to be known of the transaction that some code runs in, by all that is called from there. */
 export interface Frame {

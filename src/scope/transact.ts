@@ -1,9 +1,10 @@
 import type { Lease, Transaction, TransactionOptions } from '../engine/index.js';
-import { selfOf, type AnyPool, type BorrowOptions, type BorrowScope } from './borrow-scope.js';
+import type { AnyPool, BorrowOptions, BorrowScope } from './borrow-scope.js';
 import { TransactionRefusedError } from './errors.js';
 import { frameOf, inFrame } from './frames.js';
 import { misfit } from './misfit.js';
 import { retrying, type TransactionRetry } from './retry.js';
+import { selfOf } from './shared-resources.js';
 
 /** What becomes of the transaction that a method is called in, by the names that Spring has given them. */
 export type Propagation =
