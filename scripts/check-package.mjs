@@ -1,4 +1,5 @@
-// Looks at the package as npm would publish it: are the files there, do all imports and types resolve?
+// Looks at the package as npm would publish it: are the files there, do all imports and types resolve, and is what an
+// application does with them accepted by its compiler?
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,8 @@ run('npm', 'pack', '--silent', '--pack-destination', directory);
 const [tarball] = readdirSync(directory);
 run('npm', 'exec', '--no', '--', 'publint', '--strict', join(directory, tarball));
 run('npm', 'exec', '--no', '--', 'attw', '--profile', 'esm-only', join(directory, tarball));
+// By its own name the package resolves to what has just been built.
+run('npm', 'exec', '--no', '--', 'tsc', '-p', 'test/fixtures/consumer');
 
 function run(command, ...args) {
   const { status } = spawnSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });

@@ -76,7 +76,7 @@ export class Transaction<T> implements AsyncDisposable {
     }
   }
 
-  /** @internal It is rolled back, and what goes wrong with that is found out by the reset of the resource. */
+  /** Rolls back what has not ended by the end of the block. What goes wrong with that is found out by the reset of the resource. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.rollback().catch(() => undefined);
   }

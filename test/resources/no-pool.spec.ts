@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { Pool } from '../../src/engine/index.js';
 import { mysqlFacade, mysqlPool } from '../../src/resources/mysql.js';
-import { listen, pgDatabase, pgPool } from '../../src/resources/pg.js';
+import { listen, pgDatabase, pgFacade, pgPool } from '../../src/resources/pg.js';
 
 /** What may come instead: an injection that has failed, options of a pool, a pool that is still to come. */
 const NO_POOLS: [string, unknown][] = [
@@ -17,5 +18,12 @@ describe('what needs a pool', () => {
     expect(() => pgDatabase(pool as never)).toThrow(/^pgDatabase\(\) needs a pool, .*first argument/);
     expect(() => mysqlFacade(pool as never)).toThrow(/^mysqlFacade\(\) needs a pool, .*first argument/);
     await expect(listen(pool as never, 'news', () => undefined)).rejects.toThrow(/^listen\(\) needs a pool/);
+  });
+
+  it('names the pool that is one, but of something else', async () => {
+    await using browsers = new Pool({ name: 'browsers', create: () => ({}) });
+    expect(() => pgFacade(browsers as never)).toThrow(
+      'pgFacade() needs a pool of pgPool(), which "browsers" is not',
+    );
   });
 });

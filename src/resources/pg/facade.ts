@@ -83,7 +83,8 @@ export function makeFacade(pool: Pool<Client>, options: PgFacadeOptions): PgPool
   let Facade = classes.get(Base);
   if (!Facade) classes.set(Base, (Facade = facadeOf(Base as unknown as Base)));
   const connections = pool.self.inside.factory as unknown as ShowsConnections;
-  if (typeof connections.shown !== 'function') throw new TypeError('pgFacade() needs a pool of pgPool()');
+  if (typeof connections.shown !== 'function')
+    throw new TypeError(`pgFacade() needs a pool of pgPool(), which "${pool.name}" is not`);
   const facade = new Facade(pool.self, connections, end, current) as unknown as PgPoolType;
   makers.set(facade, more => makeFacade(pool, { ...options, ...more }));
   return facade;
