@@ -96,7 +96,7 @@ export class TransactedCall {
     }
     this.scope.enter();
     try {
-      for (const transaction of this.joined.splice(0)) await this.commit(transaction);
+      for (let one = this.joined.shift(); one; one = this.joined.shift()) await this.commit(one);
       return answer;
     } finally {
       this.scope.leave();
