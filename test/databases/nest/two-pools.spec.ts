@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
 import type { LocalPostgres } from 'local-postgres';
 import type { Client } from 'pg';
 import { Borrow, PoolModule } from '../../../src/index.js';
@@ -19,6 +20,16 @@ class TwoController {
     await a.query('insert into uniques values (1), (1)');
     await b.query("insert into notes values ('b')");
     return 'done';
+  }
+
+  /** As `first-fails`, and answers before that is known. */
+  @Get('by-hand') async byHand(
+    @Borrow('a', { transaction: true }) a: Client,
+    @Borrow('b', { transaction: true }) b: Client,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    await this.firstFails(a, b);
+    response.end('done');
   }
 
   @Get('both') async both(
@@ -60,6 +71,14 @@ it('what a handler has done with a second pool is rolled back when the commit of
   expect(await get(`${running.url}/first-fails`)).toMatchObject({ status: 500 });
   await assertNoLeases(running.app);
   expect(await written()).toEqual([]);
+});
+
+it('also where they end with the scope, which the log tells of both', async () => {
+  expect(await get(`${running.url}/by-hand`)).toMatchObject({ status: 200, body: 'done' });
+  await assertNoLeases(running.app);
+  expect(await written()).toEqual([]);
+  const told = running.log.lines.filter(line => line.includes('its transaction was not committed'));
+  expect(told).toHaveLength(2);
 });
 
 it('both are committed when both can be', async () => {
