@@ -356,15 +356,22 @@ export class BorrowScope {
   }
 
   /** Nobody has ended it: a stream was sent, or the answer was given by hand. What is open when it goes back is rolled back. */
-  private commit(whole: WholeTransaction, lease: Lease<unknown>): void {
+  private commit(
+    whole: WholeTransaction,
+    lease: Lease<unknown>,
+    earlier: Promise<void> | undefined,
+  ): Promise<void> {
     const name = String(this);
-    whole.close().then(
+    // When one cannot be committed, those after it are not to be.
+    const committed = earlier ? earlier.then(() => whole.close()) : whole.close();
+    committed.then(
       () => lease.release(),
       (error: unknown) => {
         lease.fail(error);
         this.uncommitted(name, error);
       },
     );
+    return committed;
   }
 
   private heed({ signal }: Lease<unknown>): void {
@@ -405,10 +412,11 @@ export class BorrowScope {
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
     const failed = this.hasLeft || this.failure !== undefined;
+    let commit: Promise<void> | undefined;
     for (const lease of this.leases ?? []) {
       const whole = failed || abandoned ? undefined : this.shared?.transactionOn(lease);
       if (abandoned) lease.destroy(abandoned);
-      else if (whole) this.commit(whole, lease);
+      else if (whole) commit = this.commit(whole, lease, commit);
       else if (this.failure === undefined) lease.release();
       else lease.fail(this.failure);
     }

@@ -14,14 +14,17 @@ import {
 } from './borrow-scope.js';
 import { currentScope } from './current-scope.js';
 import { NoBorrowScopeError, TransactionOverError } from './errors.js';
-import { frameOf, type Frame } from './frames.js';
+import { frameOf, keyHere, type Frame } from './frames.js';
 import { keyFor, type KeyRule } from './key.js';
 import { transact, type Place, type Running, type TransactOptions } from './transact.js';
 import { selfOf } from './shared-resources.js';
 
 /** How to borrow from a pool that may be a keyed one. */
 export interface KeyedBorrowOptions<K = unknown> extends BorrowOptions {
-  /** The key, in place of the one that the pool's own rule would find in the request. Only for keyed pools. */
+  /**
+   * The key, in place of that of the transaction that this is called in, or else of the one that the pool's own rule would find in
+   * the request. Only for keyed pools.
+   */
   readonly key?: K | undefined;
 }
 
@@ -121,7 +124,8 @@ export function atPlace<T, R>(
   if (!(pool instanceof KeyedPool) || scope.ended) return use({ scope, pool });
   let known: unknown;
   try {
-    known = keyFor(pool.name, key, rule, scope.request);
+    const named = key === undefined ? keyHere(scope, selfOf(pool)) : key;
+    known = keyFor(pool.name, named, rule, scope.request);
   } catch (error) {
     return refused(error);
   }

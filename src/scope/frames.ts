@@ -28,6 +28,16 @@ export function frameOf(scope: BorrowScope, pool: object, key: unknown): Frame |
   return frame;
 }
 
+/**
+ * The key with which a method or a block runs in a transaction of a keyed pool, or outside of one: who is called from there and
+ * names no key means that one.
+ */
+export function keyHere(scope: BorrowScope, pool: object): unknown {
+  let frame = storage.getStore();
+  while (frame && !(frame.scope === scope && frame.pool === pool && !frame.whole)) frame = frame.outer;
+  return frame?.key;
+}
+
 /** Runs work in a frame. */
 export async function inFrame<T, R>(
   { scope, pool, key }: Place<T>,

@@ -1,9 +1,19 @@
-import type { DestroyReason, ResourceFactory } from '../engine/index.js';
+import type { DestroyReason, OpenTransaction, ResourceFactory, TransactionOptions } from '../engine/index.js';
 
 /** What has become of a resource. */
 export interface Destroyed<T> {
   readonly resource: T;
   readonly reason: DestroyReason;
+}
+
+/** A transaction that was begun on a fake. Nothing is undone by it: it says what would have become of a real one. */
+export interface FakeTransaction<T> {
+  readonly resource: T;
+  readonly options: TransactionOptions;
+  /** `open` also when its resource went back before it was ended: a real one is rolled back then. */
+  readonly state: 'open' | 'committed' | 'rolled back';
+  /** It was begun within another one (a savepoint). */
+  readonly nested: boolean;
 }
 
 /**
@@ -19,6 +29,8 @@ export class FakeFactory<T> implements ResourceFactory<T> {
   /** All that it has made, in that order. */
   readonly made: T[] = [];
   readonly destroyed: Destroyed<T>[] = [];
+  /** All transactions that were begun, in that order. */
+  readonly transactions: FakeTransaction<T>[] = [];
   private readonly failures: unknown[] = [];
   private broken = new Set<T>();
 
@@ -55,5 +67,28 @@ export class FakeFactory<T> implements ResourceFactory<T> {
 
   destroy(resource: T, reason: DestroyReason): void {
     this.destroyed.push({ resource, reason });
+  }
+
+  begin(resource: T, options: TransactionOptions): OpenTransaction {
+    return this.note(resource, options, false);
+  }
+
+  private note(resource: T, options: TransactionOptions, nested: boolean): OpenTransaction {
+    const noted: { -readonly [P in keyof FakeTransaction<T>]: FakeTransaction<T>[P] } = {
+      resource,
+      options,
+      state: 'open',
+      nested,
+    };
+    this.transactions.push(noted);
+    return {
+      commit: () => {
+        noted.state = 'committed';
+      },
+      rollback: () => {
+        noted.state = 'rolled back';
+      },
+      begin: () => this.note(resource, options, true),
+    };
   }
 }

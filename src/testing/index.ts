@@ -4,6 +4,6 @@
  * @packageDocumentation
  */
 export { assertNoLeases, type AssertNoLeasesOptions } from './assert-no-leases.js';
-export { FakeFactory, type Destroyed } from './fake-factory.js';
+export { FakeFactory, type Destroyed, type FakeTransaction } from './fake-factory.js';
 export { fakePool } from './fake-pool.js';
 export { TestScopes, fakeBorrowed } from './test-scopes.js';

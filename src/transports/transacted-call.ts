@@ -9,7 +9,9 @@ import { isStreamed } from './bodies.js';
  */
 export class TransactedCall {
   private readonly joined: WholeTransaction[] = [];
-  private running = false;
+  /** How often it was called and has not settled. */
+  private running = 0;
+  private latest: Promise<unknown> | undefined = undefined;
   private failure: unknown = undefined;
   /** The answer was made without waiting for the handler: its transactions end when that has settled. */
   private abandoned = false;
@@ -37,20 +39,40 @@ export class TransactedCall {
   }
 
   private async handle(next: () => Promise<unknown>): Promise<unknown> {
-    this.running = true;
+    const earlier = this.latest;
+    const overtaken = this.running > 0;
+    this.running++;
     try {
-      await this.plan(this.scope, transaction => this.join(transaction));
-      // Nothing that it did would last.
-      if (this.abandoned) throw new Error('Nobody waits for the answer any more');
-      const value = await inWholes(this.joined, next);
-      return isObservable(value) ? value.pipe(tap({ error: (error: unknown) => this.failed(error) })) : value;
+      return await (this.latest = this.attempt(next, earlier, overtaken));
     } catch (error) {
       this.failed(error);
       throw error;
     } finally {
-      this.running = false;
-      if (this.abandoned) void this.leave();
+      this.running--;
+      if (this.abandoned && this.running === 0) void this.leave();
     }
+  }
+
+  /**
+   * @param earlier an interceptor (`retry`, `repeat`) has called the handler before
+   * @param overtaken and has not waited for it
+   */
+  private async attempt(
+    next: () => Promise<unknown>,
+    earlier: Promise<unknown> | undefined,
+    overtaken: boolean,
+  ): Promise<unknown> {
+    await earlier?.catch(() => undefined);
+    // What has failed, or was given up, is no part of the answer that this may become.
+    if (!this.abandoned && (overtaken || this.failure !== undefined)) {
+      await this.leave();
+      this.failure = undefined;
+    }
+    if (this.joined.length === 0) await this.plan(this.scope, transaction => this.join(transaction));
+    // Nothing that it did would last.
+    if (this.abandoned) throw new Error('Nobody waits for the answer any more');
+    const value = await inWholes(this.joined, next);
+    return isObservable(value) ? value.pipe(tap({ error: (error: unknown) => this.failed(error) })) : value;
   }
 
   private join(transaction: WholeTransaction): void {
@@ -88,15 +110,16 @@ export class TransactedCall {
 
   /** @throws what a commit says */
   private async conclude(answer: unknown): Promise<unknown> {
-    if (this.failure === undefined && !this.running && (this.unseen || isStreamed(answer))) return answer;
+    if (this.failure === undefined && this.running === 0 && (this.unseen || isStreamed(answer)))
+      return answer;
     // Others may answer in its place (a `catchError`, a `timeout`); that makes nothing of it a success.
-    if (this.failure !== undefined || this.running || this.scope.hasLeft) {
+    if (this.failure !== undefined || this.running > 0 || this.scope.hasLeft) {
       await this.fail(this.failure ?? new Error('nobody waits for its answer'));
       return answer;
     }
     this.scope.enter();
     try {
-      for (const transaction of this.joined.splice(0)) await this.commit(transaction);
+      for (let one = this.joined.shift(); one; one = this.joined.shift()) await this.commit(one);
       return answer;
     } finally {
       this.scope.leave();
@@ -121,7 +144,7 @@ export class TransactedCall {
   private async fail(error: unknown): Promise<void> {
     this.failed(error);
     for (const transaction of this.joined) transaction.doom(error);
-    if (this.running) this.abandoned = true;
+    if (this.running > 0) this.abandoned = true;
     else await this.leave();
   }
 

@@ -14,6 +14,7 @@ import {
   Pool,
   PoolModule,
   PoolUnavailableError,
+  Transactional,
   getPoolToken,
 } from '../../src/index.js';
 import { FakeFactory, TestScopes, assertNoLeases, fakeBorrowed, fakePool } from '../../src/testing/index.js';
@@ -97,6 +98,75 @@ describe('an application whose pool a test has replaced', () => {
     expect(await module.get(BorrowScopes).run(() => orders.find())).toBe('fake');
     await assertNoLeases(module);
     await module.close();
+  });
+});
+
+@Injectable()
+class Transfers {
+  constructor(@InjectBorrowed('orders-db') readonly db: Borrowed<Client>) {}
+
+  @Transactional('orders-db', { isolation: 'serializable' }) async transfer(amount: number): Promise<string> {
+    const client = await this.db.get();
+    await this.db.transaction(() => client.query(), { propagation: 'NESTED' });
+    if (amount < 0) throw new Error('the other way round');
+    return client.query();
+  }
+}
+
+@Controller('transfers')
+class TransfersController {
+  @Get() find(@Borrow('orders-db', { transaction: true }) db: Client): string {
+    return db.query();
+  }
+}
+
+describe('an application with transactions', () => {
+  let factory: FakeFactory<Client>;
+  let module: TestingModule;
+  beforeEach(async () => {
+    factory = new FakeFactory(() => new FakeClient());
+    module = await Test.createTestingModule({
+      imports: [PoolModule.forRoot({ log: false, pools: [realPool] })],
+      controllers: [TransfersController],
+      providers: [Transfers],
+    })
+      .overrideProvider(getPoolToken('orders-db'))
+      .useValue(fakePool(factory))
+      .compile();
+  });
+  afterEach(async () => {
+    await assertNoLeases(module);
+    await module.close();
+  });
+
+  it('is tested without a database: the factory tells what would have become of a method with @Transactional', async () => {
+    const transfers = module.get(Transfers);
+    expect(await transfers.transfer(1)).toBe('fake');
+    await expect(transfers.transfer(-1)).rejects.toThrow('the other way round');
+    const resource = factory.made[0];
+    const options = { isolation: 'serializable' };
+    expect(factory.transactions).toEqual([
+      { resource, options, nested: false, state: 'committed' },
+      { resource, options, nested: true, state: 'committed' },
+      { resource, options, nested: false, state: 'rolled back' },
+      { resource, options, nested: true, state: 'committed' },
+    ]);
+  });
+
+  it('and of a handler with @Borrow', async () => {
+    const app = module.createNestApplication();
+    await app.init();
+    await request(app.getHttpServer() as Server)
+      .get('/transfers')
+      .expect(200, 'fake');
+    expect(factory.transactions).toMatchObject([{ state: 'committed' }]);
+  });
+
+  it('as one class, a unit that begins transactions gets a fake that does', async () => {
+    const db = fakeBorrowed<Client>(new FakeClient());
+    expect(await db.transaction(client => client.query())).toBe('fake');
+    await using tx = await db.begin();
+    expect(tx.resource.query()).toBe('fake');
   });
 });
 
