@@ -1,3 +1,4 @@
+import { isThenable } from '../../engine/basics/user-code.js';
 import type { KeyedSessionHooks, SessionHooks } from '../../engine/index.js';
 import type { Rule } from '../../engine/options/rules.js';
 
@@ -16,10 +17,10 @@ export interface Foundable {
   renewed: boolean;
   /** Calls `onCreate`. Resolves when that is done, and rejects when it has failed, or has left something open. */
   found(work: () => unknown): Promise<void>;
-  /** Somebody has it from now on. */
-  occupy?(): void;
   /** Calls another hook of the user's: what that does is to be seen, and undone as if it was a borrower's. */
   observe?(work: () => unknown): unknown;
+  /** As `observe`, where it is `onBorrow`: somebody has it from now on. */
+  occupy?(work: () => unknown): unknown;
 }
 
 /** The user's hooks, as the engine is to call them; only those that there are. */
@@ -31,8 +32,8 @@ export function sessionHooks<C, K = never>(
     onCreate: (client, context) => sessionOf(client).found(() => given.onCreate?.(client, context)),
     onBorrow: (client, context) => {
       const session = sessionOf(client);
-      session.occupy?.();
-      return observed(session, () => given.onBorrow?.(client, context));
+      const work = (): unknown => given.onBorrow?.(client, context);
+      return session.occupy ? session.occupy(work) : observed(session, work);
     },
     onReturn: (client, outcome, context) =>
       observed(sessionOf(client), () => given.onReturn?.(client, outcome, context)),
@@ -43,6 +44,19 @@ export function sessionHooks<C, K = never>(
 
 function observed(session: Foundable, work: () => unknown): unknown {
   return session.observe ? session.observe(work) : work();
+}
+
+/** Calls what may be asynchronous, and `done` when that has settled. @returns what it returns, or a promise of that */
+export function whileRunning(work: () => unknown, done: () => void): unknown {
+  try {
+    const result = work();
+    if (isThenable(result)) return Promise.resolve(result).finally(done);
+    done();
+    return result;
+  } catch (error) {
+    done();
+    throw error;
+  }
 }
 
 /** What a `reset` answers that may have made the session a new one. */

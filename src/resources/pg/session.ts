@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import type { Client } from 'pg';
+import { neutrally } from '../../engine/basics/neutral.js';
 import type { Handle } from '../../engine/index.js';
+import { whileRunning } from '../common/hooks.js';
 import { Listeners } from '../common/listeners.js';
 import type { Sender } from './branch.js';
 import { endsSession, type ServerError } from './errors.js';
@@ -74,6 +76,10 @@ export class Session {
   private foundation: (() => unknown) | undefined = undefined;
   /** It is at work: what it does is the session's own. */
   private founding = false;
+  /** The user's `onBorrow`, for who has it now. */
+  private occupation: (() => unknown) | undefined = undefined;
+  /** A hook is at work, and nobody else has the session. */
+  private hooked = false;
   renewed = false;
   private transaction: TransactionStatus = 'I';
   /** Something was sent that may have left a trace. */
@@ -122,9 +128,19 @@ export class Session {
     this.handles = new Handles(this);
   }
 
-  /** Somebody has it from now on. */
-  occupy(): void {
+  /** Somebody has it from now on. Calls the user's `onBorrow` for whoever that is. */
+  occupy(work: () => unknown): unknown {
     this.atRest = false;
+    this.occupation = work;
+    return this.observe(work);
+  }
+
+  /** Calls a hook of the user's, whose transaction is that of the whole borrow. */
+  observe(work: () => unknown): unknown {
+    this.hooked = true;
+    return whileRunning(work, () => {
+      this.hooked = false;
+    });
   }
 
   /**
@@ -165,11 +181,16 @@ export class Session {
     const text = this.textOf(config);
     if (typeof text !== 'string') {
       this.touched ||= this.mode === 'auto' && !this.founding;
-      return this.turns.query(config, values, callback, this.transactions.admission('', entry, from));
+      return this.turns.query(config, values, callback, this.admission('', entry, from));
     }
     if (this.broken) this.transactions.lost(text);
     if (this.mode === 'auto' && !this.touched && !this.traces.none(text)) this.leavesTrace();
-    return this.turns.query(config, values, callback, this.transactions.admission(text, entry, from));
+    return this.turns.query(config, values, callback, this.admission(text, entry, from));
+  }
+
+  private admission(text: string, entry: unknown, from: Sender | undefined): Admission | undefined {
+    if (this.hooked || this.founding) return this.transactions.ofHook(text, entry);
+    return this.transactions.admission(text, entry, from);
   }
 
   /** What a borrower gets that has the same object each time, for as long as the session is the same. */
@@ -183,13 +204,15 @@ export class Session {
   }
 
   /**
-   * Makes it a new session for its borrower, whoever has set it up.
+   * Makes it a new session for its borrower, whoever has set it up. The hooks are called again, as what they did is undone.
    *
    * @returns false, or rejects, when that cannot be done
    */
   async renew(): Promise<boolean> {
+    const { foundation, occupation } = this;
     const done = await this.scrub(true);
-    if (done && this.foundation) await this.found(this.foundation);
+    if (done && foundation) await neutrally(() => this.found(foundation));
+    if (done && occupation) await neutrally(() => this.occupy(occupation));
     this.atRest = false;
     return done;
   }
@@ -218,7 +241,8 @@ export class Session {
   private leavesTrace(): void {
     if (this.founding) return;
     const set = settingUp.getStore();
-    if (set?.session === this) {
+    // What is rolled back with a transaction of the whole borrow does not last.
+    if (set?.session === this && !this.transactions.isOpen) {
       this.setUpBy = set.by;
       this.settings++;
     } else this.touched = true;
@@ -235,6 +259,7 @@ export class Session {
    */
   reset(): boolean | Promise<boolean> {
     if (!this.listeners.clean()) this.spoilt = true;
+    this.occupation = undefined;
     if (this.turns.idle) return this.clean();
     // The borrower did not wait for its last query. That ends, or else the limit of the reset is reached.
     this.turns.abandon(() => new Error('The connection was given back before this was done'));

@@ -92,6 +92,24 @@ export class Transactions {
     };
   }
 
+  /**
+   * For a statement of a hook, which is the pool's own, and never refused. What it begins is for the whole borrow: who
+   * borrows takes part in it, and ends it as little as any other that the pool has begun.
+   *
+   * @param entry as with {@link admission}
+   */
+  ofHook(text: string, entry: unknown): Admission | undefined {
+    const boundaries = boundariesOf(text);
+    if (boundaries.length === 0) return undefined;
+    const staysOpen = boundaries.at(-1) === 'begin';
+    const begins = staysOpen || (boundaries.includes('begin') && !this.pipelined);
+    const branch = begins ? this.branch(text, entry, undefined, { managed: true, whole: true }) : undefined;
+    return () => {
+      if (branch !== undefined || this.pipelined) this.own(branch);
+      return undefined;
+    };
+  }
+
   /** @param entry as with {@link admission} */
   branch(text: string, entry: unknown, from: Sender | undefined, kind?: Kind): Branch {
     const site = from?.alone ? undefined : new CallSite(entry);
@@ -198,7 +216,8 @@ export class Transactions {
         this.refused.delete(from);
         return TransactionOverlapError.end(text, owner.place, refused.refusedAt);
       }
-      if (owner.managed) return TransactionOverlapError.managed(text, owner.place);
+      // That of a hook has no sender: who has detached the client ends it.
+      if (owner.managed && (from ?? owner.sender)) return TransactionOverlapError.managed(text, owner.place);
       if (!this.takesPart(from, from?.at, context))
         return TransactionOverlapError.stranger(text, this.innermost!.place);
       const refusedHere = refusalOf(context, from) && context?.place;

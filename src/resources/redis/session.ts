@@ -1,7 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Handle } from '../../engine/index.js';
-import { isThenable } from '../../engine/basics/user-code.js';
-import type { Foundable } from '../common/hooks.js';
+import { whileRunning, type Foundable } from '../common/hooks.js';
 import { isUnfit } from './errors.js';
 import { Listeners } from '../common/listeners.js';
 import { Trace } from './trace.js';
@@ -91,19 +90,10 @@ export abstract class Session<C = unknown> implements Foundable {
   }
 
   observe(work: () => unknown): unknown {
-    const done = (): void => {
-      this.observed = false;
-    };
     this.observed = true;
-    try {
-      const result = work();
-      if (isThenable(result)) return Promise.resolve(result).finally(done);
-      done();
-      return result;
-    } catch (error) {
-      done();
-      throw error;
-    }
+    return whileRunning(work, () => {
+      this.observed = false;
+    });
   }
 
   async ping(): Promise<void> {

@@ -46,6 +46,24 @@ describeWithMariadb('hooks of a pool of MariaDB connections', () => {
     expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
   });
 
+  it('a user variable of onCreate is there for every borrower, each of whom costs a reset by reading it', async () => {
+    let calls = 0;
+    await using pool = poolOf({
+      onCreate: connection => connection.query('set @region = ?', [`region ${++calls}`]),
+    });
+    for (const call of [1, 2, 3]) {
+      expect(await pool.use(connection => value(connection, 'select @region'))).toBe(`region ${call}`);
+    }
+    for (const text of ["select 'a@b.example'", 'select @@autocommit']) {
+      await pool.use(connection => value(connection, text));
+    }
+    const lease = await pool.acquire();
+    lease.release();
+    await lease.finished;
+    expect(calls).toBe(4);
+    expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });
+  });
+
   it('what onBorrow sets is for its borrower alone, and onReturn sees how that has ended', async () => {
     let tenant: string | undefined = 'red';
     const outcomes: string[] = [];
