@@ -192,6 +192,7 @@ export class BorrowScope {
    * Begins a transaction that has its resource for itself until it has ended: that which this scope shares, if nobody has a
    * transaction on it, and otherwise another one, which goes back with the end of the transaction.
    *
+   * @param within who holds what a transaction around this one has been lent for itself
    * @throws as {@link borrow}, and what `lease.begin` throws
    */
   begin<T>(
@@ -199,12 +200,15 @@ export class BorrowScope {
     options: BorrowOptions,
     key: unknown,
     how: TransactionOptions,
+    within?: object,
   ): Promise<Running<T>> {
     return this.whenReady(pool, async () => {
       const shared = this.shared?.find(pool, key, isFree);
       if (!shared) {
-        const own = await this.acquire(pool, options, key);
-        return { lease: own, transaction: await begun(own, how, () => own.release()) };
+        // Two that are begun side by side do not wait for each other in vain, as long as the scope itself has nothing.
+        const owner = within ?? (this.shared ? this : (Object.create(this) as object));
+        const own = await this.acquire(pool, options, key, undefined, owner);
+        return { lease: own, transaction: await begun(own, how, () => own.release()), owner };
       }
       shared.taken = true;
       const lease = shared.got as Lease<T>;
@@ -326,10 +330,11 @@ export class BorrowScope {
     { timeout, priority }: BorrowOptions,
     key: unknown,
     shared?: Shared,
+    owner: object = this,
   ): Promise<Lease<T>> {
     const signal = (this.departure ??= new Departure());
     // As the owner: a scope gives nothing back before its end, so two that wait for each other wait in vain.
-    const wish: AcquireOptions = { timeout, priority, signal, owner: this };
+    const wish: AcquireOptions = { timeout, priority, signal, owner };
     const lease = pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish);
     // Not an async function: on Node.js before 24 each promise is expensive where there is an AsyncLocalStorage.
     const kept: Promise<Lease<T>> = lease.then(

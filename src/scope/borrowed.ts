@@ -14,7 +14,7 @@ import {
 } from './borrow-scope.js';
 import { currentScope } from './current-scope.js';
 import { NoBorrowScopeError, TransactionOverError } from './errors.js';
-import { frameOf, keyHere, type Frame } from './frames.js';
+import { frameOf, ownerHere, keyHere, type Frame } from './frames.js';
 import { keyFor, type KeyRule } from './key.js';
 import { transact, type Place, type Running, type TransactOptions } from './transact.js';
 import { selfOf } from './shared-resources.js';
@@ -76,7 +76,7 @@ export class Borrowed<T, K = unknown> {
    */
   begin({ timeout, priority, key, ...how }: BeginOptions<K> = {}): Promise<Transaction<T>> {
     return this.there({ key }, async ({ scope, pool, key: known }) => {
-      const { transaction } = await scope.begin(pool, { timeout, priority }, known, how);
+      const { transaction } = await scope.begin(pool, { timeout, priority }, known, how, ownerHere(scope));
       return transaction;
     });
   }

@@ -38,6 +38,13 @@ export function keyHere(scope: BorrowScope, pool: object): unknown {
   return frame?.key;
 }
 
+/** To whom the innermost transaction around this code has been lent a resource for itself; undefined where none has. */
+export function ownerHere(scope: BorrowScope): object | undefined {
+  let frame = storage.getStore();
+  while (frame && (frame.scope !== scope || frame.over || !frame.running?.owner)) frame = frame.outer;
+  return frame?.running?.owner;
+}
+
 /** Runs work in a frame. */
 export async function inFrame<T, R>(
   { scope, pool, key }: Place<T>,

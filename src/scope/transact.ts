@@ -1,7 +1,7 @@
 import type { Lease, Transaction, TransactionOptions } from '../engine/index.js';
 import type { AnyPool, BorrowOptions, BorrowScope } from './borrow-scope.js';
 import { TransactionRefusedError } from './errors.js';
-import { frameOf, inFrame } from './frames.js';
+import { frameOf, inFrame, ownerHere } from './frames.js';
 import { misfit } from './misfit.js';
 import { retrying, type TransactionRetry } from './retry.js';
 import { selfOf } from './shared-resources.js';
@@ -50,6 +50,8 @@ export interface Place<T> {
 export interface Running<T> {
   readonly lease: Lease<T>;
   readonly transaction: Transaction<T>;
+  /** Whom it is leased to where that is not the scope: it goes back with the transaction, whatever else the scope waits for. */
+  readonly owner?: object | undefined;
 }
 
 /** The transaction that this code runs in: that of the method it was called by, or that of everybody in the scope. */
@@ -77,7 +79,7 @@ export async function transact<T, R>(
     throw new TransactionRefusedError(pool.name, why);
   };
   const once = async (): Promise<R> =>
-    complete(place, await scope.begin(pool, { timeout, priority }, key, how), work);
+    complete(place, await scope.begin(pool, { timeout, priority }, key, how, ownerHere(scope)), work);
   const alone = (): Promise<R> => retrying(retry, once, () => !scope.hasLeft && !scope.hasReplied());
   if (propagation === 'REQUIRES_NEW') return alone();
   if (!current) {

@@ -414,6 +414,33 @@ describe('a method in a transaction', () => {
   });
 });
 
+describe('on a pool of one', () => {
+  const small = async (work: () => Promise<unknown>): Promise<unknown> => {
+    pool.resize({ max: 1 });
+    return scopes.run(work);
+  };
+
+  it('two side by side wait for each other, and are no deadlock', async () => {
+    await small(() => Promise.all([notes.all('one'), notes.all('two')]));
+    expect(await written()).toEqual(['one', 'two']);
+  });
+
+  it('one that wants another within itself is told at once that it would wait in vain', async () => {
+    const error = await failureOf(small(() => notes.within(() => notes.apart(() => notes.where()))));
+    expect((error as { code?: unknown }).code).toBe('POOL_DEADLOCK');
+  });
+
+  it('so is one beside what its scope has', async () => {
+    const error = await failureOf(
+      small(async () => {
+        await notes.where();
+        await notes.within(() => notes.apart(() => notes.where()));
+      }),
+    );
+    expect((error as { code?: unknown }).code).toBe('POOL_DEADLOCK');
+  });
+});
+
 describe('propagation', () => {
   const inOne = (work: () => Promise<Where>): Promise<Where[]> =>
     notes.within(async () => [await notes.where(), await work()]);
