@@ -9,6 +9,9 @@ export default {
     '<rootDir>/test/rollout/',
     '<rootDir>/test/network/',
     '<rootDir>/test/databases/',
+    '<rootDir>/test/pg/',
+    '<rootDir>/test/faults/',
+    '<rootDir>/test/resources/pg',
   ],
   testTimeout: 30_000,
   // One more than the two cores that this is made for: much of the time is spent waiting for servers and processes.

@@ -7,7 +7,7 @@ import base from '../../jest.config.js';
 export default {
   ...base,
   rootDir: fileURLToPath(new URL('../..', import.meta.url)),
-  testMatch: ['<rootDir>/test/databases/**/*.spec.ts'],
+  testMatch: ['<rootDir>/test/{databases,pg,faults}/**/*.spec.ts', '<rootDir>/test/resources/pg*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 60_000,
   maxWorkers: 2,
