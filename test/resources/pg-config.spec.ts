@@ -46,7 +46,7 @@ describe('what pg takes', () => {
     await pool.use(async client => {
       await client.query(text.replace('show', 'reset'));
       await client.query(
-        "set statement_timeout = 1; set lock_timeout = 1; set application_name = 'x'; discard plans",
+        "set statement_timeout = 9876; set lock_timeout = 9876; set application_name = 'x'; discard plans",
       );
       await client
         .query("set idle_in_transaction_session_timeout = 1; set TimeZone = 'UTC'")

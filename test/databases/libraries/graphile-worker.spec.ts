@@ -46,6 +46,8 @@ overBothPools('graphile-worker', world => {
     until(
       () => done.length,
       length => length >= count,
+      // It waits longer each time before it listens again.
+      40_000,
     );
 
   it('does jobs that it hears of, with one connection of the pool for that', async () => {
