@@ -29,6 +29,7 @@ export class WatchedDatabase extends Database {
 
   private watched(factory: ResourceFactory<Client>): ResourceFactory<Client> {
     return {
+      ...factory,
       create: async context => {
         try {
           if (this.sabotage === 'cap') await openUncounted(this.url, this.application);
@@ -42,7 +43,6 @@ export class WatchedDatabase extends Database {
           throw error;
         }
       },
-      validate: client => factory.validate?.(client),
       reset: client => {
         this.ledger.back(client);
         return factory.reset?.(client);
@@ -53,9 +53,6 @@ export class WatchedDatabase extends Database {
         await factory.destroy?.(client, reason, context);
         this.open.delete(client);
       },
-      isFatal: (error, client) => factory.isFatal?.(error, client) ?? false,
-      isRetryable: error => factory.isRetryable?.(error) ?? true,
-      capacity: () => factory.capacity?.(),
     };
   }
 }
