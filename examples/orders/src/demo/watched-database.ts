@@ -9,6 +9,8 @@ import { openUncounted, type Sabotage } from './sabotage.js';
 export class WatchedDatabase extends Database {
   readonly ledger = new LeaseLedger();
   readonly open = new Set<Client>();
+  /** What borrowers have of each connection. */
+  private readonly handles = new WeakMap<Client, Client>();
   created = 0;
   createFailed = 0;
   readonly destroyed = new Map<string, number>();
@@ -43,12 +45,17 @@ export class WatchedDatabase extends Database {
           throw error;
         }
       },
+      handle: client => {
+        const handle = factory.handle!(client);
+        this.handles.set(client, handle.resource);
+        return handle;
+      },
       reset: client => {
-        this.ledger.back(client);
+        this.ledger.back(this.handles.get(client) ?? client);
         return factory.reset?.(client);
       },
       destroy: async (client, reason, context) => {
-        this.ledger.back(client);
+        this.ledger.back(this.handles.get(client) ?? client);
         this.destroyed.set(reason, (this.destroyed.get(reason) ?? 0) + 1);
         await factory.destroy?.(client, reason, context);
         this.open.delete(client);
