@@ -11,6 +11,8 @@ export class LeaseLedger {
   /** Connections that were given to somebody while somebody else had them. */
   givenTwice = 0;
   private readonly out = new Set<Client>();
+  /** Of which connection a handle is; a lease has as many as there are who share it. */
+  private readonly clients = new WeakMap<Client, Client>();
 
   get missing(): number {
     return this.out.size;
@@ -21,10 +23,16 @@ export class LeaseLedger {
     pool.acquire = async options => {
       const lease = await acquire(options);
       this.given++;
-      if (this.out.has(lease.resource)) this.givenTwice++;
-      this.out.add(lease.resource);
+      const client = this.clients.get(lease.resource) ?? lease.resource;
+      if (this.out.has(client)) this.givenTwice++;
+      this.out.add(client);
       return lease;
     };
+  }
+
+  /** Called when the factory makes a handle of a connection. */
+  knows(handle: Client, client: Client): void {
+    this.clients.set(handle, client);
   }
 
   /** Called when the factory resets or destroys a connection. */

@@ -9,8 +9,6 @@ import { openUncounted, type Sabotage } from './sabotage.js';
 export class WatchedDatabase extends Database {
   readonly ledger = new LeaseLedger();
   readonly open = new Set<Client>();
-  /** What borrowers have of each connection. */
-  private readonly handles = new WeakMap<Client, Client>();
   created = 0;
   createFailed = 0;
   readonly destroyed = new Map<string, number>();
@@ -47,15 +45,15 @@ export class WatchedDatabase extends Database {
       },
       handle: client => {
         const handle = factory.handle!(client);
-        this.handles.set(client, handle.resource);
+        this.ledger.knows(handle.resource, client);
         return handle;
       },
       reset: client => {
-        this.ledger.back(this.handles.get(client) ?? client);
+        this.ledger.back(client);
         return factory.reset?.(client);
       },
       destroy: async (client, reason, context) => {
-        this.ledger.back(this.handles.get(client) ?? client);
+        this.ledger.back(client);
         this.destroyed.set(reason, (this.destroyed.get(reason) ?? 0) + 1);
         await factory.destroy?.(client, reason, context);
         this.open.delete(client);
