@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { Agent, Pool, fetch } from 'undici';
 import { KeyedPool } from '../dist/lib/engine/index.js';
 import { HttpSession, PooledAgent } from '../dist/lib/resources/http.js';
+import { rate } from './rate.mjs';
 import { median } from './statistics.mjs';
 
 const CONNECTIONS = 10;
@@ -88,24 +89,4 @@ async function measure(rounds) {
   await Promise.all([pool.close(), agent.close(), pooled.close(), session.close(), permits.close()]);
   child.disconnect();
   child.kill();
-}
-
-/** Calls in a second, and in a second of CPU time of this process, with so many callers that each call again when answered. */
-async function rate(call, callers, ms) {
-  const start = performance.now();
-  const cpu = process.cpuUsage();
-  const end = start + ms;
-  let calls = 0;
-  const caller = async () => {
-    while (performance.now() < end) {
-      await call();
-      calls++;
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    perSecond: (calls / (performance.now() - start)) * 1_000,
-    perCpuSecond: (calls / (user + system)) * 1e6,
-  };
 }

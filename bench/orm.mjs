@@ -13,6 +13,7 @@ import pg from 'pg';
 import { DataSource, EntitySchema } from 'typeorm';
 import { Pool } from '../dist/lib/engine/index.js';
 import { pgFacade, pgPool } from '../dist/lib/resources/pg.js';
+import { rate } from './rate.mjs';
 import { median } from './statistics.mjs';
 
 const ROUNDS = Number(process.argv[2] ?? 15);
@@ -110,11 +111,11 @@ for (const [library, on] of Object.entries(libraries)) {
   for (const [workload, call] of Object.entries(workloads)) {
     const names = Object.keys(works);
     const rates = Object.fromEntries(names.map(name => [name, []]));
-    for (const name of names) await rate(() => call(works[name]), 500);
+    for (const name of names) await rate(() => call(works[name]), CALLERS, 500);
     for (let round = 0; round < ROUNDS; round++) {
       // Who comes second finds the machine as the first has left it.
       for (const name of round % 2 ? names : names.toReversed()) {
-        rates[name].push(await rate(() => call(works[name]), ROUND_MS));
+        rates[name].push(await rate(() => call(works[name]), CALLERS, ROUND_MS));
       }
     }
     const [reference, facade] = names.map(name => rates[name].map(({ perSecond }) => perSecond));
@@ -129,23 +130,3 @@ for (const [library, on] of Object.entries(libraries)) {
 
 await Promise.all([theirs.end(), ours.close(), admin.end()]);
 await server.close();
-
-/** Calls in a second, and in a second of CPU time of this process, by callers that each call again when answered. */
-async function rate(call, ms) {
-  const start = performance.now();
-  const cpu = process.cpuUsage();
-  const end = start + ms;
-  let calls = 0;
-  const caller = async () => {
-    while (performance.now() < end) {
-      await call();
-      calls++;
-    }
-  };
-  await Promise.all(Array.from({ length: CALLERS }, caller));
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    perSecond: (calls / (performance.now() - start)) * 1_000,
-    perCpuSecond: (calls / (user + system)) * 1e6,
-  };
-}

@@ -5,8 +5,6 @@ import {
   PoolOptionsError,
   TransactionOutcomeUnknownError,
   messageOf,
-  type KeyedResourceFactory,
-  type KeyedSessionHooks,
   type Pool,
   type PoolSettings,
   type ResourceFactory,
@@ -15,6 +13,7 @@ import {
 import { checkOwn, wrongOption } from '../engine/options/own.js';
 import { checkPool } from './common/check-pool.js';
 import { HOOK_RULES } from './common/hooks.js';
+import type { KeyedDefinition, KeyedOptions } from './common/keyed.js';
 import { withoutInput } from './mysql/core.js';
 import { makeFacade, type MysqlFacadeOptions } from './mysql/facade.js';
 import { MysqlFactory } from './mysql/factory.js';
@@ -169,23 +168,10 @@ export function mysqlPool(options: MysqlPoolOptions): MysqlPool {
 }
 
 /** The options of {@link mysqlPool}, for each key, and how the connections of a key differ. */
-export type KeyedMysqlPoolOptions<K> = Omit<MysqlPoolOptions, 'min' | keyof SessionHooks<Connection>> &
-  KeyedSessionHooks<K, Connection> & {
-    /** At most, of all keys together; `max` is that of one key. */
-    maxTotal: number;
-    /**
-     * What the connections of a key have that others have not: another `database` or `user`. A key that comes from outside
-     * must have been checked by then.
-     */
-    connection: (key: K) => MysqlConnectionOptions;
-  };
+export type KeyedMysqlPoolOptions<K> = KeyedOptions<K, Connection, MysqlPoolOptions, MysqlConnectionOptions>;
 
 /** What {@link keyedMysqlPool} makes: options for `new KeyedPool()`, or for a definition in `PoolModule`. */
-export type KeyedMysqlPool<K> = Omit<PoolSettings, 'min'> &
-  KeyedSessionHooks<K, Connection> & {
-    maxTotal: number;
-    factory: KeyedResourceFactory<K, Connection>;
-  };
+export type KeyedMysqlPool<K> = KeyedDefinition<K, Connection>;
 
 /**
  * A pool of connections by key: one for each tenant, or for each of many databases. What differs is said by `connection`,

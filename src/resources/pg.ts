@@ -1,14 +1,13 @@
 import type { Client, Pool as PgPoolType } from 'pg';
 import {
   TransactionOutcomeUnknownError,
-  type KeyedResourceFactory,
-  type KeyedSessionHooks,
   type Pool,
   type PoolSettings,
   type ResourceFactory,
   type SessionHooks,
 } from '../engine/index.js';
 import { checkOwn } from '../engine/options/own.js';
+import type { KeyedDefinition, KeyedOptions } from './common/keyed.js';
 import { cancelOnAbort, type CancelOnAbort } from './pg/abort.js';
 import {
   pgDatabase,
@@ -170,24 +169,14 @@ export function pgBossDatabase(pool: Pool<Client>): PgBossDatabase {
   return makePgBossDatabase(pool);
 }
 
-/** The options of {@link pgPool}, for each key, and how the connections of a key differ. */
-export type KeyedPgPoolOptions<K> = Omit<PgPoolOptions, 'min' | keyof SessionHooks<Client>> &
-  KeyedSessionHooks<K, Client> & {
-    /** At most, of all keys together; `max` is that of one key. */
-    maxTotal: number;
-    /**
-     * What the connections of a key have that others have not: another `database` or `user`, or
-     * `options: '-c search_path=…'`. A key that comes from outside must have been checked by then.
-     */
-    connection: (key: K) => PgConnection;
-  };
+/**
+ * The options of {@link pgPool}, for each key, and how the connections of a key differ: in their `database` or `user`, or in
+ * `options: '-c search_path=…'`.
+ */
+export type KeyedPgPoolOptions<K> = KeyedOptions<K, Client, PgPoolOptions, PgConnection>;
 
 /** What {@link keyedPgPool} makes: options for `new KeyedPool()`, or for a definition in `PoolModule`. */
-export type KeyedPgPool<K> = Omit<PoolSettings, 'min'> &
-  KeyedSessionHooks<K, Client> & {
-    maxTotal: number;
-    factory: KeyedResourceFactory<K, Client>;
-  };
+export type KeyedPgPool<K> = KeyedDefinition<K, Client>;
 
 /**
  * A pool of PostgreSQL connections by key: one for each tenant, or for each of many databases. What differs is said by

@@ -7,6 +7,7 @@ import { keyedPgPool, pgFacade, pgPool, type PgPoolOptions } from '../../src/res
 import { failureOf } from '../support/follow.js';
 import { PostgresWatch, launchPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
+import { TENANT_NOTES } from '../support/tenant-notes.js';
 
 let server: LocalPostgres;
 let watch: PostgresWatch;
@@ -47,15 +48,7 @@ function statements(client: Client): string[] {
 
 describe('onBorrow of a pool of PostgreSQL connections', () => {
   it('keeps two tenants apart by row-level security, whoever had the connection before', async () => {
-    await watch.sql(`
-      drop table if exists notes;
-      drop role if exists app_user;
-      create role app_user;
-      create table notes (tenant text, body text);
-      alter table notes enable row level security;
-      create policy own on notes using (tenant = current_setting('app.tenant', true));
-      grant select on notes to app_user;
-      insert into notes values ('red', 'r1'), ('red', 'r2'), ('blue', 'b1')`);
+    await watch.sql(TENANT_NOTES);
     const pool = poolOf({
       max: 2,
       onBorrow: async (client, { owner }) => {

@@ -26,6 +26,7 @@ import { assertNoLeases } from '../../../src/testing/index.js';
 import { Call, type Answer } from '../../support/http-client.js';
 import { PLATFORMS, forgetLoggers, serve, type RunningApp } from '../../support/nest-app.js';
 import { PostgresWatch, launchPostgres } from '../../support/postgres.js';
+import { TENANT_NOTES } from '../../support/tenant-notes.js';
 
 async function bodies(db: Pick<Client, 'query'>): Promise<string> {
   const { rows } = await db.query<{ body: string }>('select body from notes order by body');
@@ -102,15 +103,7 @@ describe.each(PLATFORMS)('session hooks in a Nest application on %s', platform =
   afterAll(() => server.close());
   beforeEach(async () => {
     watch = await PostgresWatch.open(server);
-    await watch.sql(`
-      drop table if exists notes;
-      drop role if exists app_user;
-      create role app_user;
-      create table notes (tenant text, body text);
-      alter table notes enable row level security;
-      create policy own on notes using (tenant = current_setting('app.tenant', true));
-      grant select on notes to app_user;
-      insert into notes values ('red', 'r1'), ('red', 'r2'), ('blue', 'b1')`);
+    await watch.sql(TENANT_NOTES);
     returned.splice(0);
     const db = pgPool({
       ...watch.config,
