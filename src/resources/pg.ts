@@ -31,7 +31,7 @@ import { listen, type PgListenOptions, type PgNotification, type PgSubscription 
 import type { NoticeSource, PgNotice } from './pg/notices.js';
 import { merge, split, type PgPoolOptions } from './pg/options.js';
 import type { TargetSessionAttrs } from './pg/role.js';
-import type { SessionReset } from './pg/session.js';
+import type { SessionReset } from './pg/condition.js';
 
 export {
   HostsError,

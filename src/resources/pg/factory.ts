@@ -23,7 +23,8 @@ import type { Notices } from './notices.js';
 import { shownIn, type Shown } from './shown.js';
 import type { Targets } from './hosts.js';
 import { openFirst } from './try-hosts.js';
-import { Session, type SessionReset } from './session.js';
+import type { SessionReset } from './condition.js';
+import { Session } from './session.js';
 import { Traces } from './statements.js';
 
 export interface FactoryOptions {

@@ -53,9 +53,9 @@ export class Loans {
     const borrow = this.borrowOf(lease);
     const { session } = borrow;
     borrow.alone = true;
-    if (session.setUpBy !== undefined && session.setUpBy !== this) return undefined;
+    if (session.condition.setUpBy !== undefined && session.condition.setUpBy !== this) return undefined;
     const loan = this.last.get(session);
-    if (loan?.generation !== session.generation) return this.introduce(lease, borrow);
+    if (loan?.generation !== session.condition.generation) return this.introduce(lease, borrow);
     exchangeBorrow(loan.client, borrow);
     loan.borrow = borrow;
     loan.lease = lease;
@@ -98,11 +98,11 @@ export class Loans {
         });
       });
     }
-    const loan: Loan = { client, session, generation: session.generation, borrow, lease };
+    const loan: Loan = { client, session, generation: session.condition.generation, borrow, lease };
     this.last.set(session, loan);
     // What an application does with each new client is to be done again after a reset.
     this.listener.introduced(client, work => {
-      session.setUp(this, work);
+      session.condition.setUp(this, work);
     });
     return loan;
   }

@@ -11,7 +11,7 @@ import { HOOK_RULES } from '../common/hooks.js';
 import type { FactoryOptions } from './factory.js';
 import type { PgConnection, PgHosts, UntypedConfig } from './hosts.js';
 import { Notices, type OnNotice } from './notices.js';
-import type { SessionReset } from './session.js';
+import type { SessionReset } from './condition.js';
 
 /**
  * The settings of a pool, and beside them what `new pg.Client()` takes: `connectionString` or `host`, `user`, … The name of

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import type { Client } from 'pg';
 import { neutrally } from '../../engine/basics/neutral.js';
@@ -6,24 +5,15 @@ import type { Handle } from '../../engine/index.js';
 import { whileRunning } from '../common/hooks.js';
 import { Listeners } from '../common/listeners.js';
 import type { Sender } from './branch.js';
+import { Condition, type SessionReset } from './condition.js';
 import { endsSession, type ServerError } from './errors.js';
 import { Handles, type Borrow } from './handle.js';
 import { NamedStatements, type Wire } from './named-statements.js';
-import { ReportedParameters } from './parameters.js';
 import { RoleWatch } from './role-watch.js';
 import { rollbackAndDiscard } from './rollback.js';
 import type { Traces } from './statements.js';
 import { Transactions, type Admission, type TransactionStatus } from './transactions.js';
 import { Turns, type Send } from './turns.js';
-
-/**
- * What happens to the session between two borrowers:
- * - `auto`: `DISCARD ALL` when a statement was sent that may have left something behind, or the server has reported a change
- *   of a parameter; nothing otherwise
- * - `always`: `DISCARD ALL` every time, one round trip
- * - `never`: no `DISCARD ALL`
- */
-export type SessionReset = 'auto' | 'always' | 'never';
 
 /** Who asks the server to cancel what a session does. */
 export interface Canceller {
@@ -36,9 +26,6 @@ interface ParameterStatus {
   readonly parameterName: string;
   readonly parameterValue: string;
 }
-
-/** The session that is being set up by what runs now, or by what follows from that, and by whom. */
-const settingUp = new AsyncLocalStorage<{ readonly session: Session; readonly by: object }>();
 
 /** The server refuses to write: read_only_sql_transaction. */
 const READ_ONLY = '25006';
@@ -63,12 +50,6 @@ export class Session {
   readonly transactions: Transactions;
   private readonly named: NamedStatements;
   private readonly handles: Handles;
-  /** Counts the sessions that this connection has had: each `DISCARD ALL` makes a new one. */
-  generation = 0;
-  /** Who has made it other than it was at its beginning, for good. */
-  setUpBy: object | undefined = undefined;
-  /** So many statements that set it up have not been answered yet. */
-  private settings = 0;
   /** What has happened to its socket, or what the server has said as it ended the session. */
   fault: Error | undefined = undefined;
   private readonly listeners: Listeners;
@@ -81,10 +62,8 @@ export class Session {
   /** A hook is at work, and nobody else has the session. */
   private hooked = false;
   renewed = false;
+  readonly condition: Condition;
   private transaction: TransactionStatus = 'I';
-  /** Something was sent that may have left a trace. */
-  private touched = false;
-  private readonly parameters = new ReportedParameters();
   /** What the server is. */
   readonly role = new RoleWatch();
   /** Nobody has it, and nothing of its last borrower is left. */
@@ -99,13 +78,14 @@ export class Session {
 
   constructor(
     readonly client: Client,
-    private readonly mode: SessionReset,
+    mode: SessionReset,
     private readonly canceller: Canceller,
-    private readonly traces: Traces,
+    traces: Traces,
   ) {
     const send = client.query.bind(client) as Send;
     const end = client.end.bind(client) as (callback?: unknown) => unknown;
     const setTypeParser = client.setTypeParser.bind(client) as (...args: unknown[]) => unknown;
+    this.condition = new Condition(mode, traces);
     this.turns = new Turns(client, send);
     this.transactions = new Transactions(() => this.turns.idle, client.pipeline);
     this.named = new NamedStatements(client, this.wire);
@@ -160,7 +140,7 @@ export class Session {
       this.founding = false;
     }
     if (this.transaction !== 'I') throw new Error('onCreate has left a transaction open');
-    this.parameters.begin();
+    this.condition.begin();
     this.listeners.keep();
     this.atRest = true;
   }
@@ -180,11 +160,12 @@ export class Session {
   query(entry: unknown, config: unknown, values?: unknown, callback?: unknown, from?: Sender): unknown {
     const text = this.textOf(config);
     if (typeof text !== 'string') {
-      this.touched ||= this.mode === 'auto' && !this.founding;
+      if (!this.founding) this.condition.sent(undefined, false);
       return this.turns.query(config, values, callback, this.admission('', entry, from));
     }
     if (this.broken) this.transactions.lost(text);
-    if (this.mode === 'auto' && !this.touched && !this.traces.none(text)) this.leavesTrace();
+    // What is rolled back with a transaction of the whole borrow does not last.
+    if (!this.founding) this.condition.sent(text, !this.transactions.isOpen);
     return this.turns.query(config, values, callback, this.admission(text, entry, from));
   }
 
@@ -196,11 +177,6 @@ export class Session {
   /** What a borrower gets that has the same object each time, for as long as the session is the same. */
   lendLasting(borrow: Borrow): Client {
     return this.handles.lasting(borrow);
-  }
-
-  /** What is sent by this, or by what follows from it, makes the session what it is for whoever does so, and is no trace. */
-  setUp(by: object, work: () => void): void {
-    settingUp.run({ session: this, by }, work);
   }
 
   /**
@@ -236,16 +212,6 @@ export class Session {
   abandon(why: () => Error): void {
     this.transactions.renew();
     this.turns.abandon(why);
-  }
-
-  private leavesTrace(): void {
-    if (this.founding) return;
-    const set = settingUp.getStore();
-    // What is rolled back with a transaction of the whole borrow does not last.
-    if (set?.session === this && !this.transactions.isOpen) {
-      this.setUpBy = set.by;
-      this.settings++;
-    } else this.touched = true;
   }
 
   private get wire(): Wire {
@@ -328,24 +294,20 @@ export class Session {
 
   private clean(): boolean | Promise<boolean> {
     if (this.spoilt) return false;
-    const changed = this.mode === 'auto' && this.parameters.changed;
-    const discard = this.mode === 'always' || this.touched || changed;
+    const discard = this.condition.isUsed;
     if (this.transaction !== 'I' || discard || this.role.doubtful) return this.scrub(discard);
     return (this.atRest = true);
   }
 
   private async scrub(discard: boolean): Promise<boolean> {
     if (discard) {
-      this.touched = false;
+      this.condition.discard();
       this.renewed = true;
       if (this.transaction === 'I') await this.run('DISCARD ALL');
       else await rollbackAndDiscard(query => this.turns.query(query));
-      this.parameters.begin();
+      this.condition.renew();
       // pg believes that the server still knows the statements that were prepared by name.
       this.named.clear();
-      this.generation++;
-      this.setUpBy = undefined;
-      this.settings = 0;
       if (!this.listeners.renew()) this.spoilt = true;
     } else if (this.transaction !== 'I') await this.run('ROLLBACK');
     if (this.role.doubtful) await this.checkRole();
@@ -364,7 +326,7 @@ export class Session {
   ready(invalidate: (cause?: unknown) => void, roleLost: (why: Error) => void): void {
     this.invalidate = invalidate;
     this.roleLost = roleLost;
-    this.parameters.begin();
+    this.condition.begin();
     this.atRest = true;
     if (this.spoilt) invalidate(new Error('the connection is closed'));
   }
@@ -402,17 +364,13 @@ export class Session {
     };
     wire.prependListener('readyForQuery', (message: { status: TransactionStatus }) => {
       this.transaction = message.status;
-      // They are the first that are sent. What they have changed is how it is to be.
-      if (this.settings > 0) {
-        this.settings--;
-        this.parameters.begin();
-      }
+      this.condition.answered();
       this.transactions.answered(message.status, false);
       this.turns.answered();
     });
     wire.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
       this.role.told(parameterName, parameterValue);
-      this.parameters.told(parameterName, parameterValue);
+      this.condition.told(parameterName, parameterValue);
       const lost = this.atRest ? this.role.lost : undefined;
       if (!lost) return;
       this.spoil(lost);
