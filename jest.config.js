@@ -2,12 +2,13 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
-  // These have configurations of their own: npm run test:rollout, test:network, test:databases.
+  // These have configurations of their own: npm run test:rollout, test:network, test:databases, test:messages.
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/fixtures/',
     '<rootDir>/test/rollout/',
     '<rootDir>/test/network/',
+    '<rootDir>/test/messages/',
     '<rootDir>/test/databases/',
     '<rootDir>/test/pg/',
     '<rootDir>/test/faults/',

@@ -14,7 +14,7 @@ export default {
   globals: { NEST_MAJOR: 11 },
   // All the others: a new folder is in unless it is named here. Of those over the network and on databases some are about NestJS.
   testPathIgnorePatterns: [
-    ...onNest12.testPathIgnorePatterns.filter(path => !/\/(network|databases|pg)\//.test(path)),
+    ...onNest12.testPathIgnorePatterns.filter(path => !/\/(network|databases|messages|pg)\//.test(path)),
     '<rootDir>/test/network/(?!http/nest\\.)',
     '<rootDir>/test/databases/(?!nest/(borrow-transaction|transactional|graphql-transaction)\\.)',
     '<rootDir>/test/(cheap|engine|examples|faults|resources|storm)/',
