@@ -1,6 +1,12 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
-import { enterHttpScopes, probeCalls, watchCalls, type HttpAdapterLike } from '../transports/index.js';
+import {
+  enterHttpScopes,
+  joinHosts,
+  probeCalls,
+  watchCalls,
+  type HttpAdapterLike,
+} from '../transports/index.js';
 import { PoolRegistry } from './registry.js';
 
 /**
@@ -14,6 +20,7 @@ export class HttpEntry implements OnModuleInit {
     private readonly contexts: ExternalContextCreator,
     registry: PoolRegistry,
   ) {
+    joinHosts(registry);
     watchCalls(contexts);
     // At once with NestFactory; with a testing module when its application is made; never without a server.
     adapterHost.init$.subscribe(() => {

@@ -8,7 +8,8 @@ import {
   type PoolOptions,
   type PoolSettings,
 } from '../engine/index.js';
-import type { AnyPool, KeyRule, ScopeHost, TransactionPlan } from '../scope/index.js';
+import type { AnyPool, KeyRule, TransactionPlan } from '../scope/index.js';
+import type { Application } from '../transports/index.js';
 import {
   MODULE_KEYS,
   checkDefinition,
@@ -17,6 +18,7 @@ import {
   type ModuleSettings,
 } from './definition.js';
 import { DuplicatePoolError, UnknownPoolError } from './errors.js';
+import { isAmong } from './inventory.js';
 import { logListener } from './log-listener.js';
 import { checkModuleOptions, type PoolModuleOptions } from './options.js';
 import { TransactionPlans } from './orders.js';
@@ -40,7 +42,7 @@ export interface RegisteredPool {
  * process, so two applications in one process do not meet.
  */
 @Injectable()
-export class PoolRegistry implements ScopeHost {
+export class PoolRegistry implements Application {
   /** By name: of all pools, those included that a test has put others in the place of. */
   private readonly definitions = new Map<string, AnyPoolDefinition>();
   private readonly registered = new Map<string, RegisteredPool>();
@@ -80,6 +82,11 @@ export class PoolRegistry implements ScopeHost {
   /** @internal */
   transactionsOf(handler: object, instance: object): TransactionPlan | undefined {
     return this.plans.of(handler, instance);
+  }
+
+  /** @internal */
+  owns(instance: object): boolean {
+    return isAmong(this.modules, instance);
   }
 
   /** The names of all pools that were registered, in that order. */

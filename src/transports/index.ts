@@ -3,5 +3,6 @@ export { probeCalls, unknownNest, watchCalls } from './calls.js';
 export { enterHttpScopes, type HttpAdapterLike } from './entry.js';
 export { scopeOfContext } from './executions.js';
 export { nameOf } from './handlers.js';
+export { joinHosts, type Application } from './hosts.js';
 export { HttpScope } from './http.js';
 export { holdUntil } from './until.js';

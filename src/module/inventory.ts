@@ -1,0 +1,26 @@
+import type { ModulesContainer } from '@nestjs/core';
+
+type Module = NonNullable<ReturnType<ModulesContainer['get']>>;
+type Wrapper = NonNullable<ReturnType<Module['providers']['get']>>;
+
+/** Is an object one of the controllers or providers of these modules? Of those that are made for each request, by its class. */
+export function isAmong(modules: ModulesContainer, instance: object): boolean {
+  for (const module of modules.values()) {
+    // As a rule it is kept by its class.
+    const { constructor } = instance;
+    if (is(module.controllers.get(constructor), instance) || is(module.providers.get(constructor), instance))
+      return true;
+  }
+  for (const module of modules.values()) {
+    for (const wrapper of module.providers.values()) if (is(wrapper, instance)) return true;
+  }
+  return false;
+}
+
+function is(wrapper: Wrapper | undefined, instance: object): boolean {
+  if (!wrapper) return false;
+  if (wrapper.instance === instance) return true;
+  return (
+    wrapper.metatype === instance.constructor && (wrapper.isTransient || !wrapper.isDependencyTreeStatic())
+  );
+}

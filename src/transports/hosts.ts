@@ -1,0 +1,27 @@
+import type { ScopeHost } from '../scope/index.js';
+
+/** An application whose handlers run in scopes. */
+export interface Application extends ScopeHost {
+  /** Is this one of its controllers, gateways, resolvers or other providers? */
+  owns(instance: object): boolean;
+}
+
+/** Those of this process, the latest first. One that was never closed may be collected all the same. */
+let applications: readonly WeakRef<Application>[] = [];
+
+/** The application of instances that have been asked for. */
+const known = new WeakMap<object, WeakRef<Application>>();
+
+/** From now on this application's handlers are known. */
+export function joinHosts(application: Application): void {
+  applications = [new WeakRef(application), ...applications.filter(one => one.deref() !== undefined)];
+}
+
+/** The application that an instance belongs to whose method is called: several of them may be in one process. */
+export function hostOf(instance: object): ScopeHost | undefined {
+  const host = known.get(instance)?.deref();
+  if (host) return host;
+  const owner = applications.find(one => one.deref()?.owns(instance));
+  if (owner) known.set(instance, owner);
+  return owner?.deref();
+}
