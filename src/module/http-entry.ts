@@ -1,10 +1,12 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
 import {
+  beforeGateways,
   enterHttpScopes,
   joinHosts,
   probeCalls,
   watchCalls,
+  watchGateway,
   type HttpAdapterLike,
 } from '../transports/index.js';
 import { PoolRegistry } from './registry.js';
@@ -25,7 +27,11 @@ export class HttpEntry implements OnModuleInit {
     // At once with NestFactory; with a testing module when its application is made; never without a server.
     adapterHost.init$.subscribe(() => {
       const adapter = adapterHost.httpAdapter as unknown as HttpAdapterLike | null | undefined;
-      if (adapter) enterHttpScopes(adapter, registry, registry.mayHaveKeys);
+      if (!adapter) return;
+      enterHttpScopes(adapter, registry, registry.mayHaveKeys);
+      beforeGateways(adapter, () => {
+        for (const instance of registry.instances()) watchGateway(instance);
+      });
     });
   }
 

@@ -10,6 +10,7 @@ import { BaseExceptionFilter } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { PoolDeadlockError, TransactionOutcomeUnknownError } from '../engine/index.js';
 import { RequestAbortedError } from '../scope/index.js';
+import type { Filter } from '../transports/index.js';
 import { CAPACITY_ERRORS, describeCapacityError } from './capacity-errors.js';
 import { OUTCOME_UNKNOWN, graphQLError, replyOverWs, rpcReply } from './error-replies.js';
 
@@ -89,4 +90,16 @@ export class PoolExceptionFilter extends BaseExceptionFilter {
     if (known.retryAfter !== undefined) adapter?.setHeader(response, 'Retry-After', String(known.retryAfter));
     super.catch(known.exception, host);
   }
+}
+
+/** What Nest keeps about a filter; the name is the same in NestJS 11 and 12. */
+const CATCHES = '__filterCatchExceptions__';
+
+/** The filter as Nest keeps it, for handlers that it shows no global ones. */
+export function poolFilter(): Filter {
+  const filter = new PoolExceptionFilter();
+  return {
+    func: (error, host) => filter.catch(error as Error, host),
+    exceptionMetatypes: Reflect.getMetadata(CATCHES, PoolExceptionFilter) as readonly unknown[],
+  };
 }

@@ -17,6 +17,17 @@ export function isAmong(modules: ModulesContainer, instance: object): boolean {
   return false;
 }
 
+/** The providers that there is one of, once each. */
+export function instancesOf(modules: ModulesContainer): Iterable<object> {
+  const wrappers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
+  const made = wrappers.filter(wrapper => wrapper.isDependencyTreeStatic() && !wrapper.isTransient);
+  return new Set(made.map(({ instance }) => instance).filter(isObject));
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 function is(wrapper: Wrapper | undefined, instance: object): boolean {
   if (!wrapper) return false;
   if (wrapper.instance === instance) return true;

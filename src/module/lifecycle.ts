@@ -101,6 +101,7 @@ export class PoolLifecycle
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.registry.endAnswers();
     await this.closeAll(Math.max(0, this.deadline - performance.now()));
     clearTimeout(this.timer);
     this.stopListening();

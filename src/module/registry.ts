@@ -18,7 +18,8 @@ import {
   type ModuleSettings,
 } from './definition.js';
 import { DuplicatePoolError, UnknownPoolError } from './errors.js';
-import { isAmong } from './inventory.js';
+import { poolFilter } from './http-errors.js';
+import { instancesOf, isAmong } from './inventory.js';
 import { logListener } from './log-listener.js';
 import { checkModuleOptions, type PoolModuleOptions } from './options.js';
 import { TransactionPlans } from './orders.js';
@@ -48,6 +49,9 @@ export class PoolRegistry implements Application {
   private readonly registered = new Map<string, RegisteredPool>();
   private readonly resolved = new Map<string, AnyPool<unknown>>();
   private readonly stop = new AbortController();
+  private readonly silence = new AbortController();
+  /** @internal */
+  readonly filter = poolFilter();
   private readonly plans = new TransactionPlans(this);
   /** Set when the application begins to shut down: readiness is down from then on. */
   shuttingDown = false;
@@ -60,7 +64,7 @@ export class PoolRegistry implements Application {
   ) {
     checkModuleOptions(options);
     // One listener for each subscription: many are no leak.
-    setMaxListeners(0, this.stop.signal);
+    setMaxListeners(0, this.stop.signal, this.silence.signal);
     this.refuseDuplicates();
   }
 
@@ -80,6 +84,11 @@ export class PoolRegistry implements Application {
   }
 
   /** @internal */
+  get silenced(): AbortSignal {
+    return this.silence.signal;
+  }
+
+  /** @internal */
   transactionsOf(handler: object, instance: object): TransactionPlan | undefined {
     return this.plans.of(handler, instance);
   }
@@ -87,6 +96,11 @@ export class PoolRegistry implements Application {
   /** @internal */
   owns(instance: object): boolean {
     return isAmong(this.modules, instance);
+  }
+
+  /** @internal What there is of the application's providers, once each. */
+  instances(): Iterable<object> {
+    return instancesOf(this.modules);
   }
 
   /** The names of all pools that were registered, in that order. */
@@ -205,6 +219,11 @@ export class PoolRegistry implements Application {
   /** @internal */
   endSubscriptions(): void {
     this.stop.abort();
+  }
+
+  /** @internal Nothing listens any more: what is still to be sent has nobody to go to. */
+  endAnswers(): void {
+    this.silence.abort();
   }
 
   /** Where the pools of a module are defined, as users know it. All modules import one that is global. */

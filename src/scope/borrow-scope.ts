@@ -33,6 +33,8 @@ export type AnyPool<T> = Pool<T> | KeyedPool<unknown, T>;
 export interface ScopeHost {
   /** Aborted when the application shuts down and endless work (subscriptions) should end. */
   readonly stopping: AbortSignal;
+  /** Aborted when the application has stopped to listen, so that nobody waits for answers any more. */
+  readonly silenced?: AbortSignal | undefined;
   /** Milliseconds that doubts about the end of a scope have to be cleared. Default 1 000. */
   readonly abandonedTimeout?: number | undefined;
   /** How to begin the transactions that a handler wants; undefined for one that wants none. */

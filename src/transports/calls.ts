@@ -1,10 +1,12 @@
-import type { ArgumentsHost, CanActivate, NestInterceptor } from '@nestjs/common';
+import type { CanActivate, NestInterceptor } from '@nestjs/common';
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, tap } from 'rxjs';
 import { BorrowScope, anyScope, attach, inScope } from '../scope/index.js';
 import { scopeOfCall } from './executions.js';
 import { factsOf, holdBody, runHeld } from './handlers.js';
+import { filterOf, type Filter } from './hosts.js';
 import { HttpScope } from './http.js';
+import { MessageScope, enterMessage } from './message.js';
 import { heldUntilSettled, watchedInterceptor } from './interceptors.js';
 import { TransactedCall } from './transacted-call.js';
 
@@ -15,7 +17,7 @@ import { TransactedCall } from './transacted-call.js';
 interface InterceptorsConsumer {
   intercept(
     interceptors: readonly NestInterceptor[] | undefined,
-    args: readonly unknown[],
+    args: unknown[],
     instance: object,
     handler: object,
     next: () => Promise<unknown>,
@@ -26,7 +28,7 @@ interface InterceptorsConsumer {
 interface GuardsConsumer {
   tryActivate(
     guards: readonly CanActivate[],
-    args: readonly unknown[],
+    args: unknown[],
     instance: object,
     handler: object,
     type?: string,
@@ -38,10 +40,8 @@ interface PipesConsumer {
 }
 
 interface Filters {
+  createContext(instance: object, ...args: unknown[]): readonly Filter[];
   createConcreteContext(...args: unknown[]): readonly Filter[];
-}
-interface Filter {
-  readonly func: (error: unknown, host: ArgumentsHost) => unknown;
 }
 
 /** What {@link watchCalls} needs of Nest's `ExternalContextCreator`, which does not tell it in its types. */
@@ -84,10 +84,19 @@ function watch<M extends string, T extends Record<M, unknown>>(
   watchOn(prototype);
 }
 
-/** Filters get ready for being called: over HTTP, Nest does not wait for their promises. */
+/**
+ * Filters get ready for being called: over HTTP, Nest does not wait for their promises. Where Nest shows a handler no global
+ * filters (gateways, hybrid applications), that of its application is the last to be asked, as it is everywhere else.
+ */
 function watchFilters(prototype: Filters): void {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
-  const { createConcreteContext } = prototype;
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with their own `this` below
+  const { createContext, createConcreteContext } = prototype;
+  prototype.createContext = function (instance, ...args) {
+    const filters = createContext.call(this, instance, ...args);
+    const last = filterOf(instance);
+    const isThere = filters.some(({ exceptionMetatypes }) => exceptionMetatypes === last?.exceptionMetatypes);
+    return last && !isThere ? [watchedFilter(last), ...filters] : filters;
+  };
   prototype.createConcreteContext = function (...args) {
     return createConcreteContext.apply(this, args).map(watchedFilter);
   };
@@ -110,8 +119,9 @@ function watchHandlers(prototype: InterceptorsConsumer): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
   const { intercept } = prototype;
   prototype.intercept = function (interceptors, args, instance, handler, next, type = 'http') {
-    const scope = scopeOfCall(type, args);
+    const scope = scopeOfCall(type, args) ?? enterMessage(type, args, instance, handler);
     if (!scope) return intercept.call(this, interceptors, args, instance, handler, next, type);
+    const message = scope instanceof MessageScope ? scope : undefined;
     const http = type === 'http' && scope instanceof HttpScope ? scope : undefined;
     http?.layers.reach();
     const facts = http ? factsOf(handler, instance) : undefined;
@@ -127,9 +137,13 @@ function watchHandlers(prototype: InterceptorsConsumer): void {
         : result;
     };
     const plan = scope.host.transactionsOf?.(handler, instance);
-    if (!plan) return call(next);
-    const unseen = facts !== undefined && (facts.byHand || facts.endless);
-    return here(() => new TransactedCall(scope, plan, unseen).run(call, next));
+    // Every request comes here: no closure that is not needed.
+    if (!plan && !message) return call(next);
+    const unseen = message ? message.answersByHand : facts !== undefined && (facts.byHand || facts.endless);
+    const answer = plan
+      ? (): Promise<unknown> => new TransactedCall(scope, plan, unseen).run(call, next)
+      : (): Promise<unknown> => call(next);
+    return message ? message.concludes(answer) : here(answer);
   };
 }
 
@@ -147,10 +161,11 @@ function watchGuards(prototype: GuardsConsumer): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
   const { tryActivate } = prototype;
   prototype.tryActivate = function (guards, args, instance, handler, type = 'http') {
-    const scope = scopeOfCall(type, args);
+    const scope = scopeOfCall(type, args) ?? enterMessage(type, args, instance, handler);
     if (!scope) return tryActivate.call(this, guards, args, instance, handler, type);
     if (type === 'http' && scope instanceof HttpScope) scope.layers.reach();
-    return heldUntilSettled(scope, () => tryActivate.call(this, guards, args, instance, handler, type));
+    const activate = (): Promise<boolean> => tryActivate.call(this, guards, args, instance, handler, type);
+    return scope instanceof MessageScope ? scope.during(activate) : heldUntilSettled(scope, activate);
   };
 }
 
@@ -160,7 +175,9 @@ function watchedFilter(filter: Filter): Filter {
     func: (error, host) => {
       const scope = scopeOfCall(host.getType<string>(), host.getArgs());
       if (scope instanceof HttpScope) scope.filters();
-      return scope ? heldUntilSettled(scope, () => filter.func(error, host)) : filter.func(error, host);
+      if (!scope) return filter.func(error, host);
+      const answer = heldUntilSettled(scope, () => filter.func(error, host));
+      return scope instanceof MessageScope ? scope.follow(answer) : answer;
     },
   };
 }

@@ -3,14 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 const WAITING = Symbol('nestjs-pool.waiting');
 
-interface Connection extends EventEmitter {
-  readonly destroyed: boolean;
-  readonly closed: boolean;
+interface Waited extends EventEmitter {
   /**
    * Those that wait for its end. A set, which keeps its store: an array that shrinks to nothing gets a new one with each
    * request, by which the collector takes one dead request after the other for alive, until it collects everything.
    */
   [WAITING]?: Set<() => void> | undefined;
+}
+
+interface Connection extends Waited {
+  readonly destroyed: boolean;
+  readonly closed: boolean;
 }
 
 /** What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. */
@@ -42,19 +45,20 @@ export function sayClosed(response: ServerResponse, connection: Connection): voi
 /**
  * One listener for each connection, however many requests come over it, at once or one after the other.
  *
+ * @param event by which it says that it is over
  * @returns forgets it; to be called once
  */
-export function onceClosed(connection: Connection, closed: () => void): () => void {
-  const all = (connection[WAITING] ??= watch(connection));
+export function onceClosed(connection: Waited, closed: () => void, event = 'close'): () => void {
+  const all = (connection[WAITING] ??= watch(connection, event));
   all.add(closed);
   return () => {
     all.delete(closed);
   };
 }
 
-function watch(connection: Connection): Set<() => void> {
+function watch(connection: Waited, event: string): Set<() => void> {
   const all = new Set<() => void>();
-  connection.once('close', () => {
+  connection.once(event, () => {
     // They forget it while they are told.
     for (const closed of all) closed();
   });

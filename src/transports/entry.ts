@@ -12,6 +12,7 @@ export interface HttpAdapterLike {
   getType(): string;
   getInstance(): unknown;
   use(handler: Middleware): unknown;
+  init?(): Promise<unknown>;
   reply(response: unknown, body: unknown, ...rest: unknown[]): unknown;
   /** Fastify: is the middleware plugin there, or done without? Until then `use` queues. */
   isMiddieRegistered?: boolean;
@@ -46,6 +47,15 @@ export function enterHttpScopes(adapter: HttpAdapterLike, host: ScopeHost, keys:
     scope.platformRequest = request;
     within(scope, done);
   });
+}
+
+/** Does something when all providers have been made, before the gateways among them are bound to their server. */
+export function beforeGateways(adapter: HttpAdapterLike, work: () => void): void {
+  const init = adapter.init?.bind(adapter);
+  adapter.init = () => {
+    work();
+    return init?.() ?? Promise.resolve();
+  };
 }
 
 interface Reply {

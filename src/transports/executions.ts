@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { anyScope, attachedTo, type BorrowScope } from '../scope/index.js';
 import { HttpScope } from './http.js';
+import { scopeOfMessage } from './message.js';
 
 /**
  * The scope that a call of the framework belongs to. It is found by what the call is about, not by the async context:
@@ -12,7 +13,7 @@ import { HttpScope } from './http.js';
 export function scopeOfCall(type: string, args: readonly unknown[]): BorrowScope | undefined {
   if (type === 'http') return scopeOfRequest(args[0]);
   if (type === 'graphql') return scopeOfOperation(args[2]) ?? anyScope();
-  return undefined;
+  return scopeOfMessage(args);
 }
 
 /** As {@link scopeOfCall}; where the call is about nothing that has a scope, the one that this code runs in. */

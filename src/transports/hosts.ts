@@ -1,9 +1,18 @@
+import type { ArgumentsHost } from '@nestjs/common';
 import type { ScopeHost } from '../scope/index.js';
+
+/** An exception filter as Nest keeps it. */
+export interface Filter {
+  readonly func: (error: unknown, host: ArgumentsHost) => unknown;
+  readonly exceptionMetatypes: readonly unknown[];
+}
 
 /** An application whose handlers run in scopes. */
 export interface Application extends ScopeHost {
   /** Is this one of its controllers, gateways, resolvers or other providers? */
   owns(instance: object): boolean;
+  /** Answers the errors of its pools. */
+  readonly filter: Filter;
 }
 
 /** Those of this process, the latest first. One that was never closed may be collected all the same. */
@@ -19,6 +28,15 @@ export function joinHosts(application: Application): void {
 
 /** The application that an instance belongs to whose method is called: several of them may be in one process. */
 export function hostOf(instance: object): ScopeHost | undefined {
+  return applicationOf(instance);
+}
+
+/** What answers the errors of pools in the application that an instance belongs to. */
+export function filterOf(instance: object): Filter | undefined {
+  return applicationOf(instance)?.filter;
+}
+
+function applicationOf(instance: object): Application | undefined {
   const host = known.get(instance)?.deref();
   if (host) return host;
   const owner = applications.find(one => one.deref()?.owns(instance));

@@ -1,20 +1,18 @@
-import { Logger } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import { kindOf } from '../engine/index.js';
 import {
-  BorrowScope,
   RequestAbortedError,
   attach,
   attachedTo,
   ofHost,
-  type AbandonedError,
+  type BorrowScope,
   type ScopeHost,
 } from '../scope/index.js';
 import { endOrphan, untilClosed } from './bodies.js';
 import { connectionOf, onceClosed, sayClosed } from './connections.js';
 import { Layers } from './layers.js';
 import { bodyOnItsWay } from './request-body.js';
+import { RequestScope } from './request-scope.js';
 import type { EndUnread } from './watch.js';
 
 /** Where middleware is mounted on a path, that is cut off from `url` while it runs. */
@@ -36,7 +34,7 @@ export type Answer = 'value' | 'observable' | 'stream' | 'by hand';
  * request), and beyond that nobody can know. The doubt is cleared by `res.end`, by the end of Nest's way if it is Nest
  * that answers, or by the end of all that was piped into the response. There is none about a stream that Nest sends.
  */
-export class HttpScope extends BorrowScope {
+export class HttpScope extends RequestScope {
   private answer: Answer = 'value';
   private clientLeft = false;
   private responseOver: (() => void) | undefined = undefined;
@@ -259,16 +257,6 @@ export class HttpScope extends BorrowScope {
       }
     }
     this.responseOver?.();
-  }
-
-  protected override abandoned(error: AbandonedError): void {
-    new Logger('PoolModule').warn(error.message);
-  }
-
-  protected override uncommitted(name: string, error: unknown): void {
-    new Logger('PoolModule').error(
-      `${name}: answered, but its transaction was not committed: ${kindOf(error)}`,
-    );
   }
 
   protected override close(): void {

@@ -92,11 +92,14 @@ function untilComplete(
 export function heldUntilSettled<R>(scope: BorrowScope, work: () => Promise<R>): Promise<R>;
 export function heldUntilSettled<R>(scope: BorrowScope, work: () => R): R;
 export function heldUntilSettled(scope: BorrowScope, work: () => unknown): unknown {
-  const result = within(scope, work);
-  if (!(result instanceof Promise)) return result;
+  // Held from the beginning: this may be what the scope begins with.
   scope.enter();
+  let result: unknown;
+  try {
+    result = within(scope, work);
+  } finally {
+    if (!(result instanceof Promise)) scope.leave();
+  }
   // In the place of the promise: a rejection that nobody handles stays one.
-  return result.finally(() => {
-    scope.leave();
-  });
+  return result instanceof Promise ? result.finally(() => scope.leave()) : result;
 }

@@ -97,7 +97,11 @@ describe('pool errors in', () => {
     forgetLoggers();
   });
 
-  describe.each(['a microservice', 'a hybrid application with inheritAppConfig'] as const)('%s', kind => {
+  describe.each([
+    'a microservice',
+    'a hybrid application',
+    'a hybrid application with inheritAppConfig',
+  ] as const)('%s', kind => {
     it.each(['promise', 'observable'])(
       'are answered as errors of a service that is busy: %s',
       async pattern => {
@@ -122,14 +126,6 @@ describe('pool errors in', () => {
         said => said.includes(BACKEND_TEXT) && said.includes('unavailable'),
       );
       expect(await running.ask('well')).toBe('well');
-    });
-  });
-
-  it('a hybrid application are answered by Nest, which tells nothing of them', async () => {
-    running = await Running.start('a hybrid application');
-    expect(await running.ask('promise', 'down')).toEqual({
-      status: 'error',
-      message: 'Internal server error',
     });
   });
 });

@@ -1,10 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { UseFilters, type INestApplication } from '@nestjs/common';
+import {
+  Catch,
+  UseFilters,
+  type ArgumentsHost,
+  type ExceptionFilter,
+  type INestApplication,
+} from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { once } from 'node:events';
-import { io } from 'socket.io-client';
+import { io, type Socket } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { PoolExceptionFilter } from '../../src/index.js';
 import { BACKSTAGE, InVain, failingPools } from '../support/failing-pools.js';
@@ -31,6 +37,22 @@ class Filtered extends Unfiltered {
   @SubscribeMessage('well')
   well(): { event: string; data: string } {
     return { event: 'well', data: 'well' };
+  }
+}
+
+@Catch()
+class Everything implements ExceptionFilter {
+  catch(error: Error, host: ArgumentsHost): void {
+    host.switchToWs().getClient<Socket>().emit('own', error.name);
+  }
+}
+
+@UseFilters(Everything)
+@WebSocketGateway()
+class OwnFilter extends Unfiltered {
+  @SubscribeMessage('borrow')
+  override borrow(@MessageBody() pool: 'full' | 'down'): Promise<string> {
+    return super.borrow(pool);
   }
 }
 
@@ -109,10 +131,13 @@ describe('pool errors in a gateway', () => {
     expect(await client.ask('well', '', 'well')).toBe('well');
   });
 
-  it('are answered by Nest where PoolExceptionFilter is missing, which tells nothing of them', async () => {
+  it('are so also where the gateway names no filter, as Nest shows it no global ones', async () => {
     await start('socket.io', Unfiltered);
-    expect(await client.ask('borrow', 'down', 'exception')).toMatchObject({
-      message: 'Internal server error',
-    });
+    expect(await client.ask('borrow', 'down', 'exception')).toMatchObject({ code: 14 });
+  });
+
+  it('are left to a filter of the gateway that takes everything', async () => {
+    await start('socket.io', OwnFilter);
+    expect(await client.ask('borrow', 'full', 'own')).toBe('PoolQueueFullError');
   });
 });

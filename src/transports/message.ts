@@ -1,0 +1,212 @@
+import { isObservable } from 'rxjs';
+import {
+  RequestAbortedError,
+  anyScope,
+  currentScope,
+  within,
+  type BorrowScope,
+  type ScopeHost,
+} from '../scope/index.js';
+import { byHand, type ByHand } from './by-hand.js';
+import { nameOf } from './handlers.js';
+import { hostOf } from './hosts.js';
+import { heldUntilSubscribed, within$ } from './observables.js';
+import { peerOf, type Peer } from './peers.js';
+import { RequestScope } from './request-scope.js';
+
+/** What Nest keeps about a handler of a microservice; the names are the same in NestJS 11 and 12. */
+const HANDLER_TYPE = 'microservices:handler_type';
+const EVENT = 2;
+
+/** By the arguments that Nest makes for a message, and hands to its guards, its interceptors and its handler. */
+const scopes = new WeakMap<readonly unknown[], MessageScope>();
+
+/** Scopes of calls that have failed in this turn of the event loop, and whose filter may come yet. */
+const failed = new Set<MessageScope>();
+
+/**
+ * The unit of work of one message: over WebSockets, in a microservice, or of whatever else calls handlers by Nest's own
+ * means. It begins with the first guard or the handler, and is over when all of these are, filters included, and what they
+ * have returned: an Observable when its subscription is over, and an answer by hand (`@Ack()`, `@GrpcStreamCall()`) when it
+ * has been given.
+ *
+ * When the peer leaves, what is queueing for a resource gives up, and an Observable is completed; what is at work stays.
+ * Whether an answer by hand is still being worked on nobody can know then: there is a doubt until it has been given.
+ */
+export class MessageScope extends RequestScope {
+  private readonly original: readonly unknown[];
+  private readonly peer: Peer | undefined;
+  private readonly answer: ByHand | undefined;
+  private readonly name: string;
+  private forgetPeer: (() => void) | undefined = undefined;
+  private dropAnswer: (() => void) | undefined = undefined;
+  private clearDoubt: (() => void) | undefined = undefined;
+  /** What is of no use any more once the peer has left. */
+  private readonly audience = new Set<() => void>();
+  private told = false;
+
+  /** @param args of the message: its own, as they are about to be handed to the handler; some of them are put others in place of */
+  constructor(
+    host: ScopeHost,
+    type: string,
+    private args: unknown[],
+    instance: object,
+    handler: object,
+  ) {
+    super(host);
+    const key = nameOf(handler, instance);
+    this.name = `${instance.constructor.name}.${String(key ?? 'handler')}()`;
+    this.original = [...args];
+    // Whoever has told of an event does not wait for what comes of it.
+    const isEvent = Reflect.getMetadata(HANDLER_TYPE, handler) === EVENT;
+    this.peer = isEvent ? undefined : peerOf(type, args);
+    this.answer = key === undefined ? undefined : byHand(type, args, instance.constructor, key);
+    // The messages of a client's stream come in the context of its connection.
+    const [first] = args;
+    if (type === 'rpc' && isObservable(first)) args[0] = within$(this, first);
+  }
+
+  override toString(): string {
+    return this.name;
+  }
+
+  /** Is the handler itself to answer? */
+  get answersByHand(): boolean {
+    return this.answer !== undefined;
+  }
+
+  /** Nobody is there to be told anything. */
+  get unanswerable(): boolean {
+    return this.peer?.gone === true || this.host.silenced?.aborted === true;
+  }
+
+  override hasReplied(): boolean {
+    return this.told;
+  }
+
+  /** Something has been sent, or is about to be. */
+  tells(): void {
+    this.told = true;
+  }
+
+  /** @returns forgets it */
+  whenOver(tell: () => void): () => void {
+    this.audience.add(tell);
+    return () => this.audience.delete(tell);
+  }
+
+  /** Are these the arguments of this message? Those of parameters and filters are lists of their own. */
+  isOf(args: readonly unknown[]): boolean {
+    const { original, args: own } = this;
+    return args.length === own.length && args.every((arg, i) => arg === own[i] || arg === original[i]);
+  }
+
+  /** What Nest does of itself: it is held until that has settled, and until whatever follows in the same turn has begun. */
+  during<R>(work: () => Promise<R>): Promise<R> {
+    this.enter();
+    return within(this, work).then(
+      value => {
+        this.linger();
+        return value;
+      },
+      (error: unknown) => this.failed(error),
+    );
+  }
+
+  /** Held until the message has been answered: until its handler has settled, or the Observable that it returns is over. */
+  concludes(answer: () => Promise<unknown>): Promise<unknown> {
+    this.enter();
+    return within(this, answer).then(
+      value => {
+        const watched = this.follow(value);
+        this.leave();
+        return watched;
+      },
+      (error: unknown) => this.failed(error),
+    );
+  }
+
+  /** What is returned to Nest, which may subscribe to it. */
+  follow(value: unknown): unknown {
+    return isObservable(value) ? heldUntilSubscribed(this, value) : value;
+  }
+
+  protected override open(): void {
+    const { peer, answer } = this;
+    if (answer && !answer.given) {
+      this.dropAnswer = this.hold();
+      answer.onceGiven(() => {
+        this.dropAnswer?.();
+        this.clearDoubt?.();
+      });
+    }
+    this.host.silenced?.addEventListener('abort', this.dismiss);
+    if (peer?.gone) this.losePeer();
+    else this.forgetPeer = peer?.onceGone(() => this.losePeer());
+  }
+
+  protected override close(): void {
+    this.host.silenced?.removeEventListener('abort', this.dismiss);
+    this.forgetPeer?.();
+    scopes.delete(this.args);
+    failed.delete(this);
+    this.args = [];
+  }
+
+  private losePeer(): void {
+    this.abandon(new RequestAbortedError());
+    if (this.dropAnswer && this.answer?.given === false) this.clearDoubt = this.doubt();
+    this.dropAnswer?.();
+    // In a turn of its own: Nest hears of it too, and comes first.
+    setImmediate(this.dismiss);
+  }
+
+  private readonly dismiss = (): void => {
+    for (const tell of this.audience) tell();
+  };
+
+  private failed(error: unknown): never {
+    failed.add(this);
+    this.linger();
+    throw error;
+  }
+
+  /** Nest goes on to the handler, or to a filter, a few promises later. */
+  private linger(): void {
+    setImmediate(() => {
+      failed.delete(this);
+      this.leave();
+    });
+  }
+}
+
+/** The scope of a message, by the arguments that Nest calls something with. */
+export function scopeOfMessage(args: readonly unknown[]): MessageScope | undefined {
+  const known = scopes.get(args);
+  if (known) return known;
+  const here = anyScope();
+  if (here instanceof MessageScope && here.isOf(args)) return here;
+  return [...failed].find(scope => scope.isOf(args));
+}
+
+/**
+ * The scope in which a handler is about to be called that belongs to no request, or a guard of it. What other libraries call
+ * by Nest's own means joins the scope that it is called in, if there is one.
+ */
+export function enterMessage(
+  type: string,
+  args: unknown[],
+  instance: object,
+  handler: object,
+): BorrowScope | undefined {
+  if (type === 'http' || type === 'graphql') return undefined;
+  const host = hostOf(instance);
+  if (!host) return undefined;
+  if (type !== 'ws' && type !== 'rpc') {
+    const here = currentScope(host);
+    if (here && !here.over) return here;
+  }
+  const scope = new MessageScope(host, type, args, instance, handler);
+  scopes.set(args, scope);
+  return scope;
+}

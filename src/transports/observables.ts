@@ -1,0 +1,45 @@
+import { Observable } from 'rxjs';
+import { within, type BorrowScope } from '../scope/index.js';
+import type { MessageScope } from './message.js';
+import { holdWhileSubscribed } from './subscription.js';
+
+/** Milliseconds that the scope of an answer is kept which nobody subscribes to. */
+const UNSUBSCRIBED_TIMEOUT = 1_000;
+
+/**
+ * Holds the scope of a message from now on until the subscription of its answer is over. Nest subscribes a few promises
+ * later, unless the peer has left meanwhile.
+ */
+export function heldUntilSubscribed(scope: MessageScope, source: Observable<unknown>): Observable<unknown> {
+  const watched = holdWhileSubscribed(scope, source, {
+    audience: scope,
+    emitted: () => {
+      scope.tells();
+    },
+  });
+  if (scope.unanswerable) return watched;
+  const letGo = scope.hold();
+  const drop = (): void => {
+    clearTimeout(timer);
+    forget();
+    letGo();
+  };
+  const timer = setTimeout(drop, UNSUBSCRIBED_TIMEOUT).unref();
+  const forget = scope.whenOver(drop);
+  return new Observable(subscriber => {
+    const subscription = watched.subscribe(subscriber);
+    drop();
+    return subscription;
+  });
+}
+
+/** What comes out of it comes in a scope, whatever context it was sent from. */
+export function within$<V>(scope: BorrowScope, source: Observable<V>): Observable<V> {
+  return new Observable(subscriber =>
+    source.subscribe({
+      next: value => within(scope, () => subscriber.next(value)),
+      error: (error: unknown) => within(scope, () => subscriber.error(error)),
+      complete: () => within(scope, () => subscriber.complete()),
+    }),
+  );
+}
