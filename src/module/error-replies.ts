@@ -1,7 +1,9 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
 import { TransactionOutcomeUnknownError } from '../engine/index.js';
+import { grpcCallOf } from '../transports/index.js';
 import { describeCapacityError, type CapacityErrorDescription } from './capacity-errors.js';
+import { retryMetadata } from './grpc-errors.js';
 
 // What pool errors are answered with where there is no HTTP: each in the form in which Nest's own filter of that
 // transport would answer. Their packages are not imported, as applications need not have them.
@@ -21,10 +23,13 @@ function replyTo(error: Error): CapacityErrorDescription | { message: string; co
   return describeCapacityError(error) ?? { message: 'The request was cancelled', code: 1 };
 }
 
-/** To a microservice's client, as `BaseRpcExceptionFilter` does; gRPC takes its status from `code`. */
-export function rpcReply(error: Error): Observable<never> {
+/** To a microservice's client, as `BaseRpcExceptionFilter` does; gRPC takes its status from `code` and its trailers from `metadata`. */
+export function rpcReply(error: Error, host: ArgumentsHost): Observable<never> {
   const reply = { status: 'error', ...replyTo(error) };
-  return throwError(() => reply);
+  const call = grpcCallOf(host.getArgs());
+  if (!call || !('retryAfter' in reply)) return throwError(() => reply);
+  const metadata = retryMetadata(call, reply.code, reply.message, reply.retryAfter);
+  return throwError(() => ({ ...reply, metadata }));
 }
 
 /** Of socket.io, and of a native WebSocket. */

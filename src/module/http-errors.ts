@@ -64,7 +64,7 @@ export class PoolExceptionFilter extends BaseExceptionFilter {
         this.answer(error, host);
         return undefined;
       case 'rpc':
-        return rpcReply(error);
+        return rpcReply(error, host);
       case 'ws':
         replyOverWs(error, host);
         return undefined;

@@ -6,4 +6,5 @@ export { nameOf } from './handlers.js';
 export { watchGateway } from './gateways.js';
 export { joinHosts, type Application, type Filter } from './hosts.js';
 export { HttpScope } from './http.js';
+export { grpcCallOf, type GrpcCall } from './peers.js';
 export { holdUntil } from './until.js';

@@ -11,6 +11,7 @@ import { byHand, type ByHand } from './by-hand.js';
 import { nameOf } from './handlers.js';
 import { hostOf } from './hosts.js';
 import { heldUntilSubscribed, within$ } from './observables.js';
+import { requestOfMessage } from './message-request.js';
 import { peerOf, type Peer } from './peers.js';
 import { RequestScope } from './request-scope.js';
 
@@ -48,7 +49,7 @@ export class MessageScope extends RequestScope {
   /** @param args of the message: its own, as they are about to be handed to the handler; some of them are put others in place of */
   constructor(
     host: ScopeHost,
-    type: string,
+    private readonly type: string,
     private args: unknown[],
     instance: object,
     handler: object,
@@ -64,6 +65,10 @@ export class MessageScope extends RequestScope {
     // The messages of a client's stream come in the context of its connection.
     const [first] = args;
     if (type === 'rpc' && isObservable(first)) args[0] = within$(this, first);
+  }
+
+  override get request(): unknown {
+    return requestOfMessage(this.type, this.args);
   }
 
   override toString(): string {
