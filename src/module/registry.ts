@@ -9,6 +9,7 @@ import {
   type PoolSettings,
 } from '../engine/index.js';
 import type { AnyPool, KeyRule, ScopeHost, TransactionPlan } from '../scope/index.js';
+import { timeLeftBy, type TimeLeft } from './deadline.js';
 import {
   MODULE_KEYS,
   checkDefinition,
@@ -47,6 +48,8 @@ export class PoolRegistry implements ScopeHost {
   private readonly resolved = new Map<string, AnyPool<unknown>>();
   private readonly stop = new AbortController();
   private readonly plans = new TransactionPlans(this);
+  /** @internal */
+  readonly timeLeft: TimeLeft | undefined;
   /** Set when the application begins to shut down: readiness is down from then on. */
   shuttingDown = false;
 
@@ -57,6 +60,7 @@ export class PoolRegistry implements ScopeHost {
     @Optional() @Inject(ROOT_OPTIONS) private readonly options: PoolModuleOptions = {},
   ) {
     checkModuleOptions(options);
+    this.timeLeft = timeLeftBy(options.deadline);
     // One listener for each subscription: many are no leak.
     setMaxListeners(0, this.stop.signal);
     this.refuseDuplicates();

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { kindOf } from '../engine/index.js';
 import {
   BorrowScope,
+  CallerDeadline,
   RequestAbortedError,
   attach,
   attachedTo,
@@ -76,6 +77,7 @@ export class HttpScope extends BorrowScope {
     const known = ofHost(innermost, host);
     if (known) return known as HttpScope;
     const scope = new HttpScope(host, request, response, innermost);
+    if (host.timeLeft) scope.deadline = deadlineOf(request, host.timeLeft);
     attach(request, scope);
     return scope;
   }
@@ -315,4 +317,14 @@ export class HttpScope extends BorrowScope {
       (incoming && connectionOf(incoming)?.destroyed) === true
     );
   }
+}
+
+/** It counts from the arrival of the request. */
+function deadlineOf(
+  request: IncomingMessage,
+  timeLeft: NonNullable<ScopeHost['timeLeft']>,
+): CallerDeadline | undefined {
+  const arrived = performance.now();
+  const left = timeLeft(request);
+  return left === undefined ? undefined : new CallerDeadline(arrived + Math.max(0, left));
 }

@@ -292,7 +292,7 @@ describe('a scope whose caller has a deadline', () => {
     it('is one for all that wait, does not keep the process alive, and goes when nobody waits', async () => {
       const clear = jest.spyOn(globalThis, 'clearTimeout');
       const other = await waiting(40_000);
-      scope.signal;
+      expect(scope.signal.aborted).toBe(false);
       expect(ownTimers()).toHaveLength(1);
       const [own] = ownTimers();
       drop();
