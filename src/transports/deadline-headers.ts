@@ -17,7 +17,7 @@ export function grpcTimeout(value: string): number | undefined {
 /** 0 is none: Envoy, and most others, mean by it that there is no limit. */
 function plainTimeout(value: string): number | undefined {
   const left = MILLISECONDS.test(value) ? Number(value) : 0;
-  return left > 0 && left !== Infinity ? left : undefined;
+  return left > 0 ? left : undefined;
 }
 
 /**

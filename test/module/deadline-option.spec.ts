@@ -1,6 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { PoolModule } from '../../src/index.js';
+import { DeadlineExceededError, PoolModule } from '../../src/index.js';
+import { CallerDeadline, anyScope } from '../../src/scope/index.js';
+import { TestScopes } from '../../src/testing/index.js';
 import { grpcTimeout } from '../../src/transports/index.js';
 import { failureOf } from '../support/follow.js';
 
@@ -59,4 +61,30 @@ describe('grpcTimeout', () => {
       expect(grpcTimeout(text)).toBeUndefined();
     },
   );
+});
+
+describe('scopes.remaining()', () => {
+  const scopes = new TestScopes();
+  const remaining = (ms: number): Promise<number | undefined> =>
+    scopes.run(() => {
+      anyScope()!.deadline = new CallerDeadline(performance.now() + ms);
+      return scopes.remaining();
+    });
+
+  it('is undefined outside of any scope, in one without a deadline, and where that never comes', async () => {
+    expect(scopes.remaining()).toBeUndefined();
+    expect(await scopes.run(() => scopes.remaining())).toBeUndefined();
+    expect(await remaining(Infinity)).toBeUndefined();
+  });
+
+  it('is never more than what is left, and never 0, which would mean "no limit" to the next service', async () => {
+    const now = jest.spyOn(performance, 'now').mockReturnValue(1_000.5);
+    try {
+      expect(await remaining(250.75)).toBe(250);
+      expect(await remaining(0.25)).toBe(1);
+      for (const ms of [0, -5]) expect(await failureOf(remaining(ms))).toBeInstanceOf(DeadlineExceededError);
+    } finally {
+      now.mockRestore();
+    }
+  });
 });
