@@ -7,6 +7,7 @@ export * from './engine/index.js';
 // With `export *`, so that applications can augment the Pools interface through `declare module 'nestjs-pool'`.
 export * from './module/pools.js';
 export { PoolModule, type PoolModuleAsyncOptions } from './module/pool.module.js';
+export type { RequestDeadline } from './module/deadline.js';
 export type { PoolModuleOptions, PoolModuleRootOptions, PoolOptionsFactory } from './module/options.js';
 export {
   definePool,
@@ -32,6 +33,7 @@ export {
   BorrowKeyError,
   BorrowScopeEndedError,
   Borrowed,
+  DeadlineExceededError,
   NoBorrowScopeError,
   RequestAbortedError,
   TransactionOverError,

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import {
   type BorrowScope,
   BorrowScopeEndedError,
+  DeadlineExceededError,
   NoBorrowScopeError,
   currentScope,
   runInScope,
@@ -49,6 +50,19 @@ export class BorrowScopes {
   until(work: unknown): unknown {
     const scope = this.current();
     return holdUntil(scope, work, () => scope.vouch());
+  }
+
+  /**
+   * Whole milliseconds that whoever the current work is for still waits, to be passed on to the next service; undefined where
+   * there is no deadline, or no scope.
+   *
+   * @throws DeadlineExceededError when nothing is left: the next call would be in vain, and 0 means "no limit" to many
+   */
+  remaining(): number | undefined {
+    const deadline = currentScope(this.host)?.deadline;
+    if (!deadline || deadline.at === Infinity) return undefined;
+    if (deadline.left === 0) throw new DeadlineExceededError(undefined, 0, deadline.overdue);
+    return Math.max(1, Math.floor(deadline.left));
   }
 
   private current(): BorrowScope {

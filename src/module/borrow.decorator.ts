@@ -52,8 +52,8 @@ export function Borrow<N extends PoolName>(
 }
 
 /**
- * Gives a handler an `AbortSignal` that is aborted when its work is not wanted any more: the client has left, or a pool
- * has taken away what the request has borrowed. What is borrowed stays the handler's until it has settled.
+ * Gives a handler an `AbortSignal` that is aborted when its work is not wanted any more: the client has left, or has
+ * given up at the deadline of its request, or a pool has taken away what the request has borrowed. What is borrowed stays the handler's until it has settled.
  */
 export function BorrowSignal(): ParameterDecorator {
   return signalParameter();

@@ -1,6 +1,7 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
 import { TransactionOutcomeUnknownError } from '../engine/index.js';
+import { DeadlineExceededError } from '../scope/index.js';
 import { grpcCallOf } from '../transports/index.js';
 import { describeCapacityError, type CapacityErrorDescription } from './capacity-errors.js';
 import { retryMetadata } from './grpc-errors.js';
@@ -14,12 +15,19 @@ export const OUTCOME_UNKNOWN = {
   message: 'It is not known whether this was done: find out before you repeat it',
 } as const;
 
+/** Of a request whose client has said until when it waits. */
+export const DEADLINE_EXCEEDED = {
+  code: 'DEADLINE_EXCEEDED',
+  message: 'The deadline of the request has passed',
+} as const;
+
 /**
- * What the client is told; of a request that nobody waits for any more (RequestAbortedError), CANCELLED of gRPC, and where
- * nobody knows whether it was done, its UNKNOWN.
+ * What the client is told; of a request that nobody waits for any more (RequestAbortedError), CANCELLED of gRPC, of one
+ * whose deadline has passed its DEADLINE_EXCEEDED, and where nobody knows whether it was done, its UNKNOWN.
  */
-function replyTo(error: Error): CapacityErrorDescription | { message: string; code: 1 | 2 } {
+function replyTo(error: Error): CapacityErrorDescription | { message: string; code: 1 | 2 | 4 } {
   if (error instanceof TransactionOutcomeUnknownError) return { message: OUTCOME_UNKNOWN.message, code: 2 };
+  if (error instanceof DeadlineExceededError) return { message: DEADLINE_EXCEEDED.message, code: 4 };
   return describeCapacityError(error) ?? { message: 'The request was cancelled', code: 1 };
 }
 
@@ -56,6 +64,8 @@ export function replyOverWs(error: Error, host: ArgumentsHost): void {
   }
 }
 
+const GRAPHQL_CODES = { 1: 'CANCELLED', 2: OUTCOME_UNKNOWN.code, 4: DEADLINE_EXCEEDED.code } as const;
+
 /**
  * To a GraphQL client: an error with `extensions`, which the executor takes over. The pool's own is its `cause`, for
  * `formatError` to log. It is not sent, nor is anything of it in `stack`, which Apollo can be told to send.
@@ -65,6 +75,6 @@ export function graphQLError(error: Error): Error {
   const extensions =
     'retryAfter' in reply
       ? { code: 'SERVICE_UNAVAILABLE', retryAfter: reply.retryAfter }
-      : { code: error instanceof TransactionOutcomeUnknownError ? OUTCOME_UNKNOWN.code : 'CANCELLED' };
+      : { code: GRAPHQL_CODES[reply.code] };
   return Object.assign(new Error(reply.message, { cause: error }), { extensions });
 }

@@ -1,5 +1,6 @@
 import {
   Catch,
+  GatewayTimeoutException,
   InternalServerErrorException,
   Logger,
   ServiceUnavailableException,
@@ -9,14 +10,15 @@ import {
 import { BaseExceptionFilter } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { PoolDeadlockError, TransactionOutcomeUnknownError } from '../engine/index.js';
-import { RequestAbortedError } from '../scope/index.js';
+import { DeadlineExceededError, RequestAbortedError } from '../scope/index.js';
 import type { Filter } from '../transports/index.js';
 import { CAPACITY_ERRORS, describeCapacityError } from './capacity-errors.js';
-import { OUTCOME_UNKNOWN, graphQLError, replyOverWs, rpcReply } from './error-replies.js';
+import { DEADLINE_EXCEEDED, OUTCOME_UNKNOWN, graphQLError, replyOverWs, rpcReply } from './error-replies.js';
 
 /**
  * What a pool's error means to an HTTP client, with nothing of the pool, its factory or its backend in the body: 503 for
- * "not now", and 500 with the code `TRANSACTION_OUTCOME_UNKNOWN` when nobody knows whether what was asked for was committed.
+ * "not now", 504 when the deadline of the client itself has passed, and 500 with the code `TRANSACTION_OUTCOME_UNKNOWN` when nobody
+ * knows whether what was asked for was committed.
  * `undefined` for every other error. For applications whose own catch-all filter gets the errors first; they set
  * `Retry-After` from `retryAfter` (seconds), if that comes with it: what may have been done is not to be repeated.
  */
@@ -27,6 +29,13 @@ export function toHttpException(
     const body = { statusCode: 500, error: 'Internal Server Error', ...OUTCOME_UNKNOWN };
     return { exception: new InternalServerErrorException(body, { cause: error }), retryAfter: undefined };
   }
+  if (error instanceof DeadlineExceededError) {
+    const options = { cause: error, description: 'Gateway Timeout' };
+    return {
+      exception: new GatewayTimeoutException(DEADLINE_EXCEEDED.message, options),
+      retryAfter: undefined,
+    };
+  }
   const known = describeCapacityError(error);
   if (!known) return undefined;
   const exception = new ServiceUnavailableException(known.message, {
@@ -35,6 +44,11 @@ export function toHttpException(
     description: 'Service Unavailable',
   });
   return { exception, retryAfter: known.retryAfter };
+}
+
+/** Nobody waits for the answer any more; that is no news to an operator. */
+function isGivenUp(error: Error): boolean {
+  return error instanceof RequestAbortedError || error instanceof DeadlineExceededError;
 }
 
 interface RawResponse {
@@ -48,7 +62,7 @@ interface RawResponse {
  * `PoolModule` puts it in place for the application. Nest shows gateways no global filters: give them this one, with
  * `@UseFilters(PoolExceptionFilter)`.
  */
-@Catch(...CAPACITY_ERRORS, TransactionOutcomeUnknownError, RequestAbortedError)
+@Catch(...CAPACITY_ERRORS, TransactionOutcomeUnknownError, RequestAbortedError, DeadlineExceededError)
 export class PoolExceptionFilter extends BaseExceptionFilter {
   private readonly log = new Logger('PoolModule');
 
@@ -58,7 +72,7 @@ export class PoolExceptionFilter extends BaseExceptionFilter {
     if (error instanceof PoolDeadlockError) this.log.error(error.message);
     else if (error instanceof TransactionOutcomeUnknownError) this.log.error(error.message, error.stack);
     // It may have been an event, of which nobody else is told; that is not to be seen here.
-    else if (type === 'rpc' && !(error instanceof RequestAbortedError)) this.log.warn(error.message);
+    else if (type === 'rpc' && !isGivenUp(error)) this.log.warn(error.message);
     switch (type) {
       case 'http':
         this.answer(error, host);

@@ -1,5 +1,6 @@
 import type { KnownPoolDefinition, ModuleSettings } from './definition.js';
 import type { ModuleMetadata } from '@nestjs/common';
+import { checkDeadline, type RequestDeadline } from './deadline.js';
 import { checkMilliseconds, checkStart } from './definition.js';
 
 /** What applies to every pool of the application. */
@@ -17,6 +18,11 @@ export interface PoolModuleOptions {
    * anybody else until then, and destroyed after that. `Infinity` waits for ever. Default 1 000.
    */
   abandonedTimeout?: number;
+  /**
+   * How long the client of an HTTP request waits, in milliseconds from its arrival: names of headers that say so, or a function of
+   * the request. No borrow of the request waits for longer, or is served later. Default: nobody is asked.
+   */
+  deadline?: RequestDeadline;
   /** Say through Nest's Logger what an operator must know. Default true. */
   log?: boolean;
 }
@@ -43,6 +49,7 @@ export function checkModuleOptions(options: PoolModuleOptions): void {
   checkKnown(options);
   checkMilliseconds('shutdownTimeout is', options.shutdownTimeout);
   checkMilliseconds('abandonedTimeout is', options.abandonedTimeout);
+  checkDeadline(options.deadline);
   if (options.defaults) checkStart('defaults', options.defaults);
   if (options.defaults && 'name' in options.defaults) {
     throw new TypeError('PoolModule: defaults cannot have a name; every pool has its own.');
@@ -53,6 +60,7 @@ const KNOWN: Readonly<Record<keyof PoolModuleOptions, true>> = {
   defaults: true,
   shutdownTimeout: true,
   abandonedTimeout: true,
+  deadline: true,
   log: true,
 };
 /** They make up the module, and so must be known before any provider is made. */

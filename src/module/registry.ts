@@ -10,6 +10,7 @@ import {
 } from '../engine/index.js';
 import type { AnyPool, KeyRule, TransactionPlan } from '../scope/index.js';
 import type { Application } from '../transports/index.js';
+import { timeLeftBy, type TimeLeft } from './deadline.js';
 import {
   MODULE_KEYS,
   checkDefinition,
@@ -53,6 +54,8 @@ export class PoolRegistry implements Application {
   /** @internal */
   readonly filter = poolFilter();
   private readonly plans = new TransactionPlans(this);
+  /** @internal */
+  readonly timeLeft: TimeLeft | undefined;
   /** Set when the application begins to shut down: readiness is down from then on. */
   shuttingDown = false;
 
@@ -63,6 +66,7 @@ export class PoolRegistry implements Application {
     @Optional() @Inject(ROOT_OPTIONS) private readonly options: PoolModuleOptions = {},
   ) {
     checkModuleOptions(options);
+    this.timeLeft = timeLeftBy(options.deadline);
     // One listener for each subscription: many are no leak.
     setMaxListeners(0, this.stop.signal, this.silence.signal);
     this.refuseDuplicates();

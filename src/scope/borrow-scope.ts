@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import {
   KeyedPool,
   type AcquireOptions,
@@ -7,8 +8,9 @@ import {
   type Transaction,
   type TransactionOptions,
 } from '../engine/index.js';
+import { LONGEST_TIMER, type CallerDeadline } from './caller-deadline.js';
 import { Departure } from './departure.js';
-import { AbandonedError, BorrowScopeEndedError } from './errors.js';
+import { AbandonedError, BorrowScopeEndedError, DeadlineExceededError } from './errors.js';
 import { SharedResources, type SomePool } from './shared-resources.js';
 import { hasNoTransaction, isFree, isOpen, type Fits, type Shared } from './shared.js';
 import type { Running } from './transact.js';
@@ -37,6 +39,8 @@ export interface ScopeHost {
   readonly silenced?: AbortSignal | undefined;
   /** Milliseconds that doubts about the end of a scope have to be cleared. Default 1 000. */
   readonly abandonedTimeout?: number | undefined;
+  /** Milliseconds that the client of a request still waits when it arrives; undefined where that is not known, or never is. */
+  readonly timeLeft?: ((request: IncomingMessage) => number | undefined) | undefined;
   /** How to begin the transactions that a handler wants; undefined for one that wants none. */
   transactionsOf?(handler: object, instance: object): TransactionPlan | undefined;
 }
@@ -48,9 +52,6 @@ export type TransactionPlan = (
 ) => Promise<void>;
 
 const ABANDONED_TIMEOUT = 1_000;
-
-/** The longest delay setTimeout takes; a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Why a queueing acquire was aborted: the error it becomes is made where the pool is known. */
 const SCOPE_IS_OVER = new Error('the borrow scope has ended');
@@ -78,6 +79,11 @@ export class BorrowScope {
   private opened = false;
   /** Everything has been given back. */
   ended = false;
+  /**
+   * Until when whoever the work is for waits for it; undefined as a rule. Set before anything is borrowed. From then on no
+   * pool is asked for anything, and no wait goes on; what the scope has already stays, for its parts to share and end.
+   */
+  deadline: CallerDeadline | undefined = undefined;
   private failure: unknown = undefined;
   private shared: SharedResources | undefined = undefined;
   private leases: Lease<unknown>[] | undefined = undefined;
@@ -153,8 +159,8 @@ export class BorrowScope {
   }
 
   /**
-   * Aborted when the work is not wanted any more: whoever it is for has left, or a pool has taken away what the scope
-   * has borrowed (`maxHold`, or the deadline of a shutdown).
+   * Aborted when the work is not wanted any more: whoever it is for has left, or has given up at its deadline, or a pool
+   * has taken away what the scope has borrowed (`maxHold`, or the deadline of a shutdown).
    */
   get signal(): AbortSignal {
     if (!this.interest) {
@@ -162,6 +168,7 @@ export class BorrowScope {
       for (const lease of this.leases ?? []) this.heed(lease);
       this.awaken();
       if (this.departed) this.interest.abort(this.departed);
+      this.heedDeadline(this.interest);
     }
     return this.interest.signal;
   }
@@ -179,6 +186,7 @@ export class BorrowScope {
    *
    * @param key of a keyed pool; undefined for any other
    * @throws BorrowScopeEndedError when the scope has ended, also when it ended while the borrow was queueing
+   * @throws DeadlineExceededError when its deadline has passed, also while the borrow was queueing
    * @throws what `pool.acquire` throws
    */
   borrow<T>(pool: AnyPool<T>, options: BorrowOptions = {}, key?: unknown): Promise<Lease<T>> {
@@ -301,7 +309,8 @@ export class BorrowScope {
   private whenReady<R>(pool: SomePool, lend: () => Promise<R>): Promise<R> {
     const hindrance = this.hindrance();
     if (!hindrance) return this.lendable(pool) ?? lend();
-    const lent = hindrance.then(() => this.lendable(pool) ?? lend());
+    const ready = this.deadline?.until(pool.name, hindrance) ?? hindrance;
+    const lent = ready.then(() => this.lendable(pool) ?? lend());
     // As with every borrow: who forgets to await it does not end the process.
     lent.catch(nothing);
     return lent;
@@ -334,10 +343,17 @@ export class BorrowScope {
     shared?: Shared,
     owner: object = this,
   ): Promise<Lease<T>> {
-    const signal = (this.departure ??= new Departure());
+    const { deadline } = this;
+    const signal = (this.departure ??= new Departure(deadline));
     // As the owner: a scope gives nothing back before its end, so two that wait for each other wait in vain.
     const wish: AcquireOptions = { timeout, priority, signal, owner };
-    const lease = pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish);
+    const lease = deadline
+      ? deadline.bound(
+          pool.name,
+          () => ask(pool, key, wish),
+          late => late.release(),
+        )
+      : ask(pool, key, wish);
     // Not an async function: on Node.js before 24 each promise is expensive where there is an AsyncLocalStorage.
     const kept: Promise<Lease<T>> = lease.then(
       one => this.keep(pool, one, shared),
@@ -381,6 +397,14 @@ export class BorrowScope {
     return committed;
   }
 
+  private heedDeadline(interest: AbortController): void {
+    const { deadline } = this;
+    if (!deadline || this.ended) return;
+    const tell = (): void => interest.abort(new DeadlineExceededError(undefined, 0, deadline.overdue));
+    if (deadline.left === 0) tell();
+    else deadline.watch(tell);
+  }
+
   private heed({ signal }: Lease<unknown>): void {
     const tell = (): void => this.interest?.abort(signal.reason);
     if (signal.aborted) tell();
@@ -415,6 +439,7 @@ export class BorrowScope {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.patience);
+    this.deadline?.stop();
     if (abandoned) this.abandoned(abandoned);
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
@@ -430,6 +455,10 @@ export class BorrowScope {
     this.leases = this.shared = this.departure = this.failure = undefined;
     this.close();
   }
+}
+
+function ask<T>(pool: AnyPool<T>, key: unknown, wish: AcquireOptions): Promise<Lease<T>> {
+  return pool instanceof KeyedPool ? pool.acquire(key, wish) : pool.acquire(wish);
 }
 
 /** A transaction that has begun; what cannot begin has ended. */

@@ -1,4 +1,5 @@
 import type { AcquireSignal } from '../engine/index.js';
+import { DEADLINE_PASSED, type CallerDeadline } from './caller-deadline.js';
 
 type Listener = Parameters<AcquireSignal['addEventListener']>[1];
 
@@ -10,6 +11,10 @@ export class Departure implements AcquireSignal {
   reason: unknown = undefined;
   private over = false;
   private listeners: Set<Listener> | undefined = undefined;
+  private forgetDeadline: (() => void) | undefined = undefined;
+
+  /** @param deadline they give up when it passes, too */
+  constructor(private readonly deadline: CallerDeadline | undefined) {}
 
   abort(reason: unknown): void {
     if (this.over) return;
@@ -24,9 +29,15 @@ export class Departure implements AcquireSignal {
 
   addEventListener(_: 'abort', listener: Listener): void {
     (this.listeners ??= new Set()).add(listener);
+    // Only who has to queue listens, so that a borrow which finds something idle sets no timer.
+    this.forgetDeadline ??= this.deadline?.watch(() => {
+      this.abort(DEADLINE_PASSED);
+    });
   }
 
   removeEventListener(_: 'abort', listener: Listener): void {
-    this.listeners?.delete(listener);
+    if (!this.listeners?.delete(listener) || this.listeners.size > 0) return;
+    this.forgetDeadline?.();
+    this.forgetDeadline = undefined;
   }
 }

@@ -50,6 +50,32 @@ export class RequestAbortedError extends Error {
 }
 
 /**
+ * Whoever the work is for has given up: the time that the caller had for it is over. No pool is to blame for it, and none
+ * counts it as a timeout.
+ */
+export class DeadlineExceededError extends Error {
+  override readonly name = 'DeadlineExceededError';
+
+  /** @param pool the pool's name; undefined where it is not about a borrow */
+  constructor(
+    pool: string | undefined,
+    /** Milliseconds that the borrow had waited for; 0 for one that was refused at once. */
+    readonly waitedMs: number,
+    overdueMs: number,
+  ) {
+    super(
+      `${pool === undefined ? 'The' : `Pool "${pool}": the`} caller's deadline has passed, ${milliseconds(overdueMs)} ms ago, so ` +
+        'that nobody waits for the answer any more. ' +
+        (waitedMs > 0
+          ? `That, and not acquireTimeout, has ended a wait of ${milliseconds(waitedMs)} ms. `
+          : '') +
+        (pool !== undefined && waitedMs === 0 ? 'Nothing was asked of the pool. ' : '') +
+        'What has to be done all the same needs a scope of its own: `scopes.run(work, { own: true })`.',
+    );
+  }
+}
+
+/**
  * Nobody could tell whether work still went on with what a scope had borrowed, so that it was destroyed instead of being
  * lent to somebody else.
  */
@@ -108,8 +134,13 @@ brand({
   BorrowScopeEndedError,
   BorrowKeyError,
   RequestAbortedError,
+  DeadlineExceededError,
   AbandonedError,
 });
+
+function milliseconds(ms: number): string {
+  return String(Math.round(ms * 10) / 10);
+}
 
 function noModule(): string {
   return (

@@ -13,12 +13,14 @@ export {
   type BeginOptions,
   type KeyedBorrowOptions,
 } from './borrowed.js';
+export { CallerDeadline } from './caller-deadline.js';
 export { attach, attachedTo, ofHost } from './carrier.js';
 export { anyScope, currentScope, inScope, within } from './current-scope.js';
 export {
   AbandonedError,
   BorrowKeyError,
   BorrowScopeEndedError,
+  DeadlineExceededError,
   NoBorrowScopeError,
   RequestAbortedError,
   TransactionOverError,

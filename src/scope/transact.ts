@@ -33,7 +33,7 @@ export interface TransactOptions extends TransactionOptions, Pick<BorrowOptions,
   readonly propagation?: Propagation | undefined;
   /**
    * Tries again what has failed by a conflict with others, if the transaction began here. Not when the request has been
-   * answered, or its client has left. Default: never.
+   * answered, its client has left, or its deadline has passed. Default: never.
    */
   readonly retry?: TransactionRetry | undefined;
 }
@@ -80,7 +80,8 @@ export async function transact<T, R>(
   };
   const once = async (): Promise<R> =>
     complete(place, await scope.begin(pool, { timeout, priority }, key, how, ownerHere(scope)), work);
-  const alone = (): Promise<R> => retrying(retry, once, () => !scope.hasLeft && !scope.hasReplied());
+  const isWaitedFor = (): boolean => !scope.hasLeft && !scope.hasReplied() && scope.deadline?.left !== 0;
+  const alone = (): Promise<R> => retrying(retry, once, isWaitedFor);
   if (propagation === 'REQUIRES_NEW') return alone();
   if (!current) {
     if (propagation === 'MANDATORY') refuse('a transaction is MANDATORY here, and none is open');

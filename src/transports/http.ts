@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import {
+  CallerDeadline,
   RequestAbortedError,
   attach,
   attachedTo,
@@ -74,6 +75,7 @@ export class HttpScope extends RequestScope {
     const known = ofHost(innermost, host);
     if (known) return known as HttpScope;
     const scope = new HttpScope(host, request, response, innermost);
+    if (host.timeLeft) scope.deadline = deadlineOf(request, host.timeLeft);
     attach(request, scope);
     return scope;
   }
@@ -303,4 +305,14 @@ export class HttpScope extends RequestScope {
       (incoming && connectionOf(incoming)?.destroyed) === true
     );
   }
+}
+
+/** It counts from the arrival of the request. */
+function deadlineOf(
+  request: IncomingMessage,
+  timeLeft: NonNullable<ScopeHost['timeLeft']>,
+): CallerDeadline | undefined {
+  const arrived = performance.now();
+  const left = timeLeft(request);
+  return left === undefined ? undefined : new CallerDeadline(arrived + Math.max(0, left));
 }

@@ -1,6 +1,7 @@
 export { isStreamed } from './bodies.js';
 export { probeCalls, unknownNest, watchCalls } from './calls.js';
 export { beforeGateways, enterHttpScopes, type HttpAdapterLike } from './entry.js';
+export { grpcTimeout, timeoutIn } from './deadline-headers.js';
 export { scopeOfContext } from './executions.js';
 export { nameOf } from './handlers.js';
 export { watchGateway } from './gateways.js';

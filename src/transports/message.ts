@@ -1,5 +1,6 @@
 import { isObservable } from 'rxjs';
 import {
+  CallerDeadline,
   RequestAbortedError,
   anyScope,
   currentScope,
@@ -12,7 +13,7 @@ import { nameOf } from './handlers.js';
 import { hostOf } from './hosts.js';
 import { heldUntilSubscribed, within$ } from './observables.js';
 import { requestOfMessage } from './message-request.js';
-import { peerOf, type Peer } from './peers.js';
+import { deadlineOf, peerOf, type Peer } from './peers.js';
 import { RequestScope } from './request-scope.js';
 
 /** What Nest keeps about a handler of a microservice; the names are the same in NestJS 11 and 12. */
@@ -62,6 +63,8 @@ export class MessageScope extends RequestScope {
     const isEvent = Reflect.getMetadata(HANDLER_TYPE, handler) === EVENT;
     this.peer = isEvent ? undefined : peerOf(type, args);
     this.answer = key === undefined ? undefined : byHand(type, args, instance.constructor, key);
+    const left = deadlineOf(type, args);
+    if (left !== undefined) this.deadline = new CallerDeadline(left);
     // The messages of a client's stream come in the context of its connection.
     const [first] = args;
     if (type === 'rpc' && isObservable(first)) args[0] = within$(this, first);

@@ -43,6 +43,15 @@ export function grpcCallOf(args: readonly unknown[]): GrpcCall | undefined {
   return [args[2], args[0]].find(isCall);
 }
 
+/** Until when the caller waits, in milliseconds of `performance.now()`; only gRPC tells. */
+export function deadlineOf(type: string, args: readonly unknown[]): number | undefined {
+  // Of the caller's `grpc-timeout`, added to this process's own clock when the call came in.
+  const deadline = type === 'rpc' ? grpcCallOf(args)?.getDeadline() : undefined;
+  return deadline === undefined || deadline === Infinity
+    ? undefined
+    : performance.now() + Number(deadline) - Date.now();
+}
+
 function isCall(value: unknown): value is GrpcCall {
   const call = value as Partial<GrpcCall> | null | undefined;
   return (

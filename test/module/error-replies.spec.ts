@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger, type ArgumentsHost } from '@nestjs/common';
 import { ExternalContextCreator } from '@nestjs/core';
 import { firstValueFrom, type Observable } from 'rxjs';
 import {
+  DeadlineExceededError,
   PoolClosedError,
   PoolDeadlockError,
   PoolExceptionFilter,
@@ -38,7 +39,8 @@ describe('describeCapacityError', () => {
   });
 
   it('says nothing of any other error', () => {
-    for (const other of [new Error('mine'), new RequestAbortedError(), undefined, 'text']) {
+    const late = new DeadlineExceededError('items', 0, 1);
+    for (const other of [new Error('mine'), new RequestAbortedError(), late, undefined, 'text']) {
       expect(describeCapacityError(other)).toBeUndefined();
     }
   });
@@ -66,6 +68,31 @@ describe('PoolExceptionFilter, of a request that nobody waits for any more,', ()
         extensions: { code: 'CANCELLED' },
         cause,
       }),
+    );
+  });
+});
+
+describe('PoolExceptionFilter, of a request whose deadline has passed,', () => {
+  const filter = new PoolExceptionFilter();
+  const error = new DeadlineExceededError('items', 20, 1);
+  const late = 'The deadline of the request has passed';
+
+  it('answers a microservice with DEADLINE_EXCEEDED of gRPC', async () => {
+    const answer = filter.catch(error, host('rpc')) as Observable<never>;
+    expect(await failureOf(firstValueFrom(answer))).toEqual({ status: 'error', message: late, code: 4 });
+  });
+
+  it('answers a gateway likewise, with what it is about', () => {
+    const emit = jest.fn();
+    const ws = { getClient: () => ({ emit }), getPattern: () => 'find', getData: () => 7 };
+    filter.catch(error, { getType: () => 'ws', switchToWs: () => ws } as unknown as ArgumentsHost);
+    const reply = { status: 'error', message: late, code: 4, cause: { pattern: 'find', data: 7 } };
+    expect(emit).toHaveBeenCalledWith('exception', reply);
+  });
+
+  it('answers GraphQL with a code that says so', () => {
+    expect(() => filter.catch(error, host('graphql'))).toThrow(
+      expect.objectContaining({ message: late, extensions: { code: 'DEADLINE_EXCEEDED' }, cause: error }),
     );
   });
 });
@@ -107,6 +134,7 @@ describe('PoolExceptionFilter in a microservice', () => {
     ],
     ['what a pool could not serve', new PoolTimeoutError('items', 'late'), ['warn: late']],
     ['nothing of clients that have left', new RequestAbortedError(), []],
+    ['nothing of those that have given up', new DeadlineExceededError('items', 20, 1), []],
   ])('logs %s', (_, error, lines) => {
     Logger.overrideLogger(log);
     new PoolExceptionFilter().catch(error, host('rpc'));
