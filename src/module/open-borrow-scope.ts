@@ -35,9 +35,9 @@ export class OpenBorrowScope implements AsyncDisposable {
    *
    * @throws BorrowScopeEndedError when it was closed; and what the work throws, which the scope takes for its own failure
    */
-  async run<R>(work: () => R | PromiseLike<R>): Promise<R> {
-    this.refuseWhenClosed();
-    return runHeld(this.scope, work);
+  run<R>(work: () => R | PromiseLike<R>): Promise<R> {
+    const { scope } = this;
+    return this.begin(() => runHeld(scope, work));
   }
 
   /**
@@ -49,10 +49,12 @@ export class OpenBorrowScope implements AsyncDisposable {
    */
   get<T, K>(borrowed: Borrowed<T, K>, options?: KeyedBorrowOptions<K>): Promise<T>;
   get<N extends PoolName>(pool: N, options?: KeyedBorrowOptions<KeyOf<N>>): Promise<ResourceOf<N>>;
-  async get(what: Borrowed<unknown> | string, options?: KeyedBorrowOptions): Promise<unknown> {
-    this.refuseWhenClosed();
-    const borrowed = typeof what === 'string' ? this.borrowedOf(what) : what;
-    return inScope(this.scope, () => borrowed.get(options));
+  get(what: Borrowed<unknown> | string, options?: KeyedBorrowOptions): Promise<unknown> {
+    const { host, scope } = this;
+    return this.begin(() => {
+      const borrowed = typeof what === 'string' ? borrowedOf(host, what) : what;
+      return inScope(scope, () => borrowed.get(options));
+    });
   }
 
   /**
@@ -85,17 +87,21 @@ export class OpenBorrowScope implements AsyncDisposable {
     return this.close();
   }
 
-  private refuseWhenClosed(): void {
-    if (this.closed) throw new BorrowScopeEndedError();
+  /**
+   * Not at once: the pool remembers from where something was borrowed, and with that all whose methods are being called. This
+   * object must not be among them, or it would never be missed.
+   */
+  private begin<R>(work: () => Promise<R>): Promise<R> {
+    if (this.closed) return Promise.reject(new BorrowScopeEndedError());
+    return Promise.resolve().then(work).finally(this.scope.hold());
   }
+}
 
-  private borrowedOf(pool: string): Borrowed<unknown> {
-    const { host } = this;
-    if (host instanceof PoolRegistry) return new Borrowed(host.require(pool), host, host.keyRule(pool));
-    throw new TypeError(
-      'Without an application no pool is known by its name. Give get() what is borrowed from.',
-    );
-  }
+function borrowedOf(host: ScopeHost, pool: string): Borrowed<unknown> {
+  if (host instanceof PoolRegistry) return new Borrowed(host.require(pool), host, host.keyRule(pool));
+  throw new TypeError(
+    'Without an application no pool is known by its name. Give get() what is borrowed from.',
+  );
 }
 
 /** Tells when all has gone back, also when nothing was borrowed. */

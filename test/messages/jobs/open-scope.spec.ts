@@ -202,9 +202,9 @@ describe('a scope that is opened', () => {
       async () => {
         collect();
         await nextTurn();
-        return watched.deref();
+        return watched.deref() === undefined;
       },
-      scope => scope === undefined,
+      gone => gone,
     );
     await nextTurn();
     expect(bench.log.lines.filter(line => line.includes('never closed'))).toEqual([]);
