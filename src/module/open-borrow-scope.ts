@@ -77,7 +77,6 @@ export class OpenBorrowScope implements AsyncDisposable {
   close(): Promise<void> {
     if (!this.closed) {
       this.closed = true;
-      this.scope.closing = true;
       this.drop();
     }
     return this.scope.allBack;
@@ -106,15 +105,10 @@ function borrowedOf(host: ScopeHost, pool: string): Borrowed<unknown> {
 
 /** Tells when all has gone back, also when nothing was borrowed. */
 class TellingScope extends BorrowScope {
-  closing = false;
   private tell!: () => void;
   readonly allBack = new Promise<void>(resolve => {
     this.tell = resolve;
   });
-
-  override get over(): boolean {
-    return super.over || (this.closing && !this.held);
-  }
 
   override leave(): void {
     super.leave();

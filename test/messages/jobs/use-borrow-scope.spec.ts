@@ -333,6 +333,27 @@ describe('a method with @UseBorrowScope', () => {
       await bench.allBack();
     });
 
+    it('is not missed when it has been read', async () => {
+      const read = async (): Promise<WeakRef<Readable>> => {
+        const stream = await jobs.stream();
+        await stream.toArray();
+        return new WeakRef(stream);
+      };
+      await jobs.scopes.run(async () => {
+        const stream = await read();
+        await until(
+          async () => {
+            collect();
+            await nextTurn();
+            return stream.deref() === undefined;
+          },
+          gone => gone,
+        );
+        await nextTurn();
+      });
+      expect(bench.log.lines.filter(line => line.includes('has borrowed'))).toEqual([]);
+    });
+
     it.each(['stream', 'warm'] as const)(
       'that nobody has read gives it back when it is cleared up, and says so (%s)',
       async method => {
