@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Borrowed} from '../../../src/index.js';
+import type { Borrowed } from '../../../src/index.js';
 import { BorrowScopes, getBorrowedToken } from '../../../src/index.js';
 import type { Thing } from '../../support/borrowing/thing.js';
 import { failureOf } from '../../support/follow.js';
