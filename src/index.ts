@@ -22,7 +22,9 @@ export {
 export { Borrow, BorrowSignal, type BorrowParameterOptions } from './module/borrow.decorator.js';
 export { Transactional, type TransactionalOptions } from './module/transactional.decorator.js';
 export { InjectBorrowed, InjectPool } from './module/inject.decorators.js';
+export { UseBorrowScope, type UseBorrowScopeOptions } from './module/use-borrow-scope.decorator.js';
 export { BorrowScopes } from './module/borrow-scopes.js';
+export type { OpenBorrowScope } from './module/open-borrow-scope.js';
 export { PoolRegistry } from './module/registry.js';
 export { getBorrowedToken, getPoolToken } from './module/tokens.js';
 export { describeCapacityError, type CapacityErrorDescription } from './module/capacity-errors.js';

@@ -9,6 +9,7 @@ import {
   type ScopeHost,
 } from '../scope/index.js';
 import { holdUntil } from '../transports/index.js';
+import { OpenBorrowScope } from './open-borrow-scope.js';
 import { PoolRegistry } from './registry.js';
 
 /** Scopes by hand: for work that is no request, and for work in a request that the scope cannot see the end of. */
@@ -24,6 +25,15 @@ export class BorrowScopes {
    */
   run<R>(work: () => R | PromiseLike<R>, options: { own?: boolean } = {}): Promise<R> {
     return runInScope(this.host, options, work);
+  }
+
+  /**
+   * Opens a scope of its own that stays until it is closed: `await using scope = scopes.open()`. Only what is given to its
+   * `run` runs in it. One that nobody closes keeps what it has borrowed: until memory is cleared up, if it ever is, and then
+   * the log says so.
+   */
+  open(): OpenBorrowScope {
+    return new OpenBorrowScope(this.host);
   }
 
   /**

@@ -8,7 +8,7 @@ import {
   type KeyRule,
 } from '../scope/index.js';
 import { scopeOfContext, unknownNest } from '../transports/index.js';
-import { at, borrowsOf, earlierThan, order, type Order } from './orders.js';
+import { at, borrowsOf, earlierThan, order, orderSignal, type Order } from './orders.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
 import { checkTransaction } from './transaction-options.js';
@@ -56,7 +56,11 @@ export function Borrow<N extends PoolName>(
  * given up at the deadline of its request, or a pool has taken away what the request has borrowed. What is borrowed stays the handler's until it has settled.
  */
 export function BorrowSignal(): ParameterDecorator {
-  return signalParameter();
+  return (target, key, index) => {
+    // On a parameter of a constructor there is no method, and Nest says so.
+    if (key !== undefined) orderSignal(target, key);
+    signalParameter()(target, key, index);
+  };
 }
 
 const borrowParameter = createParamDecorator(({ order: one, key }: Parameter, context: ExecutionContext) => {

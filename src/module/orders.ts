@@ -11,6 +11,7 @@ import {
 import { nameOf } from '../transports/index.js';
 
 const BORROWS = Symbol('nestjs-pool.borrows');
+const SIGNALS = Symbol('nestjs-pool.signals');
 
 /** What a parameter of a handler borrows. */
 export interface Order {
@@ -37,6 +38,18 @@ export function order(target: object, key: string | symbol, one: Order): void {
 /** What a handler borrows with its parameters. */
 export function borrowsOf(target: object, key: string | symbol): readonly Order[] {
   return (Reflect.getMetadata(BORROWS, target, key) as Order[] | undefined) ?? [];
+}
+
+/** Notes that a parameter is the signal of the scope. */
+export function orderSignal(target: object, key: string | symbol): void {
+  Reflect.defineMetadata(SIGNALS, true, target, key);
+}
+
+/** Which decorators stand on the parameters of a method, where a class itself has it and no class that it extends. */
+export function decoratorsOf(target: object, key: string): readonly string[] {
+  const borrows = (Reflect.getOwnMetadata(BORROWS, target, key) as Order[] | undefined) ?? [];
+  const signal = Reflect.hasOwnMetadata(SIGNALS, target, key) ? ['@BorrowSignal()'] : [];
+  return [...borrows.map(({ name }) => `@Borrow('${name}')`), ...signal];
 }
 
 /** What is to be had before this, so that two handlers never wait for each other. */

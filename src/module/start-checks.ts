@@ -2,40 +2,35 @@ import type { ModulesContainer } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
 import { KeyedPool } from '../engine/index.js';
 import { UnknownPoolError } from './errors.js';
-import { borrowsOf } from './orders.js';
+import { evaluationOf } from './evaluation.js';
+import { borrowsOf, decoratorsOf } from './orders.js';
 import type { PoolRegistry } from './registry.js';
 import { getPoolToken } from './tokens.js';
 import { transactionalsOf } from './transactional.decorator.js';
 
 /**
- * Finds at start-up what would otherwise fail in the first request.
+ * Finds at start-up what would otherwise fail in the first request, or in the first job.
  *
  * @throws UnknownPoolError when a handler borrows from a pool that nobody registered
  * @throws Error when a handler borrows from a keyed pool without a key, or with one from another pool, or wants a
- *   transaction where there is none, or when a pool's factory depends on a REQUEST-scoped provider
+ *   transaction where there is none, when a method borrows with its parameters that nobody calls as a handler, or when a
+ *   pool's factory depends on a REQUEST-scoped provider
  */
 export function checkApplication(modules: ModulesContainer, registry: PoolRegistry): void {
   const known = registry.knownNames();
   const scanner = new MetadataScanner();
   for (const module of modules.values()) {
-    for (const { metatype } of module.controllers.values()) {
-      if (typeof metatype !== 'function') continue;
-      const prototype = metatype.prototype as object;
-      for (const method of scanner.getAllMethodNames(prototype)) {
-        for (const { name, options } of borrowsOf(prototype, method)) {
-          const where = `${metatype.name}.${method}()`;
-          if (!known.includes(name)) throw new UnknownPoolError(name, known, where);
-          checkKey(name, where, options.key !== undefined, registry);
-          if (options.transaction !== undefined) checkTransactions(name, where, registry);
-        }
-      }
-    }
-    for (const { metatype } of [...module.providers.values(), ...module.controllers.values()]) {
+    for (const { metatype } of [
+      ...module.controllers.values(),
+      ...module.providers.values(),
+      ...module.injectables.values(),
+    ]) {
       if (typeof metatype !== 'function' || !metatype.prototype) continue;
       const prototype = metatype.prototype as object;
       for (const method of scanner.getAllMethodNames(prototype)) {
+        const where = `${metatype.name}.${method}()`;
+        checkParameters(prototype, method, where, registry, known);
         for (const name of transactionalsOf(prototype, method)) {
-          const where = `${metatype.name}.${method}()`;
           if (!known.includes(name)) throw new UnknownPoolError(name, known, where);
           checkTransactions(name, where, registry);
         }
@@ -50,6 +45,40 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
       }
     }
   }
+}
+
+function checkParameters(
+  prototype: object,
+  method: string,
+  where: string,
+  registry: PoolRegistry,
+  known: readonly string[],
+): void {
+  const orders = borrowsOf(prototype, method);
+  for (const { name } of orders) if (!known.includes(name)) throw new UnknownPoolError(name, known, where);
+  checkEvaluation(prototype, method, where);
+  for (const { name, options } of orders) {
+    checkKey(name, where, options.key !== undefined, registry);
+    if (options.transaction !== undefined) checkTransactions(name, where, registry);
+  }
+}
+
+/** Where nobody evaluates them, the parameters would be undefined, or something else that the caller passes. */
+function checkEvaluation(prototype: object, method: string, where: string): void {
+  let owner = prototype;
+  while (!Object.hasOwn(owner, method)) owner = Object.getPrototypeOf(owner) as object;
+  // Who overrides a handler and leaves its decorators out is called by code that passes the parameters.
+  const [decorator] = decoratorsOf(owner, method);
+  if (decorator === undefined || evaluationOf(prototype, method) !== 'nobody') return;
+  const [pool = '…'] = borrowsOf(owner, method).map(({ name }) => name);
+  throw new Error(
+    `${where} has ${decorator} on a parameter, which nobody evaluates: only a handler of Nest is called with its parameters ` +
+      'resolved (a route, a message, a resolver), and this is a job, a listener, or a method that is called as it is. Put ' +
+      `@UseBorrowScope() on the method, inject \`@InjectBorrowed('${pool}') db: Borrowed<…>\` into its class, and write ` +
+      (decorator.startsWith('@Borrow(')
+        ? '`await this.db.get()` in it.'
+        : '`(await this.db.lease()).signal` in it.'),
+  );
 }
 
 function checkTransactions(name: string, where: string, registry: PoolRegistry): void {

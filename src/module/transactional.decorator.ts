@@ -1,12 +1,10 @@
-import { Inject } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 import { PROPAGATIONS, atPlace, runInScope, transact, type TransactOptions } from '../scope/index.js';
 import { isStreamed } from '../transports/index.js';
+import { putAround, registryOf } from './around-method.js';
 import type { KeyOf, PoolName } from './pools.js';
-import { PoolRegistry } from './registry.js';
 import { checkHow } from './transaction-options.js';
 
-const REGISTRY = Symbol('nestjs-pool.registry');
 const TRANSACTIONALS = Symbol('nestjs-pool.transactionals');
 
 /** How a method runs in a transaction. */
@@ -38,43 +36,28 @@ export function Transactional<N extends PoolName>(
   checkOptions(where, options);
   const { key: keyOf, ...how } = options;
   return (target, key, descriptor) => {
-    const method = descriptor.value as ((...parameters: unknown[]) => unknown) | undefined;
-    if (typeof method !== 'function') throw new TypeError(`${where} belongs on a method.`);
+    putAround(
+      where,
+      target,
+      descriptor,
+      method =>
+        async function (...parameters) {
+          const registry = registryOf(where, this, key);
+          const given = (keyOf as ((...parameters: unknown[]) => unknown) | undefined)?.(...parameters);
+          return runInScope(registry, {}, scope =>
+            atPlace(scope, registry.require(name), given, registry.keyRule(name), place =>
+              transact(place, how, async () => whole(where, await method.apply(this, parameters))),
+            ),
+          );
+        },
+    );
     Reflect.defineMetadata(TRANSACTIONALS, [...transactionalsOf(target, key), name], target, key);
-    injectRegistry(target);
-    async function transactional(
-      this: { [REGISTRY]?: PoolRegistry },
-      ...parameters: unknown[]
-    ): Promise<unknown> {
-      const registry = this[REGISTRY];
-      if (!registry)
-        throw new Error(`${where}: ${String(key)}() was called on an object that NestJS has not made.`);
-      const given = (keyOf as ((...parameters: unknown[]) => unknown) | undefined)?.(...parameters);
-      return runInScope(registry, {}, scope =>
-        atPlace(scope, registry.require(name), given, registry.keyRule(name), place =>
-          transact(place, how, async () => whole(where, await method!.apply(this, parameters))),
-        ),
-      );
-    }
-    Object.defineProperty(transactional, 'name', { value: method.name, configurable: true });
-    // Decorators below this one have put theirs on the method.
-    for (const known of Reflect.getMetadataKeys(method)) {
-      Reflect.defineMetadata(known, Reflect.getMetadata(known, method), transactional);
-    }
-    Object.assign(descriptor, { value: transactional });
   };
 }
 
 /** The pools that a method wants transactions of. */
 export function transactionalsOf(target: object, key: string | symbol): readonly string[] {
   return (Reflect.getMetadata(TRANSACTIONALS, target, key) as string[] | undefined) ?? [];
-}
-
-/** Each application has its own, which its instances are given like any other dependency. */
-function injectRegistry(target: object): void {
-  if (REGISTRY in target) return;
-  Object.defineProperty(target, REGISTRY, { value: undefined, writable: true, enumerable: false });
-  Inject(PoolRegistry)(target, REGISTRY);
 }
 
 /** What goes on when the method has returned would go on without its transaction. */

@@ -110,6 +110,11 @@ export class BorrowScope {
     return this.holds > 0;
   }
 
+  /** Has nothing been borrowed in it so far? */
+  get unused(): boolean {
+    return !this.opened;
+  }
+
   /** Keeps the scope from ending until the returned function is called; calling it again does nothing. */
   hold(): () => void {
     this.enter();

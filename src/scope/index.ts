@@ -30,7 +30,7 @@ export {
 export { inWholes } from './frames.js';
 export type { KeyRequest, KeyRule } from './key.js';
 export { isConflict, type TransactionRetry } from './retry.js';
-export { runInScope } from './run.js';
+export { callInScope, runHeld, runInScope } from './run.js';
 export {
   PROPAGATIONS,
   runningAt,

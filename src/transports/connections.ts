@@ -16,9 +16,14 @@ interface Connection extends Waited {
   readonly closed: boolean;
 }
 
-/** What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. */
+/**
+ * What closes under a request: its socket, or over HTTP/2 its stream, as many of those share one socket. Undefined where
+ * there is none that could: what adapters of serverless platforms put in its place tells nothing.
+ */
 export function connectionOf(request: IncomingMessage & { stream?: Connection }): Connection | undefined {
-  return request.httpVersionMajor >= 2 ? request.stream : request.socket;
+  const connection: Partial<Connection> | undefined =
+    request.httpVersionMajor >= 2 ? request.stream : request.socket;
+  return typeof connection?.once === 'function' ? (connection as Connection) : undefined;
 }
 
 /**

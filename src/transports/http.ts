@@ -231,6 +231,8 @@ export class HttpScope extends RequestScope {
     const forgetConnection = connection ? onceClosed(connection, left) : () => undefined;
     // Soon after it has finished, or when it never will. Over HTTP/2 one that was reset "finishes" too.
     response.once('close', left);
+    // Without a connection that could close there is no 'close'.
+    if (!connection) response.once('finish', left);
     // What Nest sends is known, and something may be put around it on its way.
     if (!this.layers.reached || this.answer === 'by hand') this.watchPipes();
 

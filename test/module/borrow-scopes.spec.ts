@@ -82,6 +82,14 @@ describe('BorrowScopes', () => {
     expect(begun).toBe(1);
   });
 
+  it('begins what is lazy in its scope, as a query that the work has only built', async () => {
+    const query = {
+      then: (...callbacks: [(value: object) => unknown]) => borrowed.get().then(...callbacks),
+    } as PromiseLike<object>;
+    expect(await scopes.run(() => query)).toEqual({});
+    expect(leased()).toBe(0);
+  });
+
   it.each(['is read to its end', 'is destroyed', 'fails'])('holds until a stream %s', async how => {
     const stream = new PassThrough();
     stream.on('error', () => undefined);

@@ -227,7 +227,8 @@ export class BorrowingRig {
   }
 }
 
-function thingsWith(pool: RigOptions['pool']): PoolDefinition<Thing> {
+/** A pool that knows of each thing whether it is lent. */
+export function thingsWith(pool: RigOptions['pool']): PoolDefinition<Thing> {
   const made: Thing[] = [];
   return {
     name: 'things',

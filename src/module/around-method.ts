@@ -1,0 +1,67 @@
+import { Inject } from '@nestjs/common';
+import { PoolRegistry } from './registry.js';
+
+const REGISTRY = Symbol('nestjs-pool.registry');
+
+/** A method of an object that Nest has made, or has not. */
+export type Method = (
+  this: Partial<Record<typeof REGISTRY, PoolRegistry>>,
+  ...parameters: unknown[]
+) => unknown;
+
+/**
+ * Puts a method around another one that a decorator stands on, so that nobody sees a difference: it has the same name, the
+ * same number of parameters, and all that decorators below have put on it. Those above put theirs on it themselves.
+ *
+ * @param where the decorator, as users know it
+ * @param around makes what is put around it
+ * @throws TypeError when it stands on what is no method of objects
+ */
+export function putAround(
+  where: string,
+  target: object,
+  descriptor: PropertyDescriptor | undefined,
+  around: (method: Method) => Method,
+): void {
+  const method: unknown = descriptor?.value;
+  if (typeof method !== 'function') throw new TypeError(`${where} belongs on a method.`);
+  if (typeof target === 'function') throw new TypeError(`${where} belongs on a method that is not static.`);
+  injectRegistry(target);
+  const outer = around(method as Method);
+  for (const { name, value } of [
+    { name: 'name', value: method.name },
+    { name: 'length', value: method.length },
+  ]) {
+    Object.defineProperty(outer, name, { value, configurable: true });
+  }
+  for (const known of Reflect.getMetadataKeys(method)) {
+    Reflect.defineMetadata(known, Reflect.getMetadata(known, method), outer);
+  }
+  Object.assign(descriptor!, { value: outer });
+}
+
+/**
+ * The registry of the application that has made an object.
+ *
+ * @throws Error when none has
+ */
+export function registryOf(
+  where: string,
+  instance: ThisParameterType<Method>,
+  key: string | symbol,
+): PoolRegistry {
+  // Whoever calls a method that was taken off its object has none at all.
+  const registry = (instance as typeof instance | undefined)?.[REGISTRY];
+  if (registry) return registry;
+  throw new Error(
+    `${where}: ${String(key)}() was called on an object that NestJS has not made. It is for classes that stand among the ` +
+      'providers or controllers of a module: what `new`, a `useFactory` or a `useValue` gives is not known there.',
+  );
+}
+
+/** Each application has its own, which its instances are given like any other dependency. */
+function injectRegistry(target: object): void {
+  if (REGISTRY in target) return;
+  Object.defineProperty(target, REGISTRY, { value: undefined, writable: true, enumerable: false });
+  Inject(PoolRegistry)(target, REGISTRY);
+}
