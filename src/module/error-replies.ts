@@ -1,6 +1,7 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
 import { TransactionOutcomeUnknownError } from '../engine/index.js';
+import { RequestAbortedError } from '../scope/index.js';
 import { grpcCallOf } from '../transports/index.js';
 import { describeCapacityError, type CapacityErrorDescription } from './capacity-errors.js';
 import { retryMetadata } from './grpc-errors.js';
@@ -54,6 +55,15 @@ export function replyOverWs(error: Error, host: ArgumentsHost): void {
   } else {
     client.emit?.('exception', reply);
   }
+}
+
+/** What the client of a resolver is told: as {@link graphQLError} of what a filter would answer, which Nest asks for few of them. */
+export function graphQLReply(error: unknown): unknown {
+  const isOurs =
+    describeCapacityError(error) !== undefined ||
+    error instanceof TransactionOutcomeUnknownError ||
+    error instanceof RequestAbortedError;
+  return isOurs ? graphQLError(error as Error) : error;
 }
 
 /**

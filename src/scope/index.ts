@@ -14,7 +14,7 @@ export {
   type KeyedBorrowOptions,
 } from './borrowed.js';
 export { attach, attachedTo, ofHost } from './carrier.js';
-export { anyScope, currentScope, inScope, within } from './current-scope.js';
+export { anyScope, currentScope, inScope, outsideScopes, within } from './current-scope.js';
 export {
   AbandonedError,
   BorrowKeyError,

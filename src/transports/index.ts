@@ -2,6 +2,7 @@ export { isStreamed } from './bodies.js';
 export { probeCalls, unknownNest, watchCalls } from './calls.js';
 export { beforeGateways, enterHttpScopes, type HttpAdapterLike } from './entry.js';
 export { scopeOfContext } from './executions.js';
+export { isGraphqlDriver, watchGraphql, type GraphqlDriver } from './graphql-driver.js';
 export { nameOf } from './handlers.js';
 export { watchGateway } from './gateways.js';
 export { joinHosts, type Application, type Filter } from './hosts.js';
