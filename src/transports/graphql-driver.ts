@@ -15,7 +15,6 @@ export interface GraphqlDriver {
 }
 
 interface DriverOptions {
-  installSubscriptionHandlers?: boolean;
   subscriptions?: Readonly<Record<string, unknown>>;
 }
 
@@ -64,19 +63,21 @@ export function watchGraphql(driver: GraphqlDriver, owner: SchemaOwner): void {
     return withFilter(instance, watched, create)(source, args, context, info);
   };
   driver.start = async options => {
-    if (options.subscriptions ?? options.installSubscriptionHandlers) listenToGraphqlWs(options);
+    const overGraphqlWs = listenToGraphqlWs(options);
     const started = await start(options);
-    listenToMercurius((driver.instance as { graphql?: Mercurius } | undefined)?.graphql);
-    tellsEnds(owner.host);
+    const overMercurius = listenToMercurius(
+      (driver.instance as { graphql?: Mercurius } | undefined)?.graphql,
+    );
+    if (overGraphqlWs || overMercurius) tellsEnds(owner.host);
     return started;
   };
 }
 
 /** These options are Nest's own copy; but not what is in them. */
-function listenToGraphqlWs(options: DriverOptions): void {
-  const { subscriptions = { 'graphql-ws': true } } = options;
-  const server = subscriptions['graphql-ws'];
-  if (!server) return;
+function listenToGraphqlWs(options: DriverOptions): boolean {
+  const { subscriptions } = options;
+  const server = subscriptions?.['graphql-ws'];
+  if (!server) return false;
   const { onNext, onOperation, ...others } = server === true ? {} : (server as ServerOptions);
   const listening: ServerOptions = {
     ...others,
@@ -92,14 +93,16 @@ function listenToGraphqlWs(options: DriverOptions): void {
     },
   };
   options.subscriptions = { ...subscriptions, 'graphql-ws': listening };
+  return true;
 }
 
-function listenToMercurius(mercurius: Mercurius | undefined): void {
-  if (typeof mercurius?.addHook !== 'function') return;
+function listenToMercurius(mercurius: Mercurius | undefined): boolean {
+  if (typeof mercurius?.addHook !== 'function') return false;
   mercurius.addHook('onResolution', async (_, context) => {
     operationOfContextOver(context);
   });
   mercurius.addHook('onSubscriptionResolution', async (_, { request }, id) => {
     if (request) Subscription.executedFor(request, id);
   });
+  return true;
 }

@@ -38,7 +38,7 @@ const mercurius = (name: string, own: Partial<MercuriusDriverConfig>): GraphqlSe
       allowBatchedQueries: true,
       subscription: { fullWsTransport: true },
       ...own,
-      ...options,
+      ...(options as Partial<MercuriusDriverConfig>),
     }),
 });
 
