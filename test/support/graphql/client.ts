@@ -62,7 +62,7 @@ export class GraphqlClient {
 
   subscribe(query: string, variables?: Record<string, unknown>): Received {
     const received = new Received();
-    received.unsubscribe = this.client.subscribe<Record<string, unknown>>(
+    received.unsubscribe = this.client.subscribe(
       { query, ...(variables && { variables }) },
       {
         next: result => received.tell({}, result),

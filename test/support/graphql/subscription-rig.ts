@@ -1,5 +1,6 @@
 import { beforeEach } from '@jest/globals';
-import type { GqlModuleOptions } from '@nestjs/graphql';
+import { GraphQLSchemaHost } from '@nestjs/graphql';
+import type { GraphQLSchema } from 'graphql';
 import { borrowingRig, type BorrowingRig, type RigOptions } from '../borrowing/rig.js';
 import { until } from '../until.js';
 import { GraphqlClient } from './client.js';
@@ -14,6 +15,10 @@ export class SubscriptionRig {
 
   client(headers?: Record<string, string>): GraphqlClient {
     return this.borrowing.with(new GraphqlClient(this.borrowing.url('graphql'), headers));
+  }
+
+  get schema(): GraphQLSchema {
+    return this.borrowing.app.get(GraphQLSchemaHost).schema;
   }
 
   /** So many are waiting for an event. */
@@ -31,12 +36,12 @@ export class SubscriptionRig {
 
 export function subscriptionRig(
   { platform, module }: GraphqlServer,
-  options: Partial<GqlModuleOptions> | (() => Partial<GqlModuleOptions>) = {},
+  options: object | (() => object) = {},
   pool: RigOptions['pool'] = {},
 ): SubscriptionRig {
   const borrowing = borrowingRig(platform, () => ({
     controllers: [],
-    imports: [module(typeof options === 'function' ? options() : options)],
+    imports: [module(typeof options === 'function' ? (options as () => object)() : options)],
     providers: subscriptionProviders,
     abandonedTimeout: 0,
     pool,
