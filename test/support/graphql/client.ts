@@ -39,6 +39,7 @@ export class Received {
 export class GraphqlClient {
   private readonly client: Client;
   private socket: WebSocket | undefined;
+  private readonly open: Promise<unknown>;
 
   constructor(url: string, headers: Record<string, string> = {}) {
     const keep = (socket: WebSocket): void => {
@@ -58,6 +59,12 @@ export class GraphqlClient {
       lazy: false,
       onNonLazyError: () => undefined,
     });
+    this.open = new Promise(resolve => this.client.on('connected', resolve));
+  }
+
+  /** The server has said that it may subscribe. */
+  async connected(): Promise<void> {
+    await this.open;
   }
 
   subscribe(query: string, variables?: Record<string, unknown>): Received {
@@ -85,7 +92,8 @@ export class GraphqlClient {
 
   /** Without a word to the server. */
   lose(): void {
-    this.socket?.terminate();
+    // Where it is not connected yet, that is an error.
+    this.socket?.on('error', () => undefined).terminate();
     void this.client.dispose();
   }
 }
