@@ -84,6 +84,20 @@ describe.each(GRAPHQL_SERVERS)('a client of $name that leaves', server => {
       await isIdle(1);
     });
 
+    it('while the executor waits for a promise, which nobody can see the end of, destroys what the event has', async () => {
+      const client = rig.client();
+      const received = client.subscribe('subscription { commented { lentTo later } }');
+      await rig.listening('commented', 1);
+      const later = [borrowing.stage.pass('later').then(() => 5)];
+      await rig.topics.publish('commented', { commented: { id: 1, later } });
+      await borrowing.stage.reached('later');
+      leave(how, client, received);
+      await rig.listening('commented', 0);
+      await borrowing.allBack();
+      expect(borrowing.pool.stats().totals).toMatchObject({ acquired: 1, destroyed: 1 });
+      borrowing.stage.open('later');
+    });
+
     it('while an event waits for a resource is not waited for', async () => {
       const client = rig.client();
       const received = client.subscribe('subscription { commented { fast } }');

@@ -90,14 +90,14 @@ describe.each(GRAPHQL_SERVERS)('a subscription of $name', server => {
   it('has its event’s resource while the executor waits for a promise that a resolver has returned', async () => {
     const received = rig.client().subscribe('subscription { commented { lentTo later } }');
     await rig.listening('commented', 1);
-    const later = borrowing.stage.pass('later').then(() => 5);
+    const later = [borrowing.stage.pass('later').then(() => 5)];
     await rig.topics.publish('commented', { commented: { id: 1, later } });
     await borrowing.stage.reached('later');
     await nextTurn();
     await nextTurn();
     expect(borrowing.leased()).toBe(1);
     borrowing.stage.open('later');
-    expect(await received.result(1)).toEqual({ data: { commented: { lentTo: 11, later: 5 } } });
+    expect(await received.result(1)).toEqual({ data: { commented: { lentTo: 11, later: [5] } } });
     await isIdle(1);
   });
 

@@ -95,9 +95,9 @@ describe.each(GRAPHQL_SERVERS.filter(({ name }) => name !== 'Mercurius with jit'
       const listeners = (): unknown =>
         process.eventNames().map(name => [String(name), process.listenerCount(name)]);
       const before = listeners();
-      let live = true;
+      const over = new AbortController();
       const publishing = (async () => {
-        for (let id = 1; live; id++) {
+        for (let id = 1; !over.signal.aborted; id++) {
           const payload = { plain: { id }, filtered: { id } };
           await topics.publish(TOPIC, payload);
           for (let turns = upTo(4); turns >= 0; turns--) await nextTurn();
@@ -113,7 +113,7 @@ describe.each(GRAPHQL_SERVERS.filter(({ name }) => name !== 'Mercurius with jit'
           );
           await client.connected();
           for (let turns = upTo(30); turns > 0; turns--) {
-            if (random() < 0.03) received[upTo(received.length - 1)]!.unsubscribe();
+            if (random() < 0.03) received[upTo(received.length - 1)]?.unsubscribe();
             await nextTurn();
           }
           client.lose();
@@ -125,7 +125,7 @@ describe.each(GRAPHQL_SERVERS.filter(({ name }) => name !== 'Mercurius with jit'
         () => [rig.leased(), rig.waiting(), topics.listening(TOPIC)],
         ([leased, waiting, listening]) => leased === 0 && waiting === 0 && listening === 0,
       );
-      live = false;
+      over.abort();
       await publishing;
       expect(listeners()).toEqual(before);
       const { totals } = rig.pool.stats();

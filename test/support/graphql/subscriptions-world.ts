@@ -21,7 +21,8 @@ import { Stage } from '../stage.js';
 @ObjectType()
 export class Comment {
   @Field(() => Int) id!: number;
-  @Field(() => Int, { nullable: true }) later?: Promise<number>;
+  /** What only the executor waits for. */
+  @Field(() => [Int], { nullable: true }) later?: Promise<number>[];
 }
 
 /** What subscriptions listen to. */
