@@ -1,7 +1,7 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
 import { TransactionOutcomeUnknownError } from '../engine/index.js';
-import { DeadlineExceededError } from '../scope/index.js';
+import { DeadlineExceededError, RequestAbortedError } from '../scope/index.js';
 import { grpcCallOf } from '../transports/index.js';
 import { describeCapacityError, type CapacityErrorDescription } from './capacity-errors.js';
 import { retryMetadata } from './grpc-errors.js';
@@ -65,6 +65,15 @@ export function replyOverWs(error: Error, host: ArgumentsHost): void {
 }
 
 const GRAPHQL_CODES = { 1: 'CANCELLED', 2: OUTCOME_UNKNOWN.code, 4: DEADLINE_EXCEEDED.code } as const;
+/** What the client of a resolver is told: as {@link graphQLError} of what a filter would answer, which Nest asks for few of them. */
+export function graphQLReply(error: unknown): unknown {
+  const isOurs =
+    describeCapacityError(error) !== undefined ||
+    error instanceof TransactionOutcomeUnknownError ||
+    error instanceof RequestAbortedError ||
+    error instanceof DeadlineExceededError;
+  return isOurs ? graphQLError(error as Error) : error;
+}
 
 /**
  * To a GraphQL client: an error with `extensions`, which the executor takes over. The pool's own is its `cause`, for

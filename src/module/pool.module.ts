@@ -15,6 +15,7 @@ import type { PoolOptions, ResourceFactory } from '../engine/index.js';
 import { Borrowed, type AnyPool } from '../scope/index.js';
 import { BorrowScopes } from './borrow-scopes.js';
 import type { AnyPoolDefinition, KnownPoolDefinition } from './definition.js';
+import { GraphqlEntry } from './graphql-entry.js';
 import { HttpEntry } from './http-entry.js';
 import { PoolExceptionFilter } from './http-errors.js';
 import { PoolLifecycle } from './lifecycle.js';
@@ -48,6 +49,7 @@ export interface PoolModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> 
     PoolRegistry,
     BorrowScopes,
     HttpEntry,
+    GraphqlEntry,
     PoolLifecycle,
     { provide: APP_FILTER, useClass: PoolExceptionFilter },
   ],

@@ -23,3 +23,8 @@ export function currentScope(host: ScopeHost): BorrowScope | undefined {
 export function within<R>(scope: BorrowScope, work: () => R): R {
   return storage.getStore() === scope ? work() : storage.run(scope, work);
 }
+
+/** Runs what belongs to no scope outside any. As a rule it runs there already. */
+export function outsideScopes<R>(work: () => R): R {
+  return storage.getStore() === undefined ? work() : storage.run(undefined as never, work);
+}

@@ -15,7 +15,7 @@ export {
 } from './borrowed.js';
 export { CallerDeadline } from './caller-deadline.js';
 export { attach, attachedTo, ofHost } from './carrier.js';
-export { anyScope, currentScope, inScope, within } from './current-scope.js';
+export { anyScope, currentScope, inScope, outsideScopes, within } from './current-scope.js';
 export {
   AbandonedError,
   BorrowKeyError,

@@ -1,7 +1,9 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { anyScope, attachedTo, type BorrowScope } from '../scope/index.js';
+import { anyScope, type BorrowScope } from '../scope/index.js';
+import { scopeOfResolver } from './graphql-executions.js';
 import { HttpScope } from './http.js';
 import { scopeOfMessage } from './message.js';
+import { scopeOfRequest } from './requests.js';
 
 /**
  * The scope that a call of the framework belongs to. It is found by what the call is about, not by the async context:
@@ -12,7 +14,7 @@ import { scopeOfMessage } from './message.js';
  */
 export function scopeOfCall(type: string, args: readonly unknown[]): BorrowScope | undefined {
   if (type === 'http') return scopeOfRequest(args[0]);
-  if (type === 'graphql') return scopeOfOperation(args[2]) ?? anyScope();
+  if (type === 'graphql') return scopeOfResolver(args);
   return scopeOfMessage(args);
 }
 
@@ -23,31 +25,4 @@ export function scopeOfContext(context: ExecutionContext): BorrowScope | undefin
   const here = anyScope();
   // That of an HTTP request belongs to calls that are about that request.
   return here instanceof HttpScope ? undefined : here;
-}
-
-/** Express gives Node's request, Fastify one of its own around it. */
-function scopeOfRequest(request: unknown): BorrowScope | undefined {
-  return attachedTo(request) ?? attachedTo((request as { raw?: unknown } | null | undefined)?.raw);
-}
-
-/** By the context value of a GraphQL operation, once it has been found. */
-const operations = new WeakMap<object, BorrowScope>();
-
-/** The request is somewhere in the context value: as `req`, as `request`, or by whatever name the application gave it. */
-function scopeOfOperation(context: unknown): BorrowScope | undefined {
-  if (typeof context !== 'object' || context === null) return undefined;
-  const known = operations.get(context);
-  if (known) return known;
-  const scope = scopeOfRequest(context) ?? scopeAmong(Object.values(context));
-  if (scope) operations.set(context, scope);
-  return scope;
-}
-
-function scopeAmong(values: readonly unknown[]): BorrowScope | undefined {
-  for (const value of values) {
-    // A reply of Fastify has the request it answers.
-    const scope = scopeOfRequest(value) ?? scopeOfRequest((value as { request?: unknown } | null)?.request);
-    if (scope) return scope;
-  }
-  return undefined;
 }

@@ -1,6 +1,7 @@
 import { isObservable, type Observable } from 'rxjs';
 import type { BorrowScope } from '../scope/index.js';
 import { holdWhileStreaming, isStreamed } from './bodies.js';
+import { holdGenerator } from './graphql-generators.js';
 import type { HttpScope } from './http.js';
 import { holdWhileSubscribed } from './subscription.js';
 import type { EndUnread } from './watch.js';
@@ -87,7 +88,8 @@ function settled(
   try {
     if (typeof value !== 'object' || value === null) return value;
     // First the hold on the result, then the handler's own: the scope must not end between the two.
-    if (!facts) return isObservable(value) ? holdWhileSubscribed(scope, value, {}) : value;
+    if (!facts)
+      return isObservable(value) ? holdWhileSubscribed(scope, value, {}) : holdGenerator(scope, value);
     const http = scope as HttpScope;
     holdBody(http, value);
     return isObservable(value) ? watchEmissions(http, value, facts.endless, intercepted) : value;

@@ -14,6 +14,7 @@ import { connectionOf, onceClosed, sayClosed } from './connections.js';
 import { Layers } from './layers.js';
 import { bodyOnItsWay } from './request-body.js';
 import { RequestScope } from './request-scope.js';
+import { isUpgraded } from './upgrades.js';
 import type { EndUnread } from './watch.js';
 
 /** Where middleware is mounted on a path, that is cut off from `url` while it runs. */
@@ -52,6 +53,8 @@ export class HttpScope extends RequestScope {
   isReplied = false;
   /** What runs of the platform for this request. */
   readonly layers = new Layers(this);
+  /** It asked for another protocol, and has got it: this is no unit of work any more, but a connection. */
+  readonly upgraded: boolean;
   /** Subscriptions that are of no use once the response is over. */
   private audience: Set<() => void> | undefined = undefined;
   /** End the sources of streamed bodies that nobody has read. */
@@ -67,6 +70,7 @@ export class HttpScope extends RequestScope {
     outer?: BorrowScope,
   ) {
     super(host, outer);
+    this.upgraded = isUpgraded(incoming);
   }
 
   /** The scope of a request, made where it has none of this application yet. */

@@ -3,6 +3,7 @@ export { probeCalls, unknownNest, watchCalls } from './calls.js';
 export { beforeGateways, enterHttpScopes, type HttpAdapterLike } from './entry.js';
 export { grpcTimeout, timeoutIn } from './deadline-headers.js';
 export { scopeOfContext } from './executions.js';
+export { isGraphqlDriver, watchGraphql, type GraphqlDriver } from './graphql-driver.js';
 export { nameOf } from './handlers.js';
 export { watchGateway } from './gateways.js';
 export { joinHosts, type Application, type Filter } from './hosts.js';

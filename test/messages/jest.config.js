@@ -9,4 +9,8 @@ export default {
   rootDir: fileURLToPath(new URL('../..', import.meta.url)),
   testMatch: ['<rootDir>/test/messages/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
+  moduleNameMapper: {
+    ...base.moduleNameMapper,
+    '^content-disposition$': '<rootDir>/test/support/content-disposition.cjs',
+  },
 };

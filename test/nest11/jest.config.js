@@ -12,6 +12,10 @@ export default {
   rootDir: fileURLToPath(new URL('../..', import.meta.url)),
   resolver: '<rootDir>/test/nest11/jest-resolver.js',
   globals: { NEST_MAJOR: 11 },
+  moduleNameMapper: {
+    ...onNest12.moduleNameMapper,
+    '^content-disposition$': '<rootDir>/test/support/content-disposition.cjs',
+  },
   // All the others: a new folder is in unless it is named here. Of those over the network and on databases some are about NestJS.
   testPathIgnorePatterns: [
     ...onNest12.testPathIgnorePatterns.filter(path => !/\/(network|databases|messages|pg)\//.test(path)),
