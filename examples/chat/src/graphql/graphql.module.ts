@@ -1,0 +1,27 @@
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { Module } from '@nestjs/common';
+import { GraphQLModule } from '@nestjs/graphql';
+import type { Request } from 'express';
+import { ChatModule } from '../chat/chat.module.js';
+import { ChatRepository } from '../chat/chat.repository.js';
+import { authorsLoader } from './authors-loader.js';
+import { MessagesResolver } from './messages.resolver.js';
+import { RoomsResolver } from './rooms.resolver.js';
+
+@Module({
+  imports: [
+    ChatModule,
+    GraphQLModule.forRootAsync<ApolloDriverConfig>({
+      driver: ApolloDriver,
+      imports: [ChatModule],
+      inject: [ChatRepository],
+      useFactory: (chat: ChatRepository) => ({
+        autoSchemaFile: true,
+        // All resolvers of a request share its connection, which is found by `req`.
+        context: ({ req }: { req: Request }) => ({ req, authors: authorsLoader(chat) }),
+      }),
+    }),
+  ],
+  providers: [MessagesResolver, RoomsResolver],
+})
+export class GraphqlModule {}
