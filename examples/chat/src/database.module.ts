@@ -29,7 +29,7 @@ export class DatabaseModule {
                 }),
               // For all clients together, whatever they connect by: none has a connection while it says nothing.
               max: 5,
-              acquireTimeout: 2_000,
+              acquireTimeout: 5_000,
               maxWaiting: 50,
             },
           ],

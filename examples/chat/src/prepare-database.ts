@@ -25,14 +25,14 @@ const CREATE_SCHEMA = `
   );
   create index if not exists messages_of_room on messages (room, id)`;
 
-/** Two authors, whose tokens are their names in lower case, and a room that has a long history. */
+/** Three authors, whose tokens are their names in lower case, and a room that has a long history. */
 const SEED = `
   insert into authors (name, token_hash)
-    select name, sha256(convert_to(lower(name), 'UTF8')) from unnest(array['Ada', 'Grace']) as name;
-  insert into rooms (name, said) values ('lobby', 1), ('archive', 20000);
+    select name, sha256(convert_to(lower(name), 'UTF8')) from unnest(array['Ada', 'Grace', 'Alan']) as name;
+  insert into rooms (name, said) values ('lobby', 1), ('archive', 10000);
   insert into messages (room, author_id, text) values ('lobby', 1, 'Welcome');
   insert into messages (room, author_id, text)
-    select 'archive', 1 + n % 2, 'Message ' || n from generate_series(1, 20000) as n`;
+    select 'archive', 1 + n % 2, 'Message ' || n from generate_series(1, 10000) as n`;
 
 /** Creates and fills the tables, unless they are there. Before the application starts, as migrations should. */
 export async function prepareDatabase(connectionString: string): Promise<void> {
