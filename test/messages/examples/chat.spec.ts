@@ -152,8 +152,9 @@ describe('the example that chats', () => {
     const { totals } = await untilAllIsBack();
     await using lock = await messagesLocked();
     const busy = await allBusy(ada);
+    grace.emit('join', 'archive');
     grace.emit('history', 'archive');
-    await until(stats, ({ waiting }) => waiting === 1);
+    await until(stats, ({ waiting }) => waiting === 2);
     kill(grace);
     await until(stats, ({ waiting }) => waiting === 0);
     await lock[Symbol.asyncDispose]();
@@ -161,7 +162,7 @@ describe('the example that chats', () => {
     const after = await untilAllIsBack();
     expect(after.totals).toMatchObject({
       acquired: totals.acquired + MAX,
-      aborted: totals.aborted + 1,
+      aborted: totals.aborted + 2,
       timedOut: totals.timedOut,
     });
   });

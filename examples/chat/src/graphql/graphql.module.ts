@@ -1,7 +1,6 @@
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { Module } from '@nestjs/common';
 import { GraphQLModule } from '@nestjs/graphql';
-import type { Request } from 'express';
 import { ChatModule } from '../chat/chat.module.js';
 import { ChatRepository } from '../chat/chat.repository.js';
 import { authorsLoader } from './authors-loader.js';
@@ -17,8 +16,8 @@ import { RoomsResolver } from './rooms.resolver.js';
       inject: [ChatRepository],
       useFactory: (chat: ChatRepository) => ({
         autoSchemaFile: true,
-        // All resolvers of a request share its connection, which is found by `req`.
-        context: ({ req }: { req: Request }) => ({ req, authors: authorsLoader(chat) }),
+        // Nest adds `req`, the request: by that, all resolvers find the one connection that they share.
+        context: () => ({ authors: authorsLoader(chat) }),
       }),
     }),
   ],
