@@ -148,6 +148,14 @@ describe('the example that chats', () => {
     expect((await get(`${chat.url}/health/ready`)).status).toBe(200);
   });
 
+  it('gets the connection back of a client that leaves before the database has said anything', async () => {
+    await using _lock = await messagesLocked();
+    ada.emit('history', 'archive');
+    await until(stats, ({ leased }) => leased === 1);
+    kill(ada);
+    await untilAllIsBack();
+  });
+
   it('forgets a client that leaves while it waits for a connection, and has it ask for none', async () => {
     const { totals } = await untilAllIsBack();
     await using lock = await messagesLocked();

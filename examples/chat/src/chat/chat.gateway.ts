@@ -10,7 +10,7 @@ import {
   type WsResponse,
 } from '@nestjs/websockets';
 import { describeCapacityError } from 'nestjs-pool';
-import { concat, map, of, type Observable } from 'rxjs';
+import { concat, from, map, of, type Observable } from 'rxjs';
 import { Server } from 'socket.io';
 import type { Author, Line, Room } from './chat.js';
 import { ChatRepository } from './chat.repository.js';
@@ -70,10 +70,13 @@ export class ChatGateway implements OnGatewayConnection {
     return line;
   }
 
-  /** An event for each message, and one with null at the end. The connection is borrowed until then, or until the client leaves. */
+  /**
+   * An event for each message, and one with null at the end. Until then the connection is borrowed, or until the client
+   * leaves: Nest unsubscribes, and nothing more is read.
+   */
   @SubscribeMessage('history')
   history(@MessageBody() room: unknown): Observable<WsResponse<Line | null>> {
-    const lines = this.chat.history(textOf(room, 'room'));
+    const lines = from(this.repository.history(textOf(room, 'room')));
     return concat(lines, of(null)).pipe(map(data => ({ event: 'history', data })));
   }
 

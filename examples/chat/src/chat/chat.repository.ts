@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Borrowed, InjectBorrowed } from 'nestjs-pool';
-import type { Readable } from 'node:stream';
 import type { Client, QueryResultRow } from 'pg';
 import QueryStream from 'pg-query-stream';
 import type { Author, Line, Message, Room } from './chat.js';
@@ -39,17 +38,20 @@ export class ChatRepository {
     return rows.reverse();
   }
 
-  /** All messages of a room, read from the server as they are wanted. The stream must be read or destroyed. */
-  async history(room: string): Promise<Readable> {
+  /**
+   * All messages of a room, read from the server as they are wanted. It borrows when the first is wanted; whoever stops
+   * half-way closes the cursor, so that the connection is good for the next one.
+   */
+  async *history(room: string): AsyncGenerator<Line> {
     const db = await this.db.get();
-    return db.query(
+    yield* db.query(
       new QueryStream(
         `select messages.id, authors.name as author, text from messages join authors on authors.id = author_id
          where room = $1 and hidden_because is null order by messages.id`,
         [room],
         { batchSize: 100 },
       ),
-    );
+    ) as AsyncIterable<Line>;
   }
 
   async add(room: string, author: Author, text: string): Promise<Line> {

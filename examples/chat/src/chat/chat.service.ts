@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Transactional } from 'nestjs-pool';
-import { concatMap, defer, finalize, from, type Observable } from 'rxjs';
 import type { Author, Line } from './chat.js';
 import { ChatRepository } from './chat.repository.js';
 
@@ -22,15 +21,5 @@ export class ChatService {
     const room = await this.chat.hide(id, reason);
     if (room !== undefined) await this.chat.count(room, -1);
     return room;
-  }
-
-  /**
-   * All that was said in a room. Borrows when somebody subscribes, and not before: a client that has left by then has no
-   * connection. Whoever unsubscribes half-way closes the cursor, so that the connection is good for the next one.
-   */
-  history(room: string): Observable<Line> {
-    return defer(() => this.chat.history(room)).pipe(
-      concatMap(rows => from(rows as AsyncIterable<Line>).pipe(finalize(() => rows.destroy()))),
-    );
   }
 }
