@@ -21,6 +21,8 @@ export default {
     ...onNest12.testPathIgnorePatterns.filter(path => !/\/(network|databases|messages|pg)\//.test(path)),
     '<rootDir>/test/network/(?!http/nest\\.)',
     '<rootDir>/test/databases/(?!nest/(borrow-transaction|transactional|graphql-transaction)\\.)',
+    // The built examples are of NestJS 12.
+    '<rootDir>/test/messages/examples/',
     '<rootDir>/test/(cheap|engine|examples|faults|resources|storm)/',
   ],
 };
