@@ -1,4 +1,6 @@
-import { hostOf } from './hosts.js';
+import { Logger } from '@nestjs/common';
+import { RequestAbortedError } from '../scope/index.js';
+import { filterOf, hostOf } from './hosts.js';
 import { heldUntilSettled } from './interceptors.js';
 import { MessageScope } from './message.js';
 
@@ -29,7 +31,9 @@ function watchHook(gateway: object, name: (typeof HOOKS)[number], hook: Hook): v
     // Nobody waits for anything of one that has gone.
     const type = name === 'handleConnection' ? 'ws' : name;
     const scope = new MessageScope(host, type, args, gateway, hook);
-    return heldUntilSettled(scope, () => hook.apply(this, args));
+    const result = heldUntilSettled(scope, () => hook.apply(this, args));
+    if (!(result instanceof Promise)) return result;
+    return result.catch((error: unknown) => answerHook(gateway, name, args[0], error));
   };
   Object.defineProperty(watched, 'name', { value: name });
   Object.defineProperty(gateway, name, {
@@ -38,4 +42,33 @@ function watchHook(gateway: object, name: (typeof HOOKS)[number], hook: Hook): v
     configurable: true,
     writable: true,
   });
+}
+
+interface Client {
+  /** Of socket.io. */
+  disconnect?(): unknown;
+  /** Of ws. */
+  close?(code: number): unknown;
+}
+
+/** Of RFC 6455's registry: try again later. */
+const TRY_AGAIN_LATER = 1013;
+
+/**
+ * Nest asks no filter about what these reject with, so that a pool that is busy would end the process. A client of which the
+ * application has not learned what it wanted to know is told so, and not served.
+ */
+function answerHook(gateway: object, name: string, client: unknown, error: unknown): void {
+  const filter = filterOf(gateway);
+  const isKnown = filter?.exceptionMetatypes.some(kind => error instanceof (kind as typeof Error));
+  if (!filter || !isKnown) throw error;
+  if (!(error instanceof RequestAbortedError)) {
+    new Logger('PoolModule').warn(`${gateway.constructor.name}.${name}(): ${(error as Error).message}`);
+  }
+  if (name !== 'handleConnection') return;
+  const ws = { getClient: () => client, getData: () => undefined, getPattern: () => name };
+  filter.func(error, { getType: () => 'ws', getArgs: () => [client], switchToWs: () => ws } as never);
+  const leaving = client as Client;
+  if (leaving.disconnect) leaving.disconnect();
+  else leaving.close?.(TRY_AGAIN_LATER);
 }

@@ -47,6 +47,18 @@ class Everything implements ExceptionFilter {
   }
 }
 
+@WebSocketGateway()
+class Greeting extends Unfiltered {
+  async handleConnection(): Promise<void> {
+    await this.borrow('full');
+  }
+
+  @SubscribeMessage('borrow')
+  override borrow(@MessageBody() pool: 'full' | 'down'): Promise<string> {
+    return super.borrow(pool);
+  }
+}
+
 @UseFilters(Everything)
 @WebSocketGateway()
 class OwnFilter extends Unfiltered {
@@ -59,11 +71,17 @@ class OwnFilter extends Unfiltered {
 /** Sends a message with real clients, and gives what comes back as the event of that name. */
 interface Client {
   ask(message: string, data: string, answer: string): Promise<unknown>;
+  /** What it is told as an exception, and why its connection is ended, if that comes first. */
+  readonly refused: Promise<[unknown, unknown]>;
   close(): void;
 }
 
 async function overSocketIo(url: string): Promise<Client> {
   const socket = io(url, { transports: ['websocket'], reconnection: false });
+  const refused = Promise.all([
+    new Promise(resolve => socket.once('exception', resolve)),
+    new Promise(resolve => socket.once('disconnect', resolve)),
+  ]);
   await new Promise<void>(resolve => socket.once('connect', resolve));
   return {
     ask: (message, data, answer) => {
@@ -71,12 +89,17 @@ async function overSocketIo(url: string): Promise<Client> {
       socket.emit(message, data);
       return came;
     },
+    refused,
     close: () => socket.close(),
   };
 }
 
 async function overWs(url: string): Promise<Client> {
   const socket = new WebSocket(url.replace('http', 'ws'));
+  const refused = Promise.all([
+    once(socket, 'message').then(([said]) => (JSON.parse(String(said)) as { data: unknown }).data),
+    once(socket, 'close').then(([code]) => code as unknown),
+  ]);
   await once(socket, 'open');
   return {
     ask: async (event, data, answer) => {
@@ -86,6 +109,7 @@ async function overWs(url: string): Promise<Client> {
       expect(said.event).toBe(answer);
       return said.data;
     },
+    refused,
     close: () => socket.close(),
   };
 }
@@ -135,6 +159,17 @@ describe('pool errors in a gateway', () => {
     await start('socket.io', Unfiltered);
     expect(await client.ask('borrow', 'down', 'exception')).toMatchObject({ code: 14 });
   });
+
+  it.each(['socket.io', 'ws'] as const)(
+    'are told to a client that cannot be greeted, which is let go, on %s',
+    async kind => {
+      await start(kind, Greeting);
+      const [reply, left] = await client.refused;
+      expect(reply).toMatchObject({ code: 8, cause: { pattern: 'handleConnection' } });
+      expect(left).toBe(kind === 'ws' ? 1013 : 'io server disconnect');
+      expect(running.log.lines.join()).toContain('warn: Greeting.handleConnection(): Pool "full"');
+    },
+  );
 
   it('are left to a filter of the gateway that takes everything', async () => {
     await start('socket.io', OwnFilter);
