@@ -59,8 +59,7 @@ interface RawResponse {
  * Answers capacity errors, and commits of which nobody has heard, so that a client knows what to do, and nothing of the pool: over HTTP with
  * {@link toHttpException}, elsewhere in the transport's own form. Those of clients that have left are not answered over HTTP.
  *
- * `PoolModule` puts it in place for the application. Nest shows gateways no global filters: give them this one, with
- * `@UseFilters(PoolExceptionFilter)`.
+ * `PoolModule` puts it in place for the application, also where Nest shows handlers no global filters.
  */
 @Catch(...CAPACITY_ERRORS, TransactionOutcomeUnknownError, RequestAbortedError, DeadlineExceededError)
 export class PoolExceptionFilter extends BaseExceptionFilter {

@@ -151,9 +151,9 @@ function noModule(): string {
 
 function lostContext(): string {
   return (
-    'there is no borrow scope here to give a resource back in. Borrowed.get() works during an HTTP request, or inside ' +
-    '`await scopes.run(async () => …)` with BorrowScopes injected. If this code runs during a request, something on the ' +
-    'way here has lost the AsyncLocalStorage context (an event listener, a queue of your own). Everywhere else, inject the ' +
+    'there is no borrow scope here to give a resource back in. Borrowed.get() works while a request, a message or a ' +
+    'GraphQL operation is handled, in methods with @UseBorrowScope(), and inside `await scopes.run(async () => …)` with ' +
+    'BorrowScopes injected. If this code runs in one of these, something on the way here has lost the AsyncLocalStorage context (an event listener, a queue of your own). Everywhere else, inject the ' +
     'pool with @InjectPool and call pool.use().'
   );
 }
