@@ -1,7 +1,7 @@
-import type { ExecutionContext } from '@nestjs/common';
+import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
 import { anyScope, attachedTo, type BorrowScope } from '../scope/index.js';
 import { HttpScope } from './http.js';
-import { scopeOfMessage } from './message.js';
+import { scopeOfFailure, scopeOfMessage } from './message.js';
 
 /**
  * The scope that a call of the framework belongs to. It is found by what the call is about, not by the async context:
@@ -14,6 +14,12 @@ export function scopeOfCall(type: string, args: readonly unknown[]): BorrowScope
   if (type === 'http') return scopeOfRequest(args[0]);
   if (type === 'graphql') return scopeOfOperation(args[2]) ?? anyScope();
   return scopeOfMessage(args);
+}
+
+/** The scope that a filter is called for. */
+export function scopeOfError(error: unknown, host: ArgumentsHost): BorrowScope | undefined {
+  const [type, args] = [host.getType<string>(), host.getArgs()];
+  return scopeOfCall(type, args) ?? scopeOfFailure(args, error);
 }
 
 /** As {@link scopeOfCall}; where the call is about nothing that has a scope, the one that this code runs in. */
