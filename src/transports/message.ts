@@ -101,7 +101,12 @@ export class MessageScope extends RequestScope {
   /** Are these the arguments of this message? Filters get a list of their own. */
   isOf(args: readonly unknown[]): boolean {
     const { original, args: own } = this;
-    return args.length === own.length && args.every((arg, i) => arg === own[i] || arg === original[i]);
+    // NestJS 11 tells all others the pattern of a WebSocket's message once more.
+    return (
+      args.length > 0 &&
+      args.length <= own.length &&
+      args.every((arg, i) => arg === own[i] || arg === original[i])
+    );
   }
 
   /** Its guards: held until they have settled, and until whatever follows in the same turn has begun. */

@@ -7,6 +7,7 @@ import type { Order } from './order.js';
 export const ABILITIES = {
   streams: 'an answer may be of several values',
   leaving: 'the server is told when whoever has sent a message leaves',
+  tells: 'an error that nobody has filtered is told to the client',
   events: 'messages that nobody waits for',
   clientStreams: 'a client sends several messages in one call',
   acks: 'an acknowledgement that the handler gives itself',

@@ -68,7 +68,8 @@ export class Work {
     this.calls.set(order.id, this.callsOf(order) + 1);
     signal?.addEventListener('abort', () => this.stage.note(`left ${order.id}`));
     if (order.pool) return this.inVain.borrow(order.pool);
-    if (order.returns === 'lazy') return defer(async () => this.use(order, 'handler', await this.facade.get()));
+    if (order.returns === 'lazy')
+      return defer(async () => this.use(order, 'handler', await this.facade.get()));
     const used = thing ?? (await this.facade.get());
     this.use(order, 'handler', used);
     // Another service of the message.
@@ -195,10 +196,18 @@ interface Response {
 }
 
 /** In the form of the transport, when the work is done. */
-function reply(error: { message: string }, order: Order, host: ArgumentsHost, worked: Promise<void>): unknown {
+function reply(
+  error: { message: string },
+  order: Order,
+  host: ArgumentsHost,
+  worked: Promise<void>,
+): unknown {
   switch (host.getType<string>()) {
     case 'rpc':
-      return defer(() => worked).pipe(map(() => throwError(() => error)), concatMap(failed => failed));
+      return defer(() => worked).pipe(
+        map(() => throwError(() => error)),
+        concatMap(failed => failed),
+      );
     case 'graphql':
       return worked.then(() => new Error(error.message));
     case 'ws':

@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import { NEST_MAJOR } from '../../../support/nest-major.js';
 import type { GrpcClient } from '../drivers/grpc.js';
 import type { RunningGateways } from '../drivers/gateways.js';
 import type { SuiteRig } from '../rig.js';
@@ -19,10 +20,13 @@ export const transactions: Theme = {
     },
     {
       name: 'a transaction is rolled back when its handler has failed',
+      needs: ['tells'],
       run: async rig => {
         const client = await rig.client();
         const begun = rig.ledger.length;
-        expect(await client.send('transacted', rig.order({ throws: 'handler' })).first()).toHaveProperty('error');
+        expect(await client.send('transacted', rig.order({ throws: 'handler' })).first()).toHaveProperty(
+          'error',
+        );
         expect(rig.ledger.slice(begun)).toEqual(['rolled back']);
       },
     },
@@ -30,7 +34,8 @@ export const transactions: Theme = {
 };
 
 export const acknowledgements: Theme = {
-  promise: 'Answers by hand (`@Ack()`, `@GrpcStreamCall()`): held until they are given; destroyed after `abandonedTimeout` once the peer has left',
+  promise:
+    'Answers by hand (`@Ack()`, `@GrpcStreamCall()`): held until they are given; destroyed after `abandonedTimeout` once the peer has left',
   cases: [
     {
       name: 'an acknowledgement that is given after the handler has returned',
@@ -244,17 +249,20 @@ export const shutdown: Theme = {
       run: async rig => {
         const client = await rig.client();
         const order = rig.order({ stops: ['handler'] });
-        client.send('surrounded', order);
+        // Over a broker, NestJS 11 does not handle that what is answered later cannot be sent.
+        const isSafe = rig.driver.can.includes('leaving') || NEST_MAJOR >= 12;
+        if (isSafe) client.send('surrounded', order);
+        else await client.tell(order);
         await rig.stage.reached(`handler ${order.id}`);
         const stream = rig.order({ returns: 'endless' });
-        if (rig.driver.can.includes('streams')) {
+        if (isSafe && rig.driver.can.includes('streams')) {
           client.send('surrounded', stream);
           await rig.stage.reached(`subscribed ${stream.id}`);
         }
         const { leased } = rig;
         const closed = rig.close();
-        if (leased === 2) await rig.stage.reached(`teardown ${stream.id}`);
-        rig.stage.open(`handler ${order.id}`);
+        if (isSafe && leased === 2) await rig.stage.reached(`teardown ${stream.id}`);
+        rig.stage.open(`handler ${order.id}`, `handler ${order.id} again`);
         await closed;
         expect(rig.leased).toBe(0);
         expect(rig.destroyed.filter(why => why !== 'closed')).toEqual([]);

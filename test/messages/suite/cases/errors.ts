@@ -41,7 +41,8 @@ const busy = (handler: 'bare' | 'surrounded'): Case => ({
 });
 
 export const errors: Theme = {
-  promise: 'Refused, thrown at any place: it goes back when the filter, which has the same resource, has settled',
+  promise:
+    'Refused, thrown at any place: it goes back when the filter, which has the same resource, has settled',
   cases: [
     {
       name: 'a guard refuses: a filter has the thing that it has borrowed, which then goes back',
@@ -119,7 +120,8 @@ export const errors: Theme = {
 };
 
 export const capacity: Theme = {
-  promise: 'A pool that cannot serve is answered in the form of the transport, without a word of what is behind it',
+  promise:
+    'A pool that cannot serve is answered in the form of the transport, without a word of what is behind it',
   cases: [busy('bare'), busy('surrounded')],
 };
 
@@ -136,7 +138,7 @@ export const keys: Theme = {
     },
     {
       name: 'a key that is missing is misuse: the log says what to write, and the client learns nothing of it',
-      needs: [],
+      needs: ['tells'],
       run: async rig => {
         const client = await rig.client();
         const told = (await client.send('keyed', rig.order()).first()) as { error: unknown };

@@ -67,7 +67,8 @@ const between = (handler: (typeof HANDLERS)[number]): Case => ({
 });
 
 export const leaving: Theme = {
-  promise: 'The peer leaves: queueing ends, an endless `Observable` is completed, what is at work stays; `@BorrowSignal()` tells',
+  promise:
+    'The peer leaves: queueing ends, an endless `Observable` is completed, what is at work stays; `@BorrowSignal()` tells',
   cases: [
     ...(['bare', 'deep', 'surrounded'] as const).map(queueing),
     ...HANDLERS.map(atWork),

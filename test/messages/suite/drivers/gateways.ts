@@ -176,7 +176,12 @@ export class Replies {
 }
 
 async function overSocketIo(url: string, name?: string): Promise<GatewayClient> {
-  const socket = io(url, { transports: ['websocket'], reconnection: false, forceNew: true, query: name ? { name } : {} });
+  const socket = io(url, {
+    transports: ['websocket'],
+    reconnection: false,
+    forceNew: true,
+    query: name ? { name } : {},
+  });
   const replies = new Replies();
   socket.on('answer', data => replies.came('answer', data));
   socket.on('exception', data => replies.came('exception', data));
@@ -237,11 +242,21 @@ function driverOf(name: keyof typeof ADAPTERS, can: readonly Ability[]): Driver 
   return {
     name,
     can: [...can, 'streams', 'leaving', 'hooks', ...(NEST_MAJOR >= 12 ? (['scoped'] as const) : [])],
-    busy: code => ({ status: 'error', message: 'The service is busy, try again later', code, retryAfter: expect.any(Number) }),
+    busy: code => ({
+      status: 'error',
+      message: 'The service is busy, try again later',
+      code,
+      retryAfter: expect.any(Number),
+    }),
     told: message => ({ message }),
     async start(world) {
       const { imports, providers } = shared(world);
-      const gateways: Type[] = [Gateway, Inherited, Doorman, ...(NEST_MAJOR >= 12 ? [scopedGateway(), OfClient] : [])];
+      const gateways: Type[] = [
+        Gateway,
+        Inherited,
+        Doorman,
+        ...(NEST_MAJOR >= 12 ? [scopedGateway(), OfClient] : []),
+      ];
       const { app, url, log } = await serve(
         'express',
         { imports, providers: [...providers, ...gateways] },
@@ -280,4 +295,8 @@ function scopedGateway(): Type {
   return Scoped;
 }
 
-export const GATEWAYS: readonly Driver[] = [driverOf('socket.io', ['acks']), driverOf('ws', [])];
+/** NestJS 11 says errors to a native socket where nobody hears them. */
+export const GATEWAYS: readonly Driver[] = [
+  driverOf('socket.io', ['acks', 'tells']),
+  driverOf('ws', NEST_MAJOR >= 12 ? ['tells'] : []),
+];

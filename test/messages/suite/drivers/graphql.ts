@@ -24,11 +24,7 @@ class Queries {
   constructor(readonly work: Work) {}
 
   @Query(() => String)
-  bare(
-    @Args('order') order: string,
-    @Borrow('things') thing: Thing,
-    @BorrowSignal() signal: AbortSignal,
-  ) {
+  bare(@Args('order') order: string, @Borrow('things') thing: Thing, @BorrowSignal() signal: AbortSignal) {
     return said(this.work.handle(orderOf(order)!, { thing, signal }));
   }
 
@@ -100,7 +96,7 @@ interface Answer {
 
 export const GRAPHQL: Driver = {
   name: 'GraphQL over HTTP',
-  can: ['leaving', 'scoped'],
+  can: ['leaving', 'tells', 'scoped'],
   tellsErrors: true,
   busy: () => ({
     message: 'The service is busy, try again later',
@@ -121,7 +117,10 @@ export const GRAPHQL: Driver = {
           (handler, order) =>
             new Call(`${url}/graphql`, {
               method: 'POST',
-              body: { query: `query($order: String!) { ${handler}(order: $order) }`, variables: { order: text(order) } },
+              body: {
+                query: `query($order: String!) { ${handler}(order: $order) }`,
+                variables: { order: text(order) },
+              },
             }),
           (_status, body, handler) => {
             const { data, errors } = body as Answer;

@@ -1,4 +1,9 @@
-import { loadPackageDefinition, credentials, type ServiceClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import {
+  loadPackageDefinition,
+  credentials,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { Controller, Scope } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -203,11 +208,13 @@ export interface GrpcClient extends Client {
 
 function clientOf(stub: Stub): GrpcClient {
   const calls: ClientCall[] = [];
-  const answering = (reply: Reply): Answer => (error, answer) => {
-    if (error) reply.fail(asTold(error));
-    else reply.next(JSON.parse(answer!.json));
-    reply.end();
-  };
+  const answering =
+    (reply: Reply): Answer =>
+    (error, answer) => {
+      if (error) reply.fail(asTold(error));
+      else reply.next(JSON.parse(answer!.json));
+      reply.end();
+    };
   const follow = (call: ClientCall, reply: Reply): void => {
     calls.push(call);
     call.on('error', (error: ServiceError) => reply.fail(asTold(error)));
@@ -246,7 +253,7 @@ export interface RunningGrpc extends Running {
 
 export const GRPC: Driver = {
   name: 'gRPC',
-  can: ['streams', 'clientStreams', 'leaving', 'scoped'],
+  can: ['streams', 'tells', 'clientStreams', 'leaving', 'scoped'],
   busy: code => ({ code, details: 'The service is busy, try again later' }),
   told: message => ({ code: 2, details: message }),
   async start(world) {
@@ -266,7 +273,8 @@ export const GRPC: Driver = {
     const running: RunningGrpc = {
       app,
       log: log.lines,
-      connect: async () => clientOf(new loaded.suite.Suite(url, credentials.createInsecure()) as unknown as Stub),
+      connect: async () =>
+        clientOf(new loaded.suite.Suite(url, credentials.createInsecure()) as unknown as Stub),
       close: () => app.close(),
     };
     return running;

@@ -84,7 +84,11 @@ export class HttpClient implements Client {
 
   constructor(
     private readonly call: (handler: Handler, order: Order) => Call,
-    private readonly read: (status: number, body: unknown, handler: Handler) => { value?: unknown; error?: unknown },
+    private readonly read: (
+      status: number,
+      body: unknown,
+      handler: Handler,
+    ) => { value?: unknown; error?: unknown },
   ) {}
 
   send(handler: Handler, order: Order): Reply {
@@ -119,8 +123,12 @@ export class HttpClient implements Client {
 function driverOn(platform: Platform): Driver {
   return {
     name: `HTTP, ${platform}`,
-    can: ['leaving', 'scoped'],
-    busy: () => ({ statusCode: 503, message: 'The service is busy, try again later', error: 'Service Unavailable' }),
+    can: ['leaving', 'tells', 'scoped'],
+    busy: () => ({
+      statusCode: 503,
+      message: 'The service is busy, try again later',
+      error: 'Service Unavailable',
+    }),
     told: message => ({ message }),
     async start(world) {
       const { app, url, log } = await serve(platform, {

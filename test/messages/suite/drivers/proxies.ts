@@ -72,7 +72,12 @@ function driverOf({ name, can, missing, hybrid, cut = close, transport, broker }
     name,
     can,
     missing,
-    busy: code => ({ status: 'error', message: 'The service is busy, try again later', code, retryAfter: expect.any(Number) }),
+    busy: code => ({
+      status: 'error',
+      message: 'The service is busy, try again later',
+      code,
+      retryAfter: expect.any(Number),
+    }),
     told: message => ({ message }),
     async start(world) {
       const server = await broker?.();
@@ -111,7 +116,7 @@ function driverOf({ name, can, missing, hybrid, cut = close, transport, broker }
 }
 
 const close = (proxy: ClientProxy): void => void proxy.close();
-const everywhere: readonly Ability[] = ['streams', 'events', 'scoped'];
+const everywhere: readonly Ability[] = ['streams', 'tells', 'events', 'scoped'];
 
 const tcp = {
   can: [...everywhere, 'leaving'],
