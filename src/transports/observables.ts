@@ -35,7 +35,7 @@ export function heldUntilSubscribed(scope: MessageScope, source: Observable<unkn
 
 /** What Nest gives a handler for the messages of a client: they come when this has been called. */
 interface Buffered {
-  drainBuffer?(): void;
+  readonly drainBuffer?: () => void;
 }
 
 /** What comes out of it comes in a scope, whatever context it was sent from. */

@@ -8,10 +8,10 @@ export const ABILITIES = {
   streams: 'an answer may be of several values',
   leaving: 'the server is told when whoever has sent a message leaves',
   tells: 'an error that nobody has filtered is told to the client',
-  events: 'messages that nobody waits for',
+  events: 'events that nobody answers (`@EventPattern()`)',
   clientStreams: 'a client sends several messages in one call',
-  acks: 'an acknowledgement that the handler gives itself',
-  hooks: 'a client comes and goes apart from its messages',
+  acks: 'an acknowledgement that the handler gives itself (`@Ack()`)',
+  hooks: 'a gateway is told of clients that come and go',
   scoped: 'handlers that are made for each message',
 } as const;
 export type Ability = keyof typeof ABILITIES;

@@ -177,7 +177,7 @@ export class SuiteInterceptor implements NestInterceptor {
 export class SuiteFilter implements ExceptionFilter {
   constructor(private readonly work: Work) {}
   catch(error: Error, host: ArgumentsHost): unknown {
-    const order = orderIn(host as ExecutionContext);
+    const order = orderIn(host);
     const worked = this.work.at('filter', { ...order, throws: 'half' });
     return reply({ message: error.message }, order, host, worked);
   }

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { NEST_MAJOR } from '../../../support/nest-major.js';
 import type { GrpcClient } from '../drivers/grpc.js';
-import type { RunningGateways } from '../drivers/gateways.js';
+import type { GatewayClient, RunningGateways } from '../drivers/gateways.js';
 import type { SuiteRig } from '../rig.js';
 import { turns } from '../rig.js';
 import type { Case, Theme } from './case.js';
@@ -35,7 +35,7 @@ export const transactions: Theme = {
 
 export const acknowledgements: Theme = {
   promise:
-    'Answers by hand (`@Ack()`, `@GrpcStreamCall()`): held until they are given; destroyed after `abandonedTimeout` once the peer has left',
+    'Answers by hand with `@Ack()`: held until they are given; destroyed after `abandonedTimeout` once the peer has left',
   cases: [
     {
       name: 'an acknowledgement that is given after the handler has returned',
@@ -100,7 +100,8 @@ export const acknowledgements: Theme = {
 };
 
 export const streams: Theme = {
-  promise: 'gRPC: streams of the client, and calls by hand',
+  promise:
+    'Streams of the client: its messages come in the scope of the call. By hand with `@GrpcStreamCall()`: as with `@Ack()`',
   cases: (
     [
       {
@@ -193,7 +194,8 @@ async function grpc(rig: SuiteRig): Promise<GrpcClient> {
 }
 
 export const hooks: Theme = {
-  promise: '`handleConnection`, `handleDisconnect` and `afterInit`: a scope of their own each',
+  promise:
+    'Gateways: a scope of its own for each message, and for `handleConnection`, `handleDisconnect` and `afterInit`',
   cases: (
     [
       {
@@ -230,6 +232,21 @@ export const hooks: Theme = {
           rig.giveOneBack();
           await rig.stage.reached('goes bob');
           rig.stage.open('goes bob');
+        },
+      },
+      {
+        name: 'two messages of one client that are equal, and fail at once, have their own thing in the filter each',
+        run: async rig => {
+          const client = (await rig.client()) as GatewayClient;
+          const order = rig.order({ throws: 'guard', uses: ['guard', 'filter'], stops: ['guard', 'filter'] });
+          for (let i = 0; i < 2; i++) client.sendText('surrounded', order);
+          await rig.used(order, 2);
+          rig.stage.open(`guard ${order.id}`);
+          await rig.used(order, 4);
+          expect(rig.leased).toBe(2);
+          rig.stage.open(`filter ${order.id}`);
+          await rig.allBack();
+          expect(rig.work.usesOf(order).slice(2).sort()).toEqual(['filter 1', 'filter 2']);
         },
       },
     ] satisfies Case[]

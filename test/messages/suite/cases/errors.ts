@@ -1,7 +1,6 @@
 import { expect } from '@jest/globals';
 import { BACKSTAGE } from '../../../support/failing-pools.js';
 import type { PlaceInMessage } from '../order.js';
-import type { GatewayClient } from '../drivers/gateways.js';
 import { turns } from '../rig.js';
 import type { Case, Theme } from './case.js';
 
@@ -98,22 +97,6 @@ export const errors: Theme = {
           expect(filter).toBe(guard);
         }
         await rig.allBack();
-      },
-    },
-    {
-      name: 'so do two that are equal in all that Nest tells of them',
-      needs: ['hooks'],
-      run: async rig => {
-        const client = (await rig.client()) as GatewayClient;
-        const order = rig.order({ throws: 'guard', uses: ['guard', 'filter'], stops: ['guard', 'filter'] });
-        for (let i = 0; i < 2; i++) client.sendText('surrounded', order);
-        await rig.used(order, 2);
-        rig.stage.open(`guard ${order.id}`);
-        await rig.used(order, 4);
-        expect(rig.leased).toBe(2);
-        rig.stage.open(`filter ${order.id}`);
-        await rig.allBack();
-        expect(rig.work.usesOf(order).slice(2).sort()).toEqual(['filter 1', 'filter 2']);
       },
     },
   ],

@@ -1,7 +1,7 @@
 import type { Theme } from './case.js';
 import { acknowledgements, hooks, shutdown, streams, transactions } from './endings.js';
 import { capacity, errors, keys } from './errors.js';
-import { events, leaving } from './leaving.js';
+import { endlessness, events, leaving } from './leaving.js';
 import { givingUp, observables } from './observables.js';
 import { sharing } from './sharing.js';
 
@@ -12,6 +12,7 @@ export const THEMES: readonly Theme[] = [
   observables,
   givingUp,
   leaving,
+  endlessness,
   events,
   acknowledgements,
   streams,

@@ -68,12 +68,10 @@ const between = (handler: (typeof HANDLERS)[number]): Case => ({
 
 export const leaving: Theme = {
   promise:
-    'The peer leaves: queueing ends, an endless `Observable` is completed, what is at work stays; `@BorrowSignal()` tells',
+    'The peer leaves: what queues gives up, what is at work keeps its resource; `@BorrowSignal()` tells',
   cases: [
     ...(['bare', 'deep', 'surrounded'] as const).map(queueing),
     ...HANDLERS.map(atWork),
-    ...HANDLERS.map(endless),
-    ...HANDLERS.map(between),
     {
       name: 'a guard and a filter that are at work keep the thing when whoever has sent the message leaves',
       needs: ['leaving'],
@@ -92,6 +90,11 @@ export const leaving: Theme = {
       },
     },
   ],
+};
+
+export const endlessness: Theme = {
+  promise: 'The peer leaves an `Observable` without end: it is completed, and goes back after its teardown',
+  cases: [...HANDLERS.map(endless), ...HANDLERS.map(between)],
 };
 
 export const events: Theme = {

@@ -81,6 +81,7 @@ export class Gateway {
   }
 }
 
+@Injectable()
 class Base {
   constructor(readonly work: Work) {}
 
@@ -98,11 +99,7 @@ class Base {
 Object.defineProperty(Base.prototype.renamed, 'name', { value: 'e' });
 
 @WebSocketGateway()
-class Inherited extends Base {
-  constructor(work: Work) {
-    super(work);
-  }
-}
+class Inherited extends Base {}
 
 interface Named {
   readonly url?: string;

@@ -54,6 +54,7 @@ class Queries {
   }
 }
 
+@Injectable()
 class Base {
   constructor(readonly work: Work) {}
 
@@ -71,11 +72,7 @@ class Base {
 Object.defineProperty(Base.prototype.renamed, 'name', { value: 'e' });
 
 @Resolver()
-class Inherited extends Base {
-  constructor(work: Work) {
-    super(work);
-  }
-}
+class Inherited extends Base {}
 
 @Injectable({ scope: Scope.REQUEST })
 @Resolver()

@@ -5,7 +5,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { Controller, Scope } from '@nestjs/common';
+import { Controller, Injectable, Scope } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
   GrpcMethod,
@@ -152,6 +152,7 @@ class Calls {
   }
 }
 
+@Injectable()
 class Base {
   constructor(readonly work: Work) {}
 
@@ -169,11 +170,7 @@ class Base {
 Object.defineProperty(Base.prototype.renamed, 'name', { value: 'e' });
 
 @Controller()
-class Inherited extends Base {
-  constructor(work: Work) {
-    super(work);
-  }
-}
+class Inherited extends Base {}
 
 @Controller({ scope: Scope.REQUEST })
 class Scoped {

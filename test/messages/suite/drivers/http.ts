@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post, Scope } from '@nestjs/common';
+import { Body, Controller, HttpCode, Injectable, Post, Scope } from '@nestjs/common';
 import { Borrow, BorrowSignal } from '../../../../src/index.js';
 import type { Thing } from '../../../support/borrowing/thing.js';
 import { Call } from '../../../support/http-client.js';
@@ -43,6 +43,7 @@ class Routes {
   }
 }
 
+@Injectable()
 class Base {
   constructor(readonly work: Work) {}
 
@@ -61,11 +62,7 @@ class Base {
 Object.defineProperty(Base.prototype.renamed, 'name', { value: 'e' });
 
 @Controller()
-class Inherited extends Base {
-  constructor(work: Work) {
-    super(work);
-  }
-}
+class Inherited extends Base {}
 
 @Controller({ scope: Scope.REQUEST })
 class Scoped {

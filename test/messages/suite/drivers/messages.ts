@@ -1,4 +1,4 @@
-import { Controller, Scope } from '@nestjs/common';
+import { Controller, Injectable, Scope } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { Borrow, BorrowSignal } from '../../../../src/index.js';
 import type { Thing } from '../../../support/borrowing/thing.js';
@@ -53,6 +53,7 @@ export class Messages {
   }
 }
 
+@Injectable()
 class Base {
   constructor(readonly work: Work) {}
 
@@ -70,11 +71,7 @@ class Base {
 Object.defineProperty(Base.prototype.renamed, 'name', { value: 'e' });
 
 @Controller()
-export class Inherited extends Base {
-  constructor(work: Work) {
-    super(work);
-  }
-}
+export class Inherited extends Base {}
 
 @Controller({ scope: Scope.REQUEST })
 export class Scoped {
