@@ -2,7 +2,7 @@ import type { CanActivate, NestInterceptor } from '@nestjs/common';
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, tap } from 'rxjs';
 import { BorrowScope, anyScope, attach, inScope } from '../scope/index.js';
-import { scopeOfCall } from './executions.js';
+import { scopeOfCall, scopeOfError } from './executions.js';
 import { factsOf, holdBody, runHeld } from './handlers.js';
 import { filterOf, type Filter } from './hosts.js';
 import { HttpScope } from './http.js';
@@ -165,7 +165,7 @@ function watchGuards(prototype: GuardsConsumer): void {
     if (!scope) return tryActivate.call(this, guards, args, instance, handler, type);
     if (type === 'http' && scope instanceof HttpScope) scope.layers.reach();
     const activate = (): Promise<boolean> => tryActivate.call(this, guards, args, instance, handler, type);
-    return scope instanceof MessageScope ? scope.during(activate) : heldUntilSettled(scope, activate);
+    return scope instanceof MessageScope ? scope.guarded(activate) : heldUntilSettled(scope, activate);
   };
 }
 
@@ -173,11 +173,16 @@ function watchedFilter(filter: Filter): Filter {
   return {
     ...filter,
     func: (error, host) => {
-      const scope = scopeOfCall(host.getType<string>(), host.getArgs());
+      const scope = scopeOfError(error, host);
       if (scope instanceof HttpScope) scope.filters();
       if (!scope) return filter.func(error, host);
-      const answer = heldUntilSettled(scope, () => filter.func(error, host));
-      return scope instanceof MessageScope ? scope.follow(answer) : answer;
+      if (!(scope instanceof MessageScope)) return heldUntilSettled(scope, () => filter.func(error, host));
+      return heldUntilSettled(scope, () => {
+        const answer = filter.func(error, host);
+        return answer instanceof Promise
+          ? answer.then((value: unknown) => scope.follow(value))
+          : scope.follow(answer);
+      });
     },
   };
 }

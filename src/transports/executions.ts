@@ -1,8 +1,8 @@
-import type { ExecutionContext } from '@nestjs/common';
+import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
 import { anyScope, type BorrowScope } from '../scope/index.js';
 import { scopeOfResolver } from './graphql-executions.js';
 import { HttpScope } from './http.js';
-import { scopeOfMessage } from './message.js';
+import { scopeOfFailure, scopeOfMessage } from './message.js';
 import { scopeOfRequest } from './requests.js';
 
 /**
@@ -16,6 +16,12 @@ export function scopeOfCall(type: string, args: readonly unknown[]): BorrowScope
   if (type === 'http') return scopeOfRequest(args[0]);
   if (type === 'graphql') return scopeOfResolver(args);
   return scopeOfMessage(args);
+}
+
+/** The scope that a filter is called for. */
+export function scopeOfError(error: unknown, host: ArgumentsHost): BorrowScope | undefined {
+  const [type, args] = [host.getType<string>(), host.getArgs()];
+  return scopeOfCall(type, args) ?? scopeOfFailure(args, error);
 }
 
 /** As {@link scopeOfCall}; where the call is about nothing that has a scope, the one that this code runs in. */

@@ -1,4 +1,4 @@
-import { isObservable } from 'rxjs';
+import { isObservable, tap } from 'rxjs';
 import {
   CallerDeadline,
   RequestAbortedError,
@@ -23,8 +23,11 @@ const EVENT = 2;
 /** By the arguments that Nest makes for a message, and hands to its guards, its interceptors and its handler. */
 const scopes = new WeakMap<readonly unknown[], MessageScope>();
 
-/** Scopes of calls that have failed in this turn of the event loop, and whose filter may come yet. */
-const failed = new Set<MessageScope>();
+/** What has failed in this turn of the event loop, and with what; its filter may come yet. */
+const failures = new Map<MessageScope, unknown>();
+
+/** A guard has said no: it is Nest that throws. */
+const REFUSED = Symbol('refused');
 
 /**
  * The unit of work of one message: over WebSockets, in a microservice, or of whatever else calls handlers by Nest's own
@@ -38,7 +41,7 @@ const failed = new Set<MessageScope>();
 export class MessageScope extends RequestScope {
   private readonly original: readonly unknown[];
   private readonly peer: Peer | undefined;
-  private readonly answer: ByHand | undefined;
+  private answer: ByHand | undefined;
   private readonly name: string;
   private forgetPeer: (() => void) | undefined = undefined;
   private dropAnswer: (() => void) | undefined = undefined;
@@ -103,21 +106,30 @@ export class MessageScope extends RequestScope {
     return () => this.audience.delete(tell);
   }
 
-  /** Are these the arguments of this message? Those of parameters and filters are lists of their own. */
+  /** Are these the arguments of this message? Filters get a list of their own. */
   isOf(args: readonly unknown[]): boolean {
     const { original, args: own } = this;
-    return args.length === own.length && args.every((arg, i) => arg === own[i] || arg === original[i]);
+    // NestJS 11 tells all others the pattern of a WebSocket's message once more.
+    return (
+      args.length > 0 &&
+      args.length <= own.length &&
+      args.every((arg, i) => arg === own[i] || arg === original[i])
+    );
   }
 
-  /** What Nest does of itself: it is held until that has settled, and until whatever follows in the same turn has begun. */
-  during<R>(work: () => Promise<R>): Promise<R> {
+  /** Its guards: held until they have settled, and until whatever follows in the same turn has begun. */
+  guarded(activate: () => Promise<boolean>): Promise<boolean> {
     this.enter();
-    return within(this, work).then(
-      value => {
-        this.linger();
-        return value;
+    return within(this, activate).then(
+      may => {
+        if (may) this.linger();
+        else this.fails(REFUSED);
+        return may;
       },
-      (error: unknown) => this.failed(error),
+      (error: unknown) => {
+        this.fails(error);
+        throw error;
+      },
     );
   }
 
@@ -130,13 +142,21 @@ export class MessageScope extends RequestScope {
         this.leave();
         return watched;
       },
-      (error: unknown) => this.failed(error),
+      (error: unknown) => {
+        this.fails(error);
+        throw error;
+      },
     );
   }
 
   /** What is returned to Nest, which may subscribe to it. */
   follow(value: unknown): unknown {
-    return isObservable(value) ? heldUntilSubscribed(this, value) : value;
+    if (!isObservable(value)) return value;
+    const failed = (): void => {
+      this.enter();
+      this.unanswered();
+    };
+    return heldUntilSubscribed(this, value).pipe(tap({ error: failed }));
   }
 
   protected override open(): void {
@@ -157,7 +177,7 @@ export class MessageScope extends RequestScope {
     this.host.silenced?.removeEventListener('abort', this.dismiss);
     this.forgetPeer?.();
     scopes.delete(this.args);
-    failed.delete(this);
+    failures.delete(this);
     this.args = [];
   }
 
@@ -173,28 +193,42 @@ export class MessageScope extends RequestScope {
     for (const tell of this.audience) tell();
   };
 
-  private failed(error: unknown): never {
-    failed.add(this);
+  private fails(error: unknown): void {
+    failures.set(this, error);
+    this.unanswered();
+  }
+
+  /** Its filter answers what has failed, if anybody does. */
+  private unanswered(): void {
+    this.answer = undefined;
     this.linger();
-    throw error;
   }
 
   /** Nest goes on to the handler, or to a filter, a few promises later. */
   private linger(): void {
     setImmediate(() => {
-      failed.delete(this);
+      failures.delete(this);
+      if (!this.answer) this.dropAnswer?.();
       this.leave();
     });
   }
 }
 
-/** The scope of a message, by the arguments that Nest calls something with. */
+/** The scope of a message, by the arguments that Nest calls its guards, its interceptors and its handler with. */
 export function scopeOfMessage(args: readonly unknown[]): MessageScope | undefined {
-  const known = scopes.get(args);
-  if (known) return known;
+  return scopes.get(args);
+}
+
+/** The scope of what an error is about that a filter is called with. */
+export function scopeOfFailure(args: readonly unknown[], error: unknown): MessageScope | undefined {
+  for (const [scope, why] of failures) {
+    if ((why !== error && why !== REFUSED) || !scope.isOf(args)) continue;
+    // Another message may be equal, and fail in the same turn.
+    failures.delete(scope);
+    return scope;
+  }
   const here = anyScope();
-  if (here instanceof MessageScope && here.isOf(args)) return here;
-  return [...failed].find(scope => scope.isOf(args));
+  return here instanceof MessageScope && here.isOf(args) ? here : undefined;
 }
 
 /**

@@ -33,13 +33,20 @@ export function heldUntilSubscribed(scope: MessageScope, source: Observable<unkn
   });
 }
 
+/** What Nest gives a handler for the messages of a client: they come when this has been called. */
+interface Buffered {
+  readonly drainBuffer?: () => void;
+}
+
 /** What comes out of it comes in a scope, whatever context it was sent from. */
-export function within$<V>(scope: BorrowScope, source: Observable<V>): Observable<V> {
-  return new Observable(subscriber =>
+export function within$<V>(scope: BorrowScope, source: Observable<V> & Buffered): Observable<V> {
+  const entered = new Observable<V>(subscriber =>
     source.subscribe({
       next: value => within(scope, () => subscriber.next(value)),
       error: (error: unknown) => within(scope, () => subscriber.error(error)),
       complete: () => within(scope, () => subscriber.complete()),
     }),
   );
+  const { drainBuffer } = source;
+  return drainBuffer ? Object.assign(entered, { drainBuffer }) : entered;
 }

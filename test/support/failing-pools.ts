@@ -1,6 +1,6 @@
 import { Injectable, type DynamicModule, type OnModuleDestroy } from '@nestjs/common';
 import type { Lease } from '../../src/engine/index.js';
-import { InjectPool, Pool, PoolModule, type PoolDefinition } from '../../src/index.js';
+import { InjectPool, Pool, PoolModule, definePool } from '../../src/index.js';
 
 /** What the backend says when it refuses: nothing of it may reach a client. */
 export const BACKEND_TEXT = 'password authentication failed for user "admin"';
@@ -9,22 +9,20 @@ export const BACKEND_TEXT = 'password authentication failed for user "admin"';
 export const BACKSTAGE = /password|admin|"(full|down)\\?"|of max|leased|Pool \\?"/;
 
 /** Two pools that cannot serve: `full` lets nobody queue for its only resource, which is leased; `down` has a backend that refuses. */
-export function failingPools(): DynamicModule {
-  return PoolModule.forRoot({ pools: failingDefinitions() });
-}
-
-export function failingDefinitions(): PoolDefinition<object>[] {
-  return [
-    { name: 'full', create: () => ({}), max: 1, maxWaiting: 0 },
-    {
-      name: 'down',
-      create: () => {
-        throw new Error(BACKEND_TEXT);
-      },
-      unavailableAfter: 1,
-      createBackoff: { initial: 600_000, max: 600_000 },
+export const FAILING_POOLS = [
+  definePool({ name: 'full', create: () => ({}), max: 1, maxWaiting: 0 }),
+  definePool({
+    name: 'down',
+    create: (): object => {
+      throw new Error(BACKEND_TEXT);
     },
-  ];
+    unavailableAfter: 1,
+    createBackoff: { initial: 600_000, max: 600_000 },
+  }),
+];
+
+export function failingPools(): DynamicModule {
+  return PoolModule.forRoot({ pools: FAILING_POOLS });
 }
 
 /** Borrows from them, in vain. */

@@ -17,7 +17,7 @@ import {
   PoolRegistry,
   type Pool,
 } from '../../../src/index.js';
-import { BACKSTAGE, InVain, failingDefinitions } from '../../support/failing-pools.js';
+import { BACKSTAGE, InVain, FAILING_POOLS } from '../../support/failing-pools.js';
 import { LogBook, forgetLoggers } from '../../support/nest-app.js';
 import { until } from '../../support/until.js';
 
@@ -85,7 +85,7 @@ describe('over gRPC', () => {
     const url = `127.0.0.1:${await freePort()}`;
     const protoPath = fileURLToPath(new URL('tenants.proto', import.meta.url));
     const pools = [
-      ...failingDefinitions(),
+      ...FAILING_POOLS,
       {
         name: 'tenants',
         max: 2,
