@@ -6,6 +6,9 @@ import onNest12 from '../../jest.config.js';
 const hooks = new URL('node-hooks.js', import.meta.url).href;
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${hooks}`.trim();
 
+// A thousand of each kind are enough on one of the two.
+process.env.VANISHING_CLIENTS ??= '100';
+
 /** @type {import('jest').Config} */
 export default {
   ...onNest12,

