@@ -148,7 +148,7 @@ export const events: Theme = {
         expect(rig.leased).toBe(2);
         rig.stage.open(`filter ${order.id}`);
         await rig.allBack();
-        expect(rig.work.usesOf(order).slice(2).sort()).toEqual(['filter 1', 'filter 2']);
+        expect(rig.thingsOf(order, 'filter')).toEqual(rig.thingsOf(order, 'guard'));
       },
     },
   ],
