@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DRIVERS } from './drivers/index.js';
 import type { Handler } from './driver.js';
 import { SuiteRig } from './rig.js';
@@ -6,11 +6,16 @@ import { SuiteRig } from './rig.js';
 /** The same controllers and gateways in two applications of one process: each lends its own. */
 describe.each(DRIVERS.filter(({ name }) => ['TCP', 'ws', 'gRPC'].includes(name)))('over $name,', driver => {
   const rigs = [new SuiteRig(driver), new SuiteRig(driver)];
-  beforeEach(async () => {
+  beforeAll(async () => {
     for (const rig of rigs) await rig.start();
+  });
+  beforeEach(() => {
+    for (const rig of rigs) rig.begin();
   });
   afterEach(async () => {
     for (const rig of rigs) await rig.end();
+  });
+  afterAll(async () => {
     for (const rig of rigs) await rig.stop();
   });
 
