@@ -17,11 +17,16 @@ export function isAmong(modules: ModulesContainer, instance: object): boolean {
   return false;
 }
 
-/** The providers that there is one of, once each. */
+/** The providers that there is one of, once each; of those that are made for each request, what they inherit. */
 export function instancesOf(modules: ModulesContainer): Iterable<object> {
   const wrappers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
-  const made = wrappers.filter(wrapper => wrapper.isDependencyTreeStatic() && !wrapper.isTransient);
-  return new Set(made.map(({ instance }) => instance).filter(isObject));
+  const made = wrappers.filter(wrapper => !wrapper.isTransient).map(instanceOf);
+  return new Set(made.filter(isObject));
+}
+
+function instanceOf(wrapper: Wrapper): unknown {
+  if (wrapper.isDependencyTreeStatic()) return wrapper.instance;
+  return (wrapper.metatype as { prototype?: unknown } | null)?.prototype;
 }
 
 function isObject(value: unknown): value is object {

@@ -12,32 +12,38 @@ const HOOKS = ['afterInit', 'handleConnection', 'handleDisconnect'] as const;
 
 type Hook = (this: object, ...args: unknown[]) => unknown;
 
+/** Two applications may have what they inherit in common. */
+const watched = new WeakSet<Hook>();
+
 /**
  * Runs what a gateway does when a client comes and goes in a scope of its own each time. Before Nest binds these methods to
  * the gateway, which is what tells them apart from others.
+ *
+ * @param gateway itself; of one that is made for each client, what it inherits
  */
 export function watchGateway(gateway: object): void {
   if (Reflect.getMetadata(GATEWAY, gateway.constructor) !== true) return;
   for (const name of HOOKS) {
     const hook = (gateway as Record<string, unknown>)[name];
-    if (typeof hook === 'function') watchHook(gateway, name, hook as Hook);
+    if (typeof hook === 'function' && !watched.has(hook as Hook)) watchHook(gateway, name, hook as Hook);
   }
 }
 
 function watchHook(gateway: object, name: (typeof HOOKS)[number], hook: Hook): void {
-  const watched: Hook = function (...args) {
-    const host = hostOf(gateway);
+  const own: Hook = function (...args) {
+    const host = hostOf(this);
     if (!host) return hook.apply(this, args);
     // Nobody waits for anything of one that has gone.
     const type = name === 'handleConnection' ? 'ws' : name;
-    const scope = new MessageScope(host, type, args, gateway, hook);
+    const scope = new MessageScope(host, type, args, this, hook);
     const result = heldUntilSettled(scope, () => hook.apply(this, args));
     if (!(result instanceof Promise)) return result;
-    return result.catch((error: unknown) => answerHook(gateway, name, args[0], error));
+    return result.catch((error: unknown) => answerHook(this, name, args[0], error));
   };
-  Object.defineProperty(watched, 'name', { value: name });
+  watched.add(own);
+  Object.defineProperty(own, 'name', { value: name });
   Object.defineProperty(gateway, name, {
-    value: watched,
+    value: own,
     enumerable: false,
     configurable: true,
     writable: true,

@@ -80,14 +80,23 @@ export class TransactedCall {
     if (this.abandoned) transaction.doom(this.failure);
   }
 
+  /**
+   * What it emits last is held back until the commit, as a client may have all that it wants by then. What it emits before that
+   * is not: a stream of many values is being sent while its transaction is open.
+   */
   private observe(answer: Observable<unknown>): Observable<unknown> {
     return new Observable(subscriber => {
       let last: unknown;
+      let isLate = false;
       let over = false;
+      const sendLast = (): void => {
+        if (isLate) subscriber.next(last);
+      };
       const subscription = answer.subscribe({
         next: value => {
+          sendLast();
           last = value;
-          subscriber.next(value);
+          isLate = true;
         },
         error: (error: unknown) => {
           over = true;
@@ -96,7 +105,10 @@ export class TransactedCall {
         complete: () => {
           over = true;
           this.conclude(last).then(
-            () => subscriber.complete(),
+            () => {
+              sendLast();
+              subscriber.complete();
+            },
             (error: unknown) => subscriber.error(error),
           );
         },

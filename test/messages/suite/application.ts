@@ -56,7 +56,16 @@ export function shared({ stage, destroyed, ledger }: World): Required<Pick<Modul
     name: 'ledger',
     max: 1,
     create: () => ledger.create(),
-    begin: (book: object, options: TransactionOptions) => ledger.begin(book, options),
+    begin: (book: object, options: TransactionOptions) => {
+      const transaction = ledger.begin(book, options);
+      return {
+        ...transaction,
+        commit: async () => {
+          await stage.pass('commit');
+          return transaction.commit();
+        },
+      };
+    },
   });
   return {
     imports: [

@@ -22,6 +22,8 @@ export class SuiteRig {
   private readonly taken: Lease<Thing>[] = [];
   private orders = 0;
   private closed = false;
+  /** How many things were lent when the application had started: what stops there goes on then. */
+  heldAtStart = 0;
   /** Things that a case means to have destroyed. */
   expectsDestroyed: string[] = [];
 
@@ -31,6 +33,9 @@ export class SuiteRig {
     Thing.startCounting();
     this.running = await this.driver.start(this.world);
     this.pool = this.running.app.get<Pool<Thing>>(getPoolToken('things'));
+    this.heldAtStart = this.leased;
+    this.stage.reset();
+    await this.allBack();
   }
 
   async stop(): Promise<void> {
@@ -127,6 +132,12 @@ export class SuiteRig {
       uses => uses.length >= count,
       SOON,
     );
+  }
+
+  /** Which things were used for a message by somebody of this name. */
+  thingsOf(order: Order, who: string): readonly string[] {
+    const uses = this.work.usesOf(order).map(use => use.split(' '));
+    return uses.flatMap(([user, thing]) => (user === who ? [thing!] : [])).sort();
   }
 
   /** Takes all things, so that messages queue. */

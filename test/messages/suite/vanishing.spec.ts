@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { PoolRegistry } from '../../../src/index.js';
 import { randomFrom } from '../../support/random.js';
 import { until } from '../../support/until.js';
-import type { Client, Driver, Handler } from './driver.js';
+import type { Client, Handler } from './driver.js';
 import { DRIVERS } from './drivers/index.js';
 import type { Order, Returned } from './order.js';
 import { SuiteRig } from './rig.js';
@@ -83,7 +83,7 @@ class Visitor {
 }
 
 describe.each(DRIVERS.filter(({ missing }) => missing === undefined))('over $name', driver => {
-  const rig = new SuiteRig(driver as Driver);
+  const rig = new SuiteRig(driver);
   beforeAll(() => rig.start(), 30_000);
   afterAll(() => rig.stop(), 30_000);
 

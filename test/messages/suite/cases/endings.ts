@@ -14,8 +14,23 @@ export const transactions: Theme = {
       run: async rig => {
         const client = await rig.client();
         const begun = rig.ledger.length;
+        rig.stage.open('commit');
         await client.send('transacted', rig.order()).first();
         expect(rig.ledger.slice(begun)).toEqual(['committed']);
+      },
+    },
+    {
+      name: 'the value of an Observable is not sent before the transaction is committed',
+      needs: ['streams'],
+      run: async rig => {
+        const client = await rig.client();
+        const reply = client.send('transacted', rig.order({ returns: 'lazy' }));
+        await rig.stage.reached('commit');
+        // What was sent before would have come before.
+        await client.send('deep', rig.order()).first();
+        expect(reply.values).toEqual([]);
+        rig.stage.open('commit');
+        expect(await reply.first()).toHaveProperty('thing');
       },
     },
     {
@@ -196,63 +211,87 @@ async function grpc(rig: SuiteRig): Promise<GrpcClient> {
 export const hooks: Theme = {
   promise:
     'Gateways: a scope of its own for each message, and for `handleConnection`, `handleDisconnect` and `afterInit`',
-  cases: (
-    [
-      {
-        name: 'what is done as a client comes, and as it goes, has a thing until it has settled',
-        run: async rig => {
-          const client = rig.with(await comes(rig, 'ann'));
-          await rig.stage.reached('comes in ann');
-          expect(rig.leased).toBe(1);
-          // Another scope than that of its messages.
-          const order = rig.order({ stops: ['handler'] });
-          client.send('bare', order);
-          await rig.stage.reached(`handler ${order.id}`);
-          expect(rig.leased).toBe(2);
-          rig.stage.open('comes in ann', `handler ${order.id}`);
-          await rig.allBack();
-          client.leave();
-          await rig.stage.reached('goes ann');
-          expect(rig.leased).toBe(1);
-          rig.stage.open('goes ann');
-          await rig.allBack();
+  cases: [
+    ...(
+      [
+        {
+          name: 'what is done as the server begins has a thing until it has settled',
+          run: async rig => {
+            expect(rig.heldAtStart).toBe(1);
+          },
         },
-      },
-      {
-        name: 'a client that leaves while it queues for what its coming takes leaves the queue',
-        run: async rig => {
-          await rig.takeAll();
-          const client = rig.with(await comes(rig, 'bob'));
-          await rig.stage.reached('comes bob');
-          await rig.waitingAre(1);
-          client.leave();
-          await rig.stage.reached('RequestAbortedError bob');
-          // That of its going.
-          await rig.waitingAre(1);
-          rig.giveOneBack();
-          await rig.stage.reached('goes bob');
-          rig.stage.open('goes bob');
+        {
+          name: 'what is done as a client comes, and as it goes, has a thing until it has settled',
+          run: async rig => {
+            const client = rig.with(await comes(rig, 'ann'));
+            await rig.stage.reached('comes in ann');
+            expect(rig.leased).toBe(1);
+            // Another scope than that of its messages.
+            const order = rig.order({ stops: ['handler'] });
+            client.send('bare', order);
+            await rig.stage.reached(`handler ${order.id}`);
+            expect(rig.leased).toBe(2);
+            rig.stage.open('comes in ann', `handler ${order.id}`);
+            await rig.allBack();
+            client.leave();
+            await rig.stage.reached('goes ann');
+            expect(rig.leased).toBe(1);
+            rig.stage.open('goes ann');
+            await rig.allBack();
+          },
         },
-      },
-      {
-        name: 'two messages of one client that are equal, and fail at once, have their own thing in the filter each',
-        run: async rig => {
-          const client = (await rig.client()) as GatewayClient;
-          const order = rig.order({ throws: 'guard', uses: ['guard', 'filter'], stops: ['guard', 'filter'] });
-          for (let i = 0; i < 2; i++) client.sendText('surrounded', order);
-          await rig.used(order, 2);
-          rig.stage.open(`guard ${order.id}`);
-          await rig.used(order, 4);
-          expect(rig.leased).toBe(2);
-          rig.stage.open(`filter ${order.id}`);
-          await rig.allBack();
-          const filters = rig.work.usesOf(order).slice(2);
-          expect(new Set(filters).size).toBe(2);
-          for (const filter of filters) expect(filter).toMatch(/^filter /);
+        {
+          name: 'a client that leaves while it queues for what its coming takes leaves the queue',
+          run: async rig => {
+            await rig.takeAll();
+            const client = rig.with(await comes(rig, 'bob'));
+            await rig.stage.reached('comes bob');
+            await rig.waitingAre(1);
+            client.leave();
+            await rig.stage.reached('RequestAbortedError bob');
+            // That of its going.
+            await rig.waitingAre(1);
+            rig.giveOneBack();
+            await rig.stage.reached('goes bob');
+            rig.stage.open('goes bob');
+          },
         },
+        {
+          name: 'two messages of one client that are equal, and fail at once, have their own thing in the filter each',
+          run: async rig => {
+            const client = (await rig.client()) as GatewayClient;
+            const order = rig.order({
+              throws: 'guard',
+              uses: ['guard', 'filter'],
+              stops: ['guard', 'filter'],
+            });
+            for (let i = 0; i < 2; i++) client.sendText('surrounded', order);
+            await rig.used(order, 2);
+            rig.stage.open(`guard ${order.id}`);
+            await rig.used(order, 4);
+            expect(rig.leased).toBe(2);
+            rig.stage.open(`filter ${order.id}`);
+            await rig.allBack();
+            expect(rig.thingsOf(order, 'filter')).toEqual(rig.thingsOf(order, 'guard'));
+          },
+        },
+      ] satisfies Case[]
+    ).map(one => ({ ...one, needs: ['hooks'] as const })),
+    {
+      name: 'so has what a gateway does that is made for each client',
+      needs: ['hooks', 'scoped'],
+      run: async rig => {
+        const client = rig.with(await comes(rig, 'eve'));
+        await rig.stage.reached('comes in eve');
+        await rig.stage.reached('comes in eve, scoped');
+        expect(rig.leased).toBe(2);
+        rig.stage.open('comes in eve', 'comes in eve, scoped');
+        await rig.allBack();
+        client.leave();
+        await rig.stage.reached('goes eve');
       },
-    ] satisfies Case[]
-  ).map(one => ({ ...one, needs: ['hooks'] as const })),
+    },
+  ],
 };
 
 function comes(rig: SuiteRig, name: string): ReturnType<RunningGateways['comes']> {

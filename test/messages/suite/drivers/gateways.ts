@@ -280,8 +280,17 @@ function scopedGateway(): Type {
   class Scoped {
     constructor(
       readonly work: Work,
+      readonly facade: Facade,
+      readonly stage: Stage,
       readonly own: OfClient,
     ) {}
+
+    async handleConnection(client: Named, request?: Named): Promise<void> {
+      if (nameOf(client, request) !== 'eve') return;
+      const thing = await this.facade.get();
+      await this.stage.pass('comes in eve, scoped');
+      thing.use();
+    }
 
     @Surrounded()
     @SubscribeMessage('scoped')
