@@ -130,7 +130,8 @@ function watchHandlers(prototype: InterceptorsConsumer): void {
     // As a rule it runs there already.
     const here = <R>(work: () => R): R => (anyScope() === scope ? work() : inScope(scope, work));
     const call = (handle: () => Promise<unknown>): Promise<unknown> => {
-      const held = (): Promise<unknown> => here(() => runHeld(scope, handle, facts, intercepted));
+      const held = (): Promise<unknown> =>
+        here(() => runHeld(scope, handle, facts, intercepted, message?.audience.ofHandler));
       const result = here(() => intercept.call(this, around, args, instance, handler, held, type));
       return intercepted && http && facts?.endless !== true
         ? result.then(answer => watchAnswer(http, answer))

@@ -3,7 +3,7 @@ import type { BorrowScope } from '../scope/index.js';
 import { holdWhileStreaming, isStreamed } from './bodies.js';
 import { holdGenerator } from './graphql-generators.js';
 import type { HttpScope } from './http.js';
-import { holdWhileSubscribed } from './subscription.js';
+import { holdWhileSubscribed, type Audience } from './subscription.js';
 import type { EndUnread } from './watch.js';
 
 /** What Nest keeps about a handler; the names are the same in NestJS 11 and 12. */
@@ -63,18 +63,20 @@ function answersByHand(controller: object, key: string | symbol): boolean {
  * @param handler resolves the parameters and calls the handler; asynchronous, as Nest makes it
  * @param facts of a handler that answers an HTTP request; what a resolver of GraphQL returns is only a part of an answer
  * @param intercepted are there interceptors that get what it returns?
+ * @param audience of what it emits, where that is a message's answer
  */
 export function runHeld(
   scope: BorrowScope,
   handler: () => Promise<unknown>,
   facts: HandlerFacts | undefined,
   intercepted: boolean,
+  audience?: Audience,
 ): Promise<unknown> {
   scope.enter();
   // Held by now: where the client has left, an answer by hand would end the scope here.
   if (facts) (scope as HttpScope).answers(facts.byHand ? 'by hand' : 'value');
   return handler().then(
-    value => settled(scope, value, facts, intercepted),
+    value => settled(scope, value, facts, intercepted, audience),
     (error: unknown) => failed(scope, error),
   );
 }
@@ -84,12 +86,15 @@ function settled(
   value: unknown,
   facts: HandlerFacts | undefined,
   intercepted: boolean,
+  audience: Audience | undefined,
 ): unknown {
   try {
     if (typeof value !== 'object' || value === null) return value;
     // First the hold on the result, then the handler's own: the scope must not end between the two.
     if (!facts)
-      return isObservable(value) ? holdWhileSubscribed(scope, value, {}) : holdGenerator(scope, value);
+      return isObservable(value)
+        ? holdWhileSubscribed(scope, value, { audience })
+        : holdGenerator(scope, value);
     const http = scope as HttpScope;
     holdBody(http, value);
     return isObservable(value) ? watchEmissions(http, value, facts.endless, intercepted) : value;

@@ -12,6 +12,7 @@ import { byHand, type ByHand } from './by-hand.js';
 import { nameOf } from './handlers.js';
 import { hostOf } from './hosts.js';
 import { heldUntilSubscribed, within$ } from './observables.js';
+import { MessageAudience } from './message-audience.js';
 import { requestOfMessage } from './message-request.js';
 import { deadlineOf, peerOf, type Peer } from './peers.js';
 import { RequestScope } from './request-scope.js';
@@ -46,8 +47,7 @@ export class MessageScope extends RequestScope {
   private forgetPeer: (() => void) | undefined = undefined;
   private dropAnswer: (() => void) | undefined = undefined;
   private clearDoubt: (() => void) | undefined = undefined;
-  /** What is of no use any more once the peer has left. */
-  private readonly audience = new Set<() => void>();
+  readonly audience = new MessageAudience(() => this.isUnheard);
   private told = false;
 
   /** @param args of the message: its own, as they are about to be handed to the handler; some of them are put others in place of */
@@ -87,7 +87,7 @@ export class MessageScope extends RequestScope {
   }
 
   /** Nobody is there to be told anything. */
-  get unanswerable(): boolean {
+  get isUnheard(): boolean {
     return this.peer?.gone === true || this.host.silenced?.aborted === true;
   }
 
@@ -98,12 +98,6 @@ export class MessageScope extends RequestScope {
   /** Something has been sent, or is about to be. */
   tells(): void {
     this.told = true;
-  }
-
-  /** @returns forgets it */
-  whenOver(tell: () => void): () => void {
-    this.audience.add(tell);
-    return () => this.audience.delete(tell);
   }
 
   /** Are these the arguments of this message? Filters get a list of their own. */
@@ -190,7 +184,7 @@ export class MessageScope extends RequestScope {
   }
 
   private readonly dismiss = (): void => {
-    for (const tell of this.audience) tell();
+    this.audience.dismiss();
   };
 
   private fails(error: unknown): void {

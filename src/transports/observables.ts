@@ -12,12 +12,12 @@ const UNSUBSCRIBED_TIMEOUT = 1_000;
  */
 export function heldUntilSubscribed(scope: MessageScope, source: Observable<unknown>): Observable<unknown> {
   const watched = holdWhileSubscribed(scope, source, {
-    audience: scope,
+    audience: scope.audience.ofAnswer,
     emitted: () => {
       scope.tells();
     },
   });
-  if (scope.unanswerable) return watched;
+  if (scope.isUnheard) return watched;
   const letGo = scope.hold();
   const drop = (): void => {
     clearTimeout(timer);
@@ -25,7 +25,7 @@ export function heldUntilSubscribed(scope: MessageScope, source: Observable<unkn
     letGo();
   };
   const timer = setTimeout(drop, UNSUBSCRIBED_TIMEOUT).unref();
-  const forget = scope.whenOver(drop);
+  const forget = scope.audience.whenGone(drop);
   return new Observable(subscriber => {
     const subscription = watched.subscribe(subscriber);
     drop();

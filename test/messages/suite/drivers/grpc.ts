@@ -94,6 +94,11 @@ class Calls {
     return said(this.work.handle(order, { thing, signal }));
   }
 
+  @GrpcMethod('Suite', 'transactedStream')
+  transactedStream(@Payload() order: Json, @Borrow('ledger', { transaction: true }) _ledger: object) {
+    return said(this.work.handle(orderOf(order)!));
+  }
+
   @GrpcMethod('Suite', 'transacted')
   transacted(@Payload() order: Json, @Borrow('ledger', { transaction: true }) _ledger: object) {
     return said(this.work.handle(orderOf(order)!));
