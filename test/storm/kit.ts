@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Client } from 'pg';
 import { BorrowScopes, InjectPool, Pool } from '../../src/index.js';
 import { Custody } from './custody.js';
+import type { Guest } from './guest.js';
 import { Facade } from './services.js';
 import { Work } from './work.js';
 
@@ -15,4 +16,12 @@ export class Kit {
     readonly scopes: BorrowScopes,
     @InjectPool('storm-db') readonly pool: Pool<Client>,
   ) {}
+
+  /** The connection for an answer that takes its time; what fails does so on the way. */
+  async begun(guest: Guest, given?: Client): Promise<Client> {
+    const db = given ?? (await this.facade.get());
+    using _use = await this.custody.begin(db, guest);
+    guest.at('holding');
+    return db;
+  }
 }
