@@ -88,7 +88,8 @@ export const KINDS = {
   // When its client leaves it may go on until it has answered.
   'ws-by-hand': { often: 2, under: 'ws', unwatched: true },
   'ws-guarded': { often: 2, under: 'ws' },
-  'ws-transaction': { often: 2, under: 'ws', enters: true },
+  // Nest gives up what interceptors do when the client has left, be it a COMMIT on its way.
+  'ws-transaction': { often: 2, under: 'ws', enters: true, unwatched: true },
   'ws-observable': { often: 2, under: 'ws' },
   'ws-transfer': { often: 2, under: 'ws', pays: true, tidy: true },
   'rpc-answer': { often: 2, under: 'rpc' },
@@ -97,7 +98,7 @@ export const KINDS = {
   'rpc-observable': { often: 2, under: 'rpc' },
   'rpc-event': { often: 2, under: 'rpc', told: true },
   'rpc-transfer': { often: 2, under: 'rpc', pays: true, tidy: true },
-  'rpc-transfer-interceptor': { often: 2, under: 'rpc', pays: true, tidy: true },
+  'rpc-transfer-interceptor': { often: 2, under: 'rpc', pays: true, tidy: true, unwatched: true },
 } as const satisfies Readonly<Record<string, KindFacts>>;
 
 export type Kind = keyof typeof KINDS;

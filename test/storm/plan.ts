@@ -57,6 +57,12 @@ export function plan(requests: number, seed: number, firstId: number): Visit[][]
   const below = (n: number): number => Math.floor(random() * n);
   const oneOf = <V>(values: readonly V[]): V => values[below(values.length)]!;
   const lots = ALL_KINDS.flatMap(kind => Array<Kind>(factsOf(kind).often).fill(kind));
+  let deck: Kind[] = [];
+  /** Drawn without being put back until there is none left: by chance alone some kind would hardly come. */
+  const draw = (): Kind => {
+    if (deck.length === 0) deck = [...lots];
+    return deck.splice(below(deck.length), 1)[0]!;
+  };
   /** What goes over one connection at the same time. */
   const shared = [
     kindsThat('pipelined'),
@@ -82,7 +88,7 @@ export function plan(requests: number, seed: number, firstId: number): Visit[][]
   };
 
   const alone = (): Visit => {
-    const kind = oneOf(lots);
+    const kind = draw();
     const leaves = chance(0.35) ? oneOf(isMessage(kind) ? LEAVING_MESSAGES : LEAVING) : undefined;
     // Only a POST has a body.
     return visit(leaves === 'half a body' ? 'transaction' : kind, leaves);

@@ -7,13 +7,12 @@ import {
   type OnGatewayDisconnect,
 } from '@nestjs/websockets';
 import type { Client } from 'pg';
-import { concat, defer, map, mergeMap, of, type Observable } from 'rxjs';
+import { concat, map, of, type Observable } from 'rxjs';
 import type { Socket } from 'socket.io';
 import { Borrow } from '../../../src/index.js';
 import { GuestBook, TheGuest, type Guest } from '../guest.js';
 import { Kit } from '../kit.js';
 import { Payments } from '../money/payments.js';
-import { eventsOf } from '../sources.js';
 import { Doorkeeper, Transaction } from '../surroundings.js';
 import { Clients } from './clients.js';
 import { Wrongs } from '../wrongs.js';
@@ -91,16 +90,13 @@ export class StormGateway implements OnGatewayConnection<Socket>, OnGatewayDisco
     return { id: await this.kit.work.do(db, guest) };
   }
 
-  /** Its connection is borrowed by the handler, or by whoever subscribes. */
   @SubscribeMessage('ws-observable')
   async wsObservable(@TheGuest() guest: Guest): Promise<Observable<Reply>> {
-    const { deep, id } = guest.visit;
-    const values = deep
-      ? defer(() => this.kit.begun(guest)).pipe(mergeMap(db => eventsOf(db, guest, this.kit.custody)))
-      : eventsOf(await this.kit.begun(guest), guest, this.kit.custody);
+    const data = guest.visit.id;
+    const events = await this.kit.events(guest);
     return concat(
-      values.pipe(map((): Reply => ({ event: 'value', data: id }))),
-      of<Reply>({ event: 'end', data: id }),
+      events.pipe(map((): Reply => ({ event: 'value', data }))),
+      of<Reply>({ event: 'end', data }),
     );
   }
 

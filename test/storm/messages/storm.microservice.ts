@@ -1,14 +1,13 @@
 import { Controller, UseFilters, UseGuards, UseInterceptors } from '@nestjs/common';
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import type { Client } from 'pg';
-import { defer, mergeMap, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { Borrow } from '../../../src/index.js';
 import { TheGuest, type Guest } from '../guest.js';
 import { Kit } from '../kit.js';
 import { Payments } from '../money/payments.js';
 import { Teller } from '../money/teller.js';
 import { TransferInTransaction, transferOf } from '../money/transfer.interceptor.js';
-import { eventsOf } from '../sources.js';
 import { Doorkeeper } from '../surroundings.js';
 import { Wrongs } from '../wrongs.js';
 import { GuardWithLock, isLocked } from './guard-with-lock.js';
@@ -45,12 +44,9 @@ export class StormMicroservice {
     return this.kit.work.do(await this.kit.facade.get(), guest);
   }
 
-  /** Its connection is borrowed by the handler, or by whoever subscribes. */
   @MessagePattern('rpc-observable')
-  async rpcObservable(@TheGuest() guest: Guest): Promise<Observable<number>> {
-    const { kit } = this;
-    if (!guest.visit.deep) return eventsOf(await kit.begun(guest), guest, kit.custody);
-    return defer(() => kit.begun(guest)).pipe(mergeMap(db => eventsOf(db, guest, kit.custody)));
+  rpcObservable(@TheGuest() guest: Guest): Promise<Observable<number>> {
+    return this.kit.events(guest);
   }
 
   @EventPattern('rpc-event')
