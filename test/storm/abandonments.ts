@@ -4,12 +4,14 @@ import { kindsThat, type Kind } from './kinds.js';
 import type { Wrongs } from './wrongs.js';
 
 /** What a scope is called, and what it says when it destroys what nobody can watch: `GET /streams/gzip: the client …`. */
-const SAID = /^[A-Z]+ \/\S*?([a-z-]+): the client has left/;
+const SAID = /^(?:[A-Z]+ \/\S*?([a-z-]+)|\w+\.(\w+)\(\)): the client has left/;
+/** The method of a message has its name. */
+const kindOf = (method = ''): string => method.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
 
 /** Is it of a kind of request that may cost its connection? */
 export function mayAbandon(message: string): boolean {
-  const [, kind] = SAID.exec(message) ?? [];
-  return kindsThat('unwatched').includes(kind as Kind);
+  const [, path, method] = SAID.exec(message) ?? [];
+  return kindsThat('unwatched').includes((path ?? kindOf(method)) as Kind);
 }
 
 /** Connections that were destroyed since code may have gone on using them. There has to be a reason for each. */

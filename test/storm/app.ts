@@ -1,7 +1,10 @@
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { APP_GUARD } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
+import { Transport, type TcpOptions } from '@nestjs/microservices';
+import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { IncomingMessage } from 'node:http';
+import type { Server } from 'node:net';
 import type { Client } from 'pg';
 import { PoolModule, PoolRegistry, getPoolToken, type KeyedPool, type Pool } from '../../src/index.js';
 import { pgPool } from '../../src/resources/pg.js';
@@ -15,8 +18,13 @@ import { Custody } from './custody.js';
 import { QuestionsResolver } from './graphql/questions.resolver.js';
 import { GuestBook } from './guest.js';
 import { Kit } from './kit.js';
+import { Clients } from './messages/clients.js';
+import { StormGateway } from './messages/storm.gateway.js';
+import { StormMicroservice } from './messages/storm.microservice.js';
+import { RpcFilterWithQuery, Rumour } from './messages/surroundings.js';
 import { useMiddleware } from './middleware.js';
 import { Bank } from './money/bank.js';
+import { Payments } from './money/payments.js';
 import { Teller } from './money/teller.js';
 import { TransferInTransaction } from './money/transfer.interceptor.js';
 import { TransfersController } from './money/transfers.controller.js';
@@ -37,6 +45,9 @@ export interface StormApp extends RunningApp, Disposable {
   readonly book: GuestBook;
   readonly custody: Custody;
   readonly bank: Bank;
+  readonly clients: Clients;
+  /** Of the microservice. */
+  readonly rpc: Server;
   readonly wrongs: Wrongs;
 }
 
@@ -56,6 +67,7 @@ export async function stormApp(platform: Platform, watch: PostgresWatch): Promis
     listeners: [custody.listener],
   });
   let middleware: Disposable | undefined;
+  let rpc: Server | undefined;
 
   const running = await serve(
     platform,
@@ -76,7 +88,7 @@ export async function stormApp(platform: Platform, watch: PostgresWatch): Promis
       ],
       controllers: [
         ...[DeepController, ParameterController, StreamsController, BranchesController],
-        ...[ContextsController, TransfersController],
+        ...[ContextsController, TransfersController, StormMicroservice],
       ],
       providers: [
         ...SERVICES,
@@ -84,16 +96,24 @@ export async function stormApp(platform: Platform, watch: PostgresWatch): Promis
         { provide: GuestBook, useValue: book },
         { provide: Wrongs, useValue: wrongs },
         { provide: Bank, useValue: bank },
-        ...[Work, Kit, Tenancy, Teller, QuestionsResolver],
+        ...[Work, Kit, Tenancy, Teller, Payments, QuestionsResolver],
+        ...[StormGateway, Clients, RpcFilterWithQuery, Rumour],
         ...[Transaction, GuardWithQuery, FilterWithQuery, Impatience],
         ...[RowsAsFile, Gzip, TransferInTransaction],
         { provide: APP_GUARD, useClass: Doorkeeper },
       ],
     },
-    app => {
+    async app => {
       middleware = useMiddleware(app);
+      app.useWebSocketAdapter(new IoAdapter(app));
+      const tcp: TcpOptions = { transport: Transport.TCP, options: { host: '127.0.0.1', port: 0 } };
+      const microservice = app.connectMicroservice(tcp);
+      await app.startAllMicroservices();
+      rpc = microservice.unwrap<Server>();
     },
   );
+  const clients = running.app.get(Clients);
+  rpc!.on('connection', socket => clients.come(socket, 'close'));
   return {
     ...running,
     pool: running.app.get<Pool<Client>>(getPoolToken('storm-db')),
@@ -102,6 +122,8 @@ export async function stormApp(platform: Platform, watch: PostgresWatch): Promis
     book,
     custody,
     bank,
+    clients,
+    rpc: rpc!,
     wrongs,
     [Symbol.dispose]: () => middleware?.[Symbol.dispose](),
   };

@@ -6,7 +6,8 @@ import { GuestBook, type Guest } from './guest.js';
 import { pipelined } from './pipelined.js';
 import { TENANT, tenantOf } from './contexts/tenancy.js';
 import { operationOf } from './graphql/operations.js';
-import { factsOf } from './kinds.js';
+import { factsOf, isMessage } from './kinds.js';
+import { Messenger, type Addresses } from './messages/messenger.js';
 import type { Tally } from './tally.js';
 
 /** A status, or that the client has left, or that its answer was broken off. */
@@ -21,22 +22,32 @@ export function pathOf({ visit: { kind, deep } }: Guest): string {
 export class StormClient implements Disposable {
   private readonly agent = new Agent({ keepAlive: true });
   private readonly port: number;
+  private readonly url: string;
+  private readonly messenger: Messenger;
 
   constructor(
-    private readonly url: string,
+    addresses: Addresses,
     private readonly tally: Tally,
   ) {
-    this.port = Number(new URL(url).port);
+    this.url = addresses.url;
+    this.port = Number(new URL(this.url).port);
+    this.messenger = new Messenger(addresses);
   }
 
-  /** One request, or several that are pipelined. */
+  /** One request, or several on one connection. */
   async visit(party: readonly Guest[]): Promise<void> {
-    const outcomes = party.length > 1 ? await pipelined(this.port, party) : [await this.alone(party[0]!)];
+    const outcomes = await this.ask(party);
     for (const [i, outcome] of outcomes.entries()) this.tally.count(party[i]!, outcome);
   }
 
   [Symbol.dispose](): void {
     this.agent.destroy();
+    this.messenger[Symbol.dispose]();
+  }
+
+  private async ask(party: readonly Guest[]): Promise<Outcome[]> {
+    if (isMessage(party[0]!.visit.kind)) return this.messenger.visit(party);
+    return party.length > 1 ? pipelined(this.port, party) : [await this.alone(party[0]!)];
   }
 
   private async alone(guest: Guest): Promise<Outcome> {

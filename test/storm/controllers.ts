@@ -12,13 +12,12 @@ import {
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Client } from 'pg';
-import { Observable } from 'rxjs';
+import { map, type Observable } from 'rxjs';
 import { Borrow, type BorrowOptions } from '../../src/index.js';
 import { TheGuest, type Guest } from './guest.js';
 import { Kit } from './kit.js';
-import { LinesOf, linesOf, pagesOf } from './sources.js';
+import { LinesOf, eventsOf, linesOf, pagesOf } from './sources.js';
 import { FilterWithQuery, GuardWithQuery, Impatience, Transaction } from './surroundings.js';
-import { PlannedError } from './work.js';
 
 /** Nobody waits for a second connection for long: those who have their first may all be waiting for one. */
 const FRESH: BorrowOptions = { fresh: true, timeout: 150, priority: 'high' };
@@ -58,8 +57,7 @@ export class DeepController {
   @UseInterceptors(Transaction)
   async transaction(@TheGuest() guest: Guest, given?: Client): Promise<object> {
     const db = given ?? (await this.kit.facade.get());
-    using _use = this.kit.custody.use(db, guest);
-    await db.query('insert into entries (guest) values ($1)', [guest.visit.id]);
+    await this.kit.work.enter(db, guest);
     return await this.work(guest, db);
   }
 
@@ -75,19 +73,19 @@ export class DeepController {
 
   @Get('file')
   async file(@TheGuest() guest: Guest, given?: Client): Promise<StreamableFile> {
-    const db = await this.begun(guest, given);
+    const db = await this.kit.begun(guest, given);
     return new StreamableFile(new LinesOf(db, guest, this.kit.custody));
   }
 
   @Get('readable')
   async readable(@TheGuest() guest: Guest, given?: Client): Promise<Readable> {
-    const db = await this.begun(guest, given);
+    const db = await this.kit.begun(guest, given);
     return Readable.from(linesOf(db, guest, this.kit.custody), { objectMode: false });
   }
 
   @Get('generator')
   async generator(@TheGuest() guest: Guest, given?: Client): Promise<AsyncGenerator<Buffer>> {
-    const db = await this.begun(guest, given);
+    const db = await this.kit.begun(guest, given);
     return pagesOf(db, guest, this.kit.custody);
   }
 
@@ -95,7 +93,7 @@ export class DeepController {
   async byHand(@TheGuest() guest: Guest, @Res() response: AnyResponse, given?: Client): Promise<void> {
     const raw = response.raw ?? response;
     try {
-      const db = await this.begun(guest, given);
+      const db = await this.kit.begun(guest, given);
       using _use = this.kit.custody.use(db, guest);
       raw.writeHead(200);
       raw.write('begun\n');
@@ -111,22 +109,8 @@ export class DeepController {
 
   @Sse('sse')
   async sse(@TheGuest() guest: Guest, given?: Client): Promise<Observable<{ data: number }>> {
-    const db = await this.begun(guest, given);
-    const { custody } = this.kit;
-    return new Observable(subscriber => {
-      const send = async (): Promise<void> => {
-        for (let n = 0; n < 5 && !subscriber.closed; n++) {
-          // Not held against it when the subscriber leaves meanwhile: nothing could wait for it.
-          custody.use(db, guest)[Symbol.dispose]();
-          await db.query('select 1');
-          subscriber.next({ data: n });
-        }
-        if (guest.visit.fails) throw new PlannedError('in the middle of events');
-        subscriber.complete();
-      };
-      send().catch((error: unknown) => subscriber.error(error));
-      return () => custody.use(db, guest)[Symbol.dispose]();
-    });
+    const db = await this.kit.begun(guest, given);
+    return eventsOf(db, guest, this.kit.custody).pipe(map(data => ({ data })));
   }
 
   @Get('unawaited')
@@ -176,14 +160,6 @@ export class DeepController {
 
   private async work(guest: Guest, given: Client | undefined): Promise<object> {
     return { id: await this.kit.work.do(given ?? (await this.kit.facade.get()), guest) };
-  }
-
-  /** The connection for an answer that takes its time; what fails does so on the way. */
-  private async begun(guest: Guest, given: Client | undefined): Promise<Client> {
-    const db = given ?? (await this.kit.facade.get());
-    using _use = await this.kit.custody.begin(db, guest);
-    guest.at('holding');
-    return db;
   }
 }
 

@@ -98,6 +98,7 @@ export class Custody {
         await factory.destroy?.(client, reason, context);
         this.bySlot.delete(slots.get(client)!);
       },
+      ...(factory.begin && { begin: (...how) => factory.begin!(...how) }),
       ...(factory.handle && { handle: client => factory.handle!(client) }),
       isFatal: (error, client) => factory.isFatal?.(error, client) ?? false,
       isRetryable: error => factory.isRetryable?.(error) ?? true,
@@ -160,6 +161,13 @@ export class Custody {
       use[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** @returns was the connection lent to the same borrower all the time until now, as far as it has not broken? */
+  lentSince(client: Client): () => boolean {
+    const keeping = this.keepings.get(client.connection)!;
+    const { tenancy } = keeping;
+    return () => (keeping.lent && keeping.tenancy === tenancy) || keeping.broken || keeping.abandoned;
   }
 
   /** A statement of code that may outlive its request. That is its own fault, and nobody else's trouble. */

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Visit } from './plan.js';
 
 /** Where the server is with a request. */
-export type Point = 'asking' | 'holding';
+export type Point = 'asking' | 'holding' | 'done' | 'failed';
 
 /** A request that is under way, as its client and the application both see it. */
 export class Guest {
@@ -68,10 +68,20 @@ export function setGuest(request: StormRequest, guest: Guest): void {
 
 type Context = Pick<ExecutionContext, 'switchToHttp' | 'getType' | 'getArgByIndex'>;
 
-/** The request, as the platform has it; in GraphQL it is in the third of a resolver's arguments. */
-export function requestOf(context: Context): IncomingMessage & StormRequest {
-  if (context.getType<string>() !== 'graphql') return context.switchToHttp().getRequest<IncomingMessage>();
-  return context.getArgByIndex<{ req: IncomingMessage }>(2).req;
+type Headed = Pick<IncomingMessage, 'headers'> & StormRequest;
+
+/** The request, as the platform has it; in GraphQL it is in the third of a resolver's arguments. Of a message, what it carries. */
+export function requestOf(context: Context): Headed {
+  switch (context.getType<string>()) {
+    case 'ws':
+      return context.getArgByIndex<Headed>(1);
+    case 'rpc':
+      return context.getArgByIndex<Headed>(0);
+    case 'graphql':
+      return context.getArgByIndex<{ req: Headed }>(2).req;
+    default:
+      return context.switchToHttp().getRequest<Headed>();
+  }
 }
 
 export function guestOf(context: Context): Guest {

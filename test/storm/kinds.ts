@@ -4,8 +4,9 @@ import { REFUSES_OVERLAPS } from './money/overlaps.js';
 export interface KindFacts {
   /** How often it is asked, beside the others. */
   readonly often: number;
-  /** Where it is, if not both in `deep` and in `parameter`. The last part of its path is its name, but for GraphQL. */
-  readonly under?: 'streams' | 'contexts' | 'branches' | 'money' | 'graphql';
+  /** Where it is, if not both in `deep` and in `parameter`. The last part of its path is its name, but for GraphQL; in `ws` and
+   * `rpc` it is a message of that name. */
+  readonly under?: 'streams' | 'contexts' | 'branches' | 'money' | 'graphql' | 'ws' | 'rpc';
   readonly post?: true;
   readonly head?: true;
   /** Answered with a body that takes its time; it may break off when the backend is killed under it. */
@@ -23,6 +24,10 @@ export interface KindFacts {
   readonly unwatched?: true;
   /** Whoever gets a good answer has been told that its transfer is committed. */
   readonly pays?: true;
+  /** Whoever gets a good answer has been told that its entry is committed. */
+  readonly enters?: true;
+  /** A message that is not answered. */
+  readonly told?: true;
   /** It leaves nothing in its session but what it is about, which is a transaction. */
   readonly tidy?: true;
 }
@@ -39,7 +44,7 @@ export const KINDS = {
   json: { often: 6, pipelined: true },
   plain: { often: 2, pipelined: true },
   filtered: { often: 3, pipelined: true, fails: true },
-  transaction: { often: 4, post: true },
+  transaction: { often: 4, post: true, enters: true },
   // Its rows go into a transform, which may have closed before they have.
   file: { often: 3, streamed: true, head: true, unwatched: true },
   readable: { often: 3, streamed: true, head: true },
@@ -77,11 +82,30 @@ export const KINDS = {
   'transfer-graphql': { often: 3, under: 'graphql', post: true, tidy: true },
   'transfer-overlap': { often: REFUSES_OVERLAPS ? 3 : 0, under: 'money', tidy: true },
   'transfer-fail-fast': { often: REFUSES_OVERLAPS ? 3 : 0, under: 'money', fails: true, tidy: true },
+
+  'ws-answer': { often: 2, under: 'ws' },
+  'ws-given': { often: 2, under: 'ws' },
+  // When its client leaves it may go on until it has answered.
+  'ws-by-hand': { often: 2, under: 'ws', unwatched: true },
+  'ws-guarded': { often: 2, under: 'ws' },
+  // Nest gives up what interceptors do when the client has left, be it a COMMIT on its way.
+  'ws-transaction': { often: 2, under: 'ws', enters: true, unwatched: true },
+  'ws-observable': { often: 2, under: 'ws' },
+  'ws-transfer': { often: 2, under: 'ws', pays: true, tidy: true },
+  'rpc-answer': { often: 2, under: 'rpc' },
+  'rpc-filtered': { often: 2, under: 'rpc', fails: true },
+  'rpc-guarded': { often: 2, under: 'rpc' },
+  'rpc-observable': { often: 2, under: 'rpc' },
+  'rpc-event': { often: 2, under: 'rpc', told: true },
+  'rpc-transfer': { often: 2, under: 'rpc', pays: true, tidy: true },
+  'rpc-transfer-interceptor': { often: 2, under: 'rpc', pays: true, tidy: true, unwatched: true },
 } as const satisfies Readonly<Record<string, KindFacts>>;
 
 export type Kind = keyof typeof KINDS;
 export const factsOf = (kind: Kind): KindFacts => KINDS[kind];
 /** Those that are asked in this storm. */
 export const ALL_KINDS = (Object.keys(KINDS) as Kind[]).filter(kind => factsOf(kind).often > 0);
+/** Those of messages over sockets that stay open. */
+export const isMessage = (kind: Kind): boolean => ['ws', 'rpc'].includes(factsOf(kind).under ?? '');
 export const kindsThat = (have: keyof KindFacts): readonly Kind[] =>
   ALL_KINDS.filter(kind => factsOf(kind)[have] !== undefined);

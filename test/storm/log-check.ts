@@ -9,12 +9,15 @@ const EXPECTED: readonly RegExp[] = [
   // Clients that leave in the middle of a body.
   /^error: Error: aborted/,
   /request aborted/,
+  // Nest's words for a socket of a microservice that was reset.
+  /The invalid received message from tcp server/,
   /ERR_STREAM_PREMATURE_CLOSE/,
   // The source of a stream fails before its first byte, and Nest answers with JSON after all.
   /Content-Type doesn't match Reply body/,
   // It is not told to stop here.
   /Nothing listens for SIGTERM/,
   // The backend was killed.
+  /The COMMIT was sent, and there is no answer to it/,
   /terminating connection due to administrator command/,
   /Connection terminated/,
   /ECONNRESET|EPIPE/,

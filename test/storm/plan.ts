@@ -1,5 +1,5 @@
 import { randomFrom } from '../support/random.js';
-import { ALL_KINDS, factsOf, kindsThat, type Kind } from './kinds.js';
+import { ALL_KINDS, factsOf, isMessage, kindsThat, type Kind } from './kinds.js';
 
 /** Where a client leaves. `asking` is the moment before the borrow: with a busy pool it then leaves the queue. */
 export const LEAVING = [
@@ -17,6 +17,13 @@ export const LEAVING = [
 export type Leaving = (typeof LEAVING)[number];
 /** Those that a client who pipelines can tell apart. */
 const LEAVING_PIPELINED: readonly Leaving[] = ['asking', 'holding', 'some time', 'end'];
+/** Those of a client that sends messages. */
+const LEAVING_MESSAGES: readonly Leaving[] = [
+  'before the request',
+  ...LEAVING_PIPELINED,
+  'first bytes',
+  'half-way',
+];
 /** Those at which a client leaves for certain, whatever comes of its request. */
 const LEAVING_EARLY: readonly Leaving[] = ['asking', 'holding', 'some time', 'head', 'first bytes'];
 
@@ -50,7 +57,18 @@ export function plan(requests: number, seed: number, firstId: number): Visit[][]
   const below = (n: number): number => Math.floor(random() * n);
   const oneOf = <V>(values: readonly V[]): V => values[below(values.length)]!;
   const lots = ALL_KINDS.flatMap(kind => Array<Kind>(factsOf(kind).often).fill(kind));
-  const pipelined = kindsThat('pipelined');
+  let deck: Kind[] = [];
+  /** Drawn without being put back until there is none left: by chance alone some kind would hardly come. */
+  const draw = (): Kind => {
+    if (deck.length === 0) deck = [...lots];
+    return deck.splice(below(deck.length), 1)[0]!;
+  };
+  /** What goes over one connection at the same time. */
+  const shared = [
+    kindsThat('pipelined'),
+    ALL_KINDS.filter(kind => factsOf(kind).under === 'ws'),
+    ALL_KINDS.filter(kind => factsOf(kind).under === 'rpc'),
+  ];
 
   let nextId = firstId;
   const visit = (kind: Kind, leaves: Leaving | undefined): Visit => {
@@ -63,23 +81,25 @@ export function plan(requests: number, seed: number, firstId: number): Visit[][]
       kept: chance(0.6),
       leaves: endless ? oneOf(LEAVING_EARLY) : leaves,
       patience: below(15),
-      fails: kind === 'filtered' || chance(0.12) ? oneOf(FAILURES) : undefined,
+      fails: ['filtered', 'rpc-filtered'].includes(kind) || chance(0.12) ? oneOf(FAILURES) : undefined,
       trace: chance(0.15) && !tidy ? oneOf(TRACES) : undefined,
       rows: chance(0.03) ? 1_000 : 5 + below(40),
     };
   };
 
   const alone = (): Visit => {
-    const leaves = chance(0.35) ? oneOf(LEAVING) : undefined;
+    const kind = draw();
+    const leaves = chance(0.35) ? oneOf(isMessage(kind) ? LEAVING_MESSAGES : LEAVING) : undefined;
     // Only a POST has a body.
-    return visit(leaves === 'half a body' ? 'transaction' : oneOf(lots), leaves);
+    return visit(leaves === 'half a body' ? 'transaction' : kind, leaves);
   };
 
   const parties: Visit[][] = [];
   for (let planned = 0; planned < requests;) {
-    const party = chance(0.05)
+    const kinds = chance(0.05) ? oneOf(shared) : undefined;
+    const party = kinds
       ? Array.from({ length: 2 + below(4) }, () =>
-          visit(oneOf(pipelined), chance(0.1) ? oneOf(LEAVING_PIPELINED) : undefined),
+          visit(oneOf(kinds), chance(0.1) ? oneOf(LEAVING_PIPELINED) : undefined),
         )
       : [alone()];
     parties.push(party);

@@ -1,6 +1,7 @@
 import { Transform, finished, pipeline, type TransformCallback } from 'node:stream';
 import type { Client } from 'pg';
 import QueryStream from 'pg-query-stream';
+import { Observable } from 'rxjs';
 import type { Custody } from './custody.js';
 import type { Guest } from './guest.js';
 import { PlannedError } from './work.js';
@@ -91,4 +92,22 @@ export async function* pagesOf(db: Client, guest: Guest, custody: Custody): Asyn
     if (first + 10 > failAt(guest)) throw new PlannedError('in the middle of a generator');
     yield Buffer.from(rows.map(row => `${row.n},${row.filling}\n`).join(''));
   }
+}
+
+/** Events, with a query for each of them. */
+export function eventsOf(db: Client, guest: Guest, custody: Custody): Observable<number> {
+  return new Observable(subscriber => {
+    const send = async (): Promise<void> => {
+      for (let n = 0; n < 5 && !subscriber.closed; n++) {
+        // Not held against it when the subscriber leaves meanwhile: nothing could wait for it.
+        custody.use(db, guest)[Symbol.dispose]();
+        await db.query('select 1');
+        subscriber.next(n);
+      }
+      if (guest.visit.fails) throw new PlannedError('in the middle of events');
+      subscriber.complete();
+    };
+    send().catch((error: unknown) => subscriber.error(error));
+    return () => custody.use(db, guest)[Symbol.dispose]();
+  });
 }

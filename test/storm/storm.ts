@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import type { Server } from 'node:http';
+import type { AddressInfo, Server as TcpServer } from 'node:net';
 import type { LocalPostgres } from 'local-postgres';
 import type { PoolStats } from '../../src/engine/index.js';
 import { forgetLoggers, type Platform } from '../support/nest-app.js';
@@ -96,6 +97,7 @@ export class Storm implements AsyncDisposable {
     this.checkVariety(tally, killed, careless, refusals);
     for (const line of unexpected(app.log.lines)) app.wrongs.add('in the log', line);
     app.custody.checkListeners();
+    app.clients.check();
     app.log.lines.length = 0;
     app.book.clear();
 
@@ -129,8 +131,9 @@ export class Storm implements AsyncDisposable {
   }
 
   private async send(parties: ReturnType<typeof plan>, tally: Tally): Promise<void> {
-    const { book, url } = this.app;
-    using client = new StormClient(url, tally);
+    const { book, url, rpc } = this.app;
+    const { port } = rpc.address() as AddressInfo;
+    using client = new StormClient({ url, rpcPort: port }, tally);
     const underWay = new Set<Guest>();
     let stuck: (why: Error) => void;
     const broken = new Promise<never>((_, reject) => (stuck = reject));
@@ -163,12 +166,13 @@ export class Storm implements AsyncDisposable {
 
   /** Waits until all handlers are done, all connections of clients closed, and every lease is back. */
   private async rest(): Promise<void> {
-    const { app, pool, tenants } = this.app;
-    const server = app.getHttpServer() as Server;
-    await until(
-      () => connectionsOf(server),
-      count => count === 0,
-    );
+    const { app, pool, tenants, rpc } = this.app;
+    for (const server of [app.getHttpServer() as Server, rpc]) {
+      await until(
+        () => connectionsOf(server),
+        count => count === 0,
+      );
+    }
     await until(
       () => pool.stats(),
       ({ total, idle, waiting, totals }) =>
@@ -233,10 +237,11 @@ export class Storm implements AsyncDisposable {
   }
 
   private listeners(): number {
-    const { app, registry } = this.app;
+    const { app, registry, rpc } = this.app;
     return (
       count(process) +
       count(app.getHttpServer() as Server) +
+      count(rpc) +
       getEventListeners(registry.stopping, 'abort').length
     );
   }
@@ -246,7 +251,7 @@ function count(emitter: NodeJS.EventEmitter): number {
   return emitter.eventNames().reduce((sum, event) => sum + emitter.listenerCount(event), 0);
 }
 
-function connectionsOf(server: Server): Promise<number> {
+function connectionsOf(server: TcpServer): Promise<number> {
   return new Promise((resolve, reject) => {
     server.getConnections((error, connections) => {
       if (error) reject(error);

@@ -23,7 +23,7 @@ export class Tally {
 
   count(guest: Guest, outcome: Outcome): void {
     const { id, kind, method, leaves, fails } = guest.visit;
-    const { streamed, endless, pays, fails: failsAlways } = factsOf(kind);
+    const { streamed, endless, pays, enters, fails: failsAlways } = factsOf(kind);
     this.sent++;
     if (outcome === 'left') {
       const point = leaves ?? 'with another';
@@ -42,8 +42,8 @@ export class Tally {
       // Of a HEAD nobody reads the stream; and one that broke after its head may look whole.
       if (outcome < 300 && method !== 'HEAD' && !(streamed && fails)) this.whole.add(guest);
       if (pays && outcome < 300) this.paid.push(id);
-      if (kind === 'transaction' && outcome === 201) this.confirmed.push(id);
-      if (kind === 'transaction' && fails) this.failed.push(id);
+      if (enters && outcome < 300) this.confirmed.push(id);
+      if (enters && fails) this.failed.push(id);
     }
   }
 

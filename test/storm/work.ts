@@ -25,6 +25,12 @@ export class Work {
     if (visit.fails === 'before') throw new PlannedError('before anything was done');
   }
 
+  /** What has to be there if whoever asked was told so, and not otherwise. */
+  async enter(db: Client, guest: Guest): Promise<void> {
+    using _use = this.custody.use(db, guest);
+    await db.query('insert into entries (guest) values ($1)', [guest.visit.id]);
+  }
+
   async do(db: Client, guest: Guest): Promise<number> {
     using _use = await this.custody.begin(db, guest);
     guest.at('holding');
