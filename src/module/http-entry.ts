@@ -25,7 +25,7 @@ export class HttpEntry implements OnModuleInit {
     joinHosts(registry);
     watchCalls(contexts);
     // At once with NestFactory; with a testing module when its application is made; never without a server.
-    adapterHost.init$.subscribe(() => {
+    whenThereIsAnAdapter(adapterHost, () => {
       const adapter = adapterHost.httpAdapter as unknown as HttpAdapterLike | null | undefined;
       if (!adapter) return;
       enterHttpScopes(adapter, registry, registry.mayHaveKeys);
@@ -39,4 +39,28 @@ export class HttpEntry implements OnModuleInit {
   onModuleInit(): Promise<void> {
     return probeCalls(this.contexts);
   }
+}
+
+type Accessor = Required<Pick<TypedPropertyDescriptor<unknown>, 'get' | 'set'>>;
+
+/** NestJS tells since 11.1; before that it shows by what it sets. */
+function whenThereIsAnAdapter(host: HttpAdapterHost, work: () => void): void {
+  const { init$ } = host as Partial<HttpAdapterHost>;
+  if (init$) {
+    init$.subscribe(work);
+    return;
+  }
+  if (host.httpAdapter as unknown) {
+    work();
+    return;
+  }
+  const { get, set } = Object.getOwnPropertyDescriptor(HttpAdapterHost.prototype, 'httpAdapter') as Accessor;
+  Object.defineProperty(host, 'httpAdapter', {
+    configurable: true,
+    get: () => get.call(host),
+    set: adapter => {
+      set.call(host, adapter);
+      work();
+    },
+  });
 }

@@ -98,7 +98,7 @@ export const KINDS = {
   'rpc-observable': { often: 2, under: 'rpc' },
   'rpc-event': { often: 2, under: 'rpc', told: true },
   'rpc-transfer': { often: 2, under: 'rpc', pays: true, tidy: true },
-  'rpc-transfer-interceptor': { often: 2, under: 'rpc', pays: true, tidy: true, unwatched: true },
+  'rpc-transfer-interceptor': { often: 2, under: 'rpc', pays: true, tidy: true },
 } as const satisfies Readonly<Record<string, KindFacts>>;
 
 export type Kind = keyof typeof KINDS;
