@@ -25,7 +25,7 @@ export function instancesOf(modules: ModulesContainer): Iterable<object> {
 }
 
 function instanceOf(wrapper: Wrapper): unknown {
-  if (wrapper.isDependencyTreeStatic()) return wrapper.instance;
+  if (wrapper.isDependencyTreeStatic()) return instanceIn(wrapper);
   return (wrapper.metatype as { prototype?: unknown } | null)?.prototype;
 }
 
@@ -35,8 +35,17 @@ function isObject(value: unknown): value is object {
 
 function is(wrapper: Wrapper | undefined, instance: object): boolean {
   if (!wrapper) return false;
-  if (wrapper.instance === instance) return true;
+  if (instanceIn(wrapper) === instance) return true;
   return (
     wrapper.metatype === instance.constructor && (wrapper.isTransient || !wrapper.isDependencyTreeStatic())
   );
+}
+
+/** What a wrapper has; where an application has failed before that was made, NestJS 11.0 looks for it without end. */
+function instanceIn(wrapper: Wrapper): unknown {
+  try {
+    return wrapper.instance;
+  } catch {
+    return undefined;
+  }
 }
