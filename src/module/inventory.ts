@@ -17,6 +17,13 @@ export function isAmong(modules: ModulesContainer, instance: object): boolean {
   return false;
 }
 
+/** What providers are made by: their classes, and the functions of others. */
+export function classesOf(modules: ModulesContainer): readonly unknown[] {
+  return [...modules.values()].flatMap(({ providers }) =>
+    [...providers.values()].map(({ metatype }) => metatype as unknown),
+  );
+}
+
 /** The providers that there is one of, once each. */
 export function instancesOf(modules: ModulesContainer): Iterable<object> {
   const wrappers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
