@@ -1,4 +1,5 @@
 import { Inject } from '@nestjs/common';
+import { disguise } from '../transports/index.js';
 import { PoolRegistry } from './registry.js';
 
 const REGISTRY = Symbol('nestjs-pool.registry');
@@ -28,15 +29,7 @@ export function putAround(
   if (typeof target === 'function') throw new TypeError(`${where} belongs on a method that is not static.`);
   injectRegistry(target);
   const outer = around(method as Method);
-  for (const { name, value } of [
-    { name: 'name', value: method.name },
-    { name: 'length', value: method.length },
-  ]) {
-    Object.defineProperty(outer, name, { value, configurable: true });
-  }
-  for (const known of Reflect.getMetadataKeys(method)) {
-    Reflect.defineMetadata(known, Reflect.getMetadata(known, method), outer);
-  }
+  disguise(outer, method as Method);
   Object.assign(descriptor!, { value: outer });
 }
 

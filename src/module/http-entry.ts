@@ -6,6 +6,7 @@ import {
   joinHosts,
   probeCalls,
   watchCalls,
+  watchFields,
   watchGateway,
   type HttpAdapterLike,
 } from '../transports/index.js';
@@ -24,13 +25,14 @@ export class HttpEntry implements OnModuleInit {
   ) {
     joinHosts(registry);
     watchCalls(contexts);
+    for (const metatype of registry.classes()) watchGateway(metatype);
     // At once with NestFactory; with a testing module when its application is made; never without a server.
     whenThereIsAnAdapter(adapterHost, () => {
       const adapter = adapterHost.httpAdapter as unknown as HttpAdapterLike | null | undefined;
       if (!adapter) return;
       enterHttpScopes(adapter, registry, registry.mayHaveKeys);
       beforeGateways(adapter, () => {
-        for (const instance of registry.instances()) watchGateway(instance);
+        for (const instance of registry.instances()) watchFields(instance);
       });
     });
   }

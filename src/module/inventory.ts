@@ -17,16 +17,18 @@ export function isAmong(modules: ModulesContainer, instance: object): boolean {
   return false;
 }
 
-/** The providers that there is one of, once each; of those that are made for each request, what they inherit. */
-export function instancesOf(modules: ModulesContainer): Iterable<object> {
-  const wrappers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
-  const made = wrappers.filter(wrapper => !wrapper.isTransient).map(instanceOf);
-  return new Set(made.filter(isObject));
+/** What providers are made by: their classes, and the functions of others. */
+export function classesOf(modules: ModulesContainer): readonly unknown[] {
+  return [...modules.values()].flatMap(({ providers }) =>
+    [...providers.values()].map(({ metatype }) => metatype as unknown),
+  );
 }
 
-function instanceOf(wrapper: Wrapper): unknown {
-  if (wrapper.isDependencyTreeStatic()) return instanceIn(wrapper);
-  return (wrapper.metatype as { prototype?: unknown } | null)?.prototype;
+/** The providers that there is one of, once each. */
+export function instancesOf(modules: ModulesContainer): Iterable<object> {
+  const wrappers = [...modules.values()].flatMap(({ providers }) => [...providers.values()]);
+  const made = wrappers.filter(wrapper => wrapper.isDependencyTreeStatic() && !wrapper.isTransient);
+  return new Set(made.map(instanceIn).filter(isObject));
 }
 
 function isObject(value: unknown): value is object {

@@ -20,7 +20,7 @@ import {
 } from './definition.js';
 import { DuplicatePoolError, UnknownPoolError } from './errors.js';
 import { poolFilter } from './http-errors.js';
-import { instancesOf, isAmong } from './inventory.js';
+import { classesOf, instancesOf, isAmong } from './inventory.js';
 import { logListener } from './log-listener.js';
 import { checkModuleOptions, type PoolModuleOptions } from './options.js';
 import { TransactionPlans } from './orders.js';
@@ -100,6 +100,11 @@ export class PoolRegistry implements Application {
   /** @internal */
   owns(instance: object): boolean {
     return isAmong(this.modules, instance);
+  }
+
+  /** @internal What they are made by. */
+  classes(): readonly unknown[] {
+    return classesOf(this.modules);
   }
 
   /** @internal What there is of the application's providers, once each. */

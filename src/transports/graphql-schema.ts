@@ -10,8 +10,13 @@ interface Field {
   resolve?: Resolver | undefined;
   subscribe?: Resolver | undefined;
 }
+/** Tells of which type a value is: of an interface or a union, or whether it is of this one. */
+type TypeOf = (value: unknown, context: unknown, info: ResolveInfo, ...rest: unknown[]) => unknown;
+
 interface Fields {
   getFields?(): Readonly<Record<string, Field>>;
+  resolveType?: TypeOf | null | undefined;
+  isTypeOf?: TypeOf | null | undefined;
 }
 export interface Schema {
   getTypeMap(): Readonly<Record<string, Fields>>;
@@ -32,6 +37,8 @@ export interface SchemaOwner {
 export function watchSchema(schema: Schema, owner: SchemaOwner): void {
   const subscriptions = schema.getSubscriptionType();
   for (const type of Object.values(schema.getTypeMap())) {
+    if (type.resolveType) type.resolveType = watchedType(type.resolveType, owner);
+    if (type.isTypeOf) type.isTypeOf = watchedType(type.isTypeOf, owner);
     for (const field of Object.values(type.getFields?.() ?? {})) {
       if (type === subscriptions) watchEvents(field, owner);
       else if (field.resolve) field.resolve = watched(field.resolve, owner);
@@ -42,6 +49,11 @@ export function watchSchema(schema: Schema, owner: SchemaOwner): void {
 function watched(resolve: Resolver, owner: SchemaOwner): Resolver {
   return (source, args, context, info) =>
     run(owner, scopeToResolveIn(owner.host, context, info), () => resolve(source, args, context, info));
+}
+
+function watchedType(tell: TypeOf, owner: SchemaOwner): TypeOf {
+  return (value, context, info, ...rest) =>
+    run(owner, scopeToResolveIn(owner.host, context, info), () => tell(value, context, info, ...rest));
 }
 
 function watchEvents(field: Field, owner: SchemaOwner): void {

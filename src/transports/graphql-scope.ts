@@ -8,7 +8,7 @@ import type { EndUnread } from './watch.js';
 export class GraphqlScope extends RequestScope {
   private readonly forget: (() => void)[] = [];
   private readonly unread: EndUnread[] = [];
-  private isUnsubscribed = false;
+  private isRead = false;
 
   /**
    * @param peer whom it is for, if that is known
@@ -37,16 +37,21 @@ export class GraphqlScope extends RequestScope {
     this.abandon(new RequestAbortedError());
   };
 
-  /** A generator that nobody may ever read is ended with the subscription. */
+  /** A generator that nobody may ever read is ended with the subscription, or with the execution. */
   endsUnread(end: EndUnread): void {
-    if (this.isUnsubscribed) end();
+    if (this.isRead) end();
     else this.unread.push(end);
   }
 
-  unsubscribed(): void {
-    this.isUnsubscribed = true;
-    this.left();
+  /** What nobody has begun to read by now, nobody will. */
+  read(): void {
+    this.isRead = true;
     for (const end of this.unread.splice(0)) end();
+  }
+
+  unsubscribed(): void {
+    this.left();
+    this.read();
   }
 
   protected override open(): void {

@@ -15,6 +15,8 @@ export class ExecutionUnit {
   /** Its result is there. */
   over(): void {
     this.isOver = true;
+    // The executor refuses a generator where it wants a list.
+    this.scope.read();
     this.clear();
   }
 
@@ -24,6 +26,7 @@ export class ExecutionUnit {
     const drop = this.clear;
     this.clear = this.scope.doubt();
     this.scope.left();
+    this.scope.read();
     drop();
   }
 }

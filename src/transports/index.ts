@@ -1,11 +1,12 @@
 export { isStreamed } from './bodies.js';
 export { probeCalls, unknownNest, watchCalls } from './calls.js';
+export { disguise } from './disguise.js';
 export { beforeGateways, enterHttpScopes, type HttpAdapterLike } from './entry.js';
 export { grpcTimeout, timeoutIn } from './deadline-headers.js';
 export { scopeOfContext } from './executions.js';
 export { isGraphqlDriver, watchGraphql, type GraphqlDriver } from './graphql-driver.js';
 export { nameOf } from './handlers.js';
-export { watchGateway } from './gateways.js';
+export { watchFields, watchGateway } from './gateways.js';
 export { joinHosts, type Application, type Filter } from './hosts.js';
 export { HttpScope } from './http.js';
 export { grpcCallOf, type GrpcCall } from './peers.js';

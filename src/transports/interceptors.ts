@@ -65,7 +65,8 @@ function untilComplete(
     let over = false;
     const subscription = answer.subscribe({
       next: value => {
-        traffic.inside--;
+        // It may have been made there (`startWith`), while nothing had gone in.
+        if (traffic.inside > 0) traffic.inside--;
         subscriber.next(value);
       },
       error: (error: unknown) => {

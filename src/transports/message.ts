@@ -103,9 +103,10 @@ export class MessageScope extends RequestScope {
   /** Are these the arguments of this message? Filters get a list of their own. */
   isOf(args: readonly unknown[]): boolean {
     const { original, args: own } = this;
-    // NestJS 11 tells all others the pattern of a WebSocket's message once more.
+    // NestJS 11 tells all others the pattern of a WebSocket's message once more. Who hands a handler nothing at all is a
+    // transport of the application's own.
     return (
-      args.length > 0 &&
+      (args.length > 0 || original.length === 0) &&
       args.length <= own.length &&
       args.every((arg, i) => arg === own[i] || arg === original[i])
     );

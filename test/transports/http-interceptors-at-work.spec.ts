@@ -15,7 +15,7 @@ import {
 } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { Observable, Subject, mergeMap, of, timeout } from 'rxjs';
+import { Observable, Subject, mergeMap, of, startWith, timeout } from 'rxjs';
 import { Borrow } from '../../src/index.js';
 import { borrowingRig, nextTurn } from '../support/borrowing/rig.js';
 import { Facade } from '../support/borrowing/services.js';
@@ -40,9 +40,22 @@ class WorkAfter implements NestInterceptor {
         const thing = await this.facade.get();
         await this.stage.pass('after');
         // By then that of the other has been destroyed.
-        if (context.getHandler().name !== 'givenUp') thing.use();
+        if (!['givenUp', 'announced'].includes(context.getHandler().name)) thing.use();
         return value as unknown;
       }),
+    );
+  }
+}
+
+/** Says something before there is a value, and then works with that as the other does. */
+@Injectable()
+class Announcing extends WorkAfter {
+  override intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(
+      startWith('begun'),
+      mergeMap(value =>
+        value === 'begun' ? of(value) : super.intercept(context, { handle: () => of(value) }),
+      ),
     );
   }
 }
@@ -122,6 +135,12 @@ class WorkingController {
     return of(thing.use());
   }
 
+  @Get('announced')
+  @UseInterceptors(Impatient, Announcing)
+  announced(@Borrow('things') thing: Thing): Observable<number> {
+    return this.givenUp(thing);
+  }
+
   @Get('piped/:a/:b')
   piped(@Param('a', SlowPipe) a: string, @Param('b', FailingPipe) b: string): string {
     return a + b;
@@ -154,7 +173,7 @@ class WorkingController {
 describe.each(PLATFORMS)('what is at work around a handler on %s', platform => {
   const rig = borrowingRig(platform, {
     controllers: [WorkingController],
-    providers: [WorkAfter, Impatient, SlowGuard, SlowPipe, FailingPipe],
+    providers: [WorkAfter, Announcing, Impatient, SlowGuard, SlowPipe, FailingPipe],
     abandonedTimeout: 50,
   });
 
@@ -169,8 +188,11 @@ describe.each(PLATFORMS)('what is at work around a handler on %s', platform => {
     expect(rig.pool.stats().totals).toMatchObject({ released: 1, destroyed: 0 });
   });
 
-  it('keeps it from others when it has been given up with a value inside of it', async () => {
-    expect((await rig.call('plain', '../given-up').answer()).status).toBe(500);
+  it.each([
+    ['has been given up', 'given-up'],
+    ['that has said something before has been given up', 'announced'],
+  ])('keeps it from others when an interceptor %s with a value inside of it', async (_, path) => {
+    expect((await rig.call('plain', `../${path}`).answer()).status).toBe(500);
     await rig.allBack();
     expect(rig.pool.stats().totals.destroyedBy).toEqual({ caller: 1 });
     await rig.pool.use(() => undefined);
