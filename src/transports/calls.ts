@@ -6,7 +6,7 @@ import { scopeOfCall, scopeOfError } from './executions.js';
 import { factsOf, holdBody, runHeld } from './handlers.js';
 import { filterOf, type Filter } from './hosts.js';
 import { HttpScope } from './http.js';
-import { MessageScope, enterMessage } from './message.js';
+import { MessageScope, enterMessage } from './messages/message-scope.js';
 import { heldUntilSettled, watchedInterceptor } from './interceptors.js';
 import { TransactedCall } from './transacted-call.js';
 

@@ -1,8 +1,8 @@
 import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
 import { anyScope, type BorrowScope } from '../scope/index.js';
-import { scopeOfResolver } from './graphql-executions.js';
+import { scopeOfResolver } from './graphql/executions.js';
 import { HttpScope } from './http.js';
-import { scopeOfFailure, scopeOfMessage } from './message.js';
+import { scopeOfFailure, scopeOfMessage } from './messages/message-scope.js';
 import { scopeOfRequest } from './requests.js';
 
 /**

@@ -1,7 +1,7 @@
 import { isObservable, type Observable } from 'rxjs';
 import type { BorrowScope } from '../scope/index.js';
 import { holdWhileStreaming, isStreamed } from './bodies.js';
-import { holdGenerator } from './graphql-generators.js';
+import { holdGenerator } from './graphql/generators.js';
 import type { HttpScope } from './http.js';
 import { holdWhileSubscribed, type Audience } from './subscription.js';
 import type { EndUnread } from './watch.js';

@@ -1,4 +1,4 @@
-import type { Audience } from './subscription.js';
+import type { Audience } from '../subscription.js';
 
 /** What is to be told when nobody is there any more for the answer of a message. */
 type Told = Set<() => void>;

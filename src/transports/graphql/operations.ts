@@ -1,9 +1,9 @@
-import type { ScopeHost } from '../scope/index.js';
-import { onceClosed } from './connections.js';
-import { ByContext, type ResolveInfo } from './graphql-info.js';
-import { peerOf } from './graphql-peer.js';
-import { GraphqlScope } from './graphql-scope.js';
-import { ExecutionUnit } from './graphql-unit.js';
+import type { ScopeHost } from '../../scope/index.js';
+import { onceClosed } from '../connections.js';
+import { ByContext, type ResolveInfo } from './info.js';
+import { peerOf } from './peer.js';
+import { GraphqlScope } from './scope.js';
+import { ExecutionUnit } from './unit.js';
 
 /** Executions of one operation with one context value that run at the same time: which of them is over is not told. */
 interface Running {

@@ -1,9 +1,9 @@
-import { anyScope, type BorrowScope, type ScopeHost } from '../scope/index.js';
-import { ByContext, contextAndInfo, type ResolveInfo } from './graphql-info.js';
-import { beginOperation } from './graphql-operations.js';
-import { GraphqlScope } from './graphql-scope.js';
-import { HttpScope } from './http.js';
-import { scopeAmong, scopeOfRequest } from './requests.js';
+import { anyScope, type BorrowScope, type ScopeHost } from '../../scope/index.js';
+import { ByContext, contextAndInfo, type ResolveInfo } from './info.js';
+import { beginOperation } from './operations.js';
+import { GraphqlScope } from './scope.js';
+import { HttpScope } from '../http.js';
+import { scopeAmong, scopeOfRequest } from '../requests.js';
 
 interface Execution {
   readonly scope: GraphqlScope;

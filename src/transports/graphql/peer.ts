@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
-import { connectionOf } from './connections.js';
-import { isUpgraded } from './upgrades.js';
+import { connectionOf } from '../connections.js';
+import { isUpgraded } from '../upgrades.js';
 
 /** Whom an operation over a WebSocket is for. */
 export interface Peer {

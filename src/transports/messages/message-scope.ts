@@ -7,15 +7,15 @@ import {
   within,
   type BorrowScope,
   type ScopeHost,
-} from '../scope/index.js';
+} from '../../scope/index.js';
 import { byHand, type ByHand } from './by-hand.js';
-import { nameOf } from './handlers.js';
-import { hostOf } from './hosts.js';
+import { nameOf } from '../handlers.js';
+import { hostOf } from '../hosts.js';
 import { heldUntilSubscribed, within$ } from './observables.js';
-import { MessageAudience } from './message-audience.js';
-import { requestOfMessage } from './message-request.js';
+import { MessageAudience } from './audience.js';
+import { requestOfMessage } from './request.js';
 import { deadlineOf, peerOf, type Peer } from './peers.js';
-import { RequestScope } from './request-scope.js';
+import { RequestScope } from '../request-scope.js';
 
 /** What Nest keeps about a handler of a microservice; the names are the same in NestJS 11 and 12. */
 const HANDLER_TYPE = 'microservices:handler_type';

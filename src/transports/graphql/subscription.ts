@@ -1,10 +1,10 @@
-import { outsideScopes, within, type ScopeHost } from '../scope/index.js';
-import { execute } from './graphql-executions.js';
-import { ByContext, type ResolveInfo } from './graphql-info.js';
-import { peerOf, type Peer } from './graphql-peer.js';
-import { GraphqlScope } from './graphql-scope.js';
-import { ExecutionUnit } from './graphql-unit.js';
-import { heldUntilSettled } from './interceptors.js';
+import { outsideScopes, within, type ScopeHost } from '../../scope/index.js';
+import { execute } from './executions.js';
+import { ByContext, type ResolveInfo } from './info.js';
+import { peerOf, type Peer } from './peer.js';
+import { GraphqlScope } from './scope.js';
+import { ExecutionUnit } from './unit.js';
+import { heldUntilSettled } from '../interceptors.js';
 
 /** What a source has emitted, and the execution of it. */
 class SubscriptionEvent extends ExecutionUnit {

@@ -1,4 +1,4 @@
-import type { GraphqlScope } from './graphql-scope.js';
+import type { GraphqlScope } from './scope.js';
 
 /**
  * One execution whose end is told by others. Until then its scope is held: between two resolvers of it nobody may be at

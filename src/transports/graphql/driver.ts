@@ -1,7 +1,7 @@
-import { operationOfContextOver, operationOver, tellsEnds } from './graphql-operations.js';
-import type { ResolveInfo } from './graphql-info.js';
-import { watchSchema, type Schema, type SchemaOwner } from './graphql-schema.js';
-import { Subscription } from './graphql-subscription.js';
+import { operationOfContextOver, operationOver, tellsEnds } from './operations.js';
+import type { ResolveInfo } from './info.js';
+import { watchSchema, type Schema, type SchemaOwner } from './schema.js';
+import { Subscription } from './subscription.js';
 
 type Filter = (this: unknown, payload: unknown, ...rest: unknown[]) => unknown;
 type Subscribe = (source: unknown, args: unknown, context: unknown, info: ResolveInfo) => unknown;

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
-import { RequestAbortedError, anyScope, type BorrowScope } from '../scope/index.js';
-import { disguise } from './disguise.js';
-import { filterOf, hostOf } from './hosts.js';
-import { heldUntilSettled } from './interceptors.js';
-import { MessageScope } from './message.js';
+import { RequestAbortedError, anyScope, type BorrowScope } from '../../scope/index.js';
+import { disguise } from '../disguise.js';
+import { filterOf, hostOf } from '../hosts.js';
+import { heldUntilSettled } from '../interceptors.js';
+import { MessageScope } from './message-scope.js';
 
 /** What Nest keeps about a gateway; the name is the same in NestJS 11 and 12. */
 const GATEWAY = 'websockets:is_gateway';

@@ -1,8 +1,8 @@
-import { outsideScopes, type BorrowScope, type ScopeHost } from '../scope/index.js';
-import { scopeToResolveIn } from './graphql-executions.js';
-import type { ResolveInfo } from './graphql-info.js';
-import { Subscription } from './graphql-subscription.js';
-import { heldUntilSettled } from './interceptors.js';
+import { outsideScopes, type BorrowScope, type ScopeHost } from '../../scope/index.js';
+import { scopeToResolveIn } from './executions.js';
+import type { ResolveInfo } from './info.js';
+import { Subscription } from './subscription.js';
+import { heldUntilSettled } from '../interceptors.js';
 
 type Resolver = (source: unknown, args: unknown, context: unknown, info: ResolveInfo) => unknown;
 

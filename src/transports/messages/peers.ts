@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { onceClosed } from './connections.js';
+import { onceClosed } from '../connections.js';
 
 /** Whoever has sent a message, where its transport can tell when they are gone. */
 export interface Peer {
