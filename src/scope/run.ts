@@ -1,3 +1,4 @@
+import { isThenable } from '../engine/basics/user-code.js';
 import { BorrowScope, type ScopeHost } from './borrow-scope.js';
 import { currentScope, inScope } from './current-scope.js';
 
@@ -74,8 +75,4 @@ export function callInScope(
 function runningScope(host: ScopeHost, own: boolean): BorrowScope | undefined {
   const outer = own ? undefined : currentScope(host);
   return outer?.over ? undefined : outer;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }

@@ -1,3 +1,4 @@
+import { isThenable } from '../engine/basics/user-code.js';
 import type { BorrowScope } from '../scope/index.js';
 import { watchOf } from './bodies.js';
 import { HttpScope } from './http.js';
@@ -27,8 +28,4 @@ export function holdUntil(scope: BorrowScope, work: unknown, hold: () => () => v
   // Whoever awaits it gets its error; that it is waited for here must not end the process.
   promise.then(drop, drop);
   return promise;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }

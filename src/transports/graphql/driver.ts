@@ -1,5 +1,5 @@
-import { operationOfContextOver, operationOver, tellsEnds } from './operations.js';
 import type { ResolveInfo } from './info.js';
+import { operationOfContextOver, operationOver, tellsEnds } from './operations.js';
 import { watchSchema, type Schema, type SchemaOwner } from './schema.js';
 import { Subscription } from './subscription.js';
 

@@ -1,9 +1,9 @@
 import { anyScope, type BorrowScope, type ScopeHost } from '../../scope/index.js';
+import { HttpScope } from '../http.js';
+import { scopeAmong, scopeOfRequest } from '../requests.js';
 import { ByContext, contextAndInfo, type ResolveInfo } from './info.js';
 import { beginOperation } from './operations.js';
 import { GraphqlScope } from './scope.js';
-import { HttpScope } from '../http.js';
-import { scopeAmong, scopeOfRequest } from '../requests.js';
 
 interface Execution {
   readonly scope: GraphqlScope;

@@ -1,6 +1,6 @@
 import type { BorrowScope } from '../../scope/index.js';
-import { GraphqlScope } from './scope.js';
 import { untilIterated } from '../iterables.js';
+import { GraphqlScope } from './scope.js';
 
 /**
  * Holds the scope of a subscribe method that is an async generator until that has ended: its body runs when it is pulled, and

@@ -1,8 +1,9 @@
+import { isThenable } from '../../engine/basics/user-code.js';
 import { outsideScopes, type BorrowScope, type ScopeHost } from '../../scope/index.js';
+import { heldUntilSettled } from '../interceptors.js';
 import { scopeToResolveIn } from './executions.js';
 import type { ResolveInfo } from './info.js';
 import { Subscription } from './subscription.js';
-import { heldUntilSettled } from '../interceptors.js';
 
 type Resolver = (source: unknown, args: unknown, context: unknown, info: ResolveInfo) => unknown;
 
@@ -98,6 +99,5 @@ function run({ answerTo }: SchemaOwner, scope: BorrowScope | undefined, resolver
 
 /** What graphql-js would wait for is a promise by now: a query that is sent when somebody waits for it (knex), say. */
 function promised(value: unknown): unknown {
-  const isThenable = typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
-  return isThenable && !(value instanceof Promise) ? Promise.resolve(value) : value;
+  return isThenable(value) && !(value instanceof Promise) ? Promise.resolve(value) : value;
 }

@@ -1,8 +1,8 @@
 import { RequestAbortedError, type ScopeHost } from '../../scope/index.js';
 import { onceClosed } from '../connections.js';
-import type { Peer } from './peer.js';
 import { RequestScope } from '../request-scope.js';
 import type { EndUnread } from '../watch.js';
+import type { Peer } from './peer.js';
 
 /** The scope of one execution over a WebSocket: of a subscribe method, of an event, of a query. */
 export class GraphqlScope extends RequestScope {

@@ -1,10 +1,11 @@
+import { isThenable } from '../../engine/basics/user-code.js';
 import { outsideScopes, within, type ScopeHost } from '../../scope/index.js';
+import { heldUntilSettled } from '../interceptors.js';
 import { execute } from './executions.js';
 import { ByContext, type ResolveInfo } from './info.js';
 import { peerOf, type Peer } from './peer.js';
 import { GraphqlScope } from './scope.js';
 import { ExecutionUnit } from './unit.js';
-import { heldUntilSettled } from '../interceptors.js';
 
 /** What a source has emitted, and the execution of it. */
 class SubscriptionEvent extends ExecutionUnit {
@@ -207,10 +208,6 @@ export class Subscription {
 
 function only<T>(all: readonly T[]): T | undefined {
   return all.length === 1 ? all[0] : undefined;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

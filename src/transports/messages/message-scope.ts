@@ -8,14 +8,14 @@ import {
   type BorrowScope,
   type ScopeHost,
 } from '../../scope/index.js';
-import { byHand, type ByHand } from './by-hand.js';
 import { nameOf } from '../handlers.js';
 import { hostOf } from '../hosts.js';
-import { heldUntilSubscribed, within$ } from './observables.js';
-import { MessageAudience } from './audience.js';
-import { requestOfMessage } from './request.js';
-import { deadlineOf, peerOf, type Peer } from './peers.js';
 import { RequestScope } from '../request-scope.js';
+import { MessageAudience } from './audience.js';
+import { byHand, type ByHand } from './by-hand.js';
+import { heldUntilSubscribed, within$ } from './observables.js';
+import { deadlineOf, peerOf, type Peer } from './peers.js';
+import { requestOfMessage } from './request.js';
 
 /** What Nest keeps about a handler of a microservice; the names are the same in NestJS 11 and 12. */
 const HANDLER_TYPE = 'microservices:handler_type';

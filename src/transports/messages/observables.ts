@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import { within, type BorrowScope } from '../../scope/index.js';
-import type { MessageScope } from './message-scope.js';
 import { holdWhileSubscribed } from '../subscription.js';
+import type { MessageScope } from './message-scope.js';
 
 /** Milliseconds that the scope of an answer is kept which nobody subscribes to. */
 const UNSUBSCRIBED_TIMEOUT = 1_000;
