@@ -8,8 +8,7 @@ import {
   type PoolOptions,
   type PoolSettings,
 } from '../engine/index.js';
-import type { AnyPool, KeyRule, TransactionPlan } from '../scope/index.js';
-import type { Application } from '../transports/index.js';
+import type { AnyPool, KeyRule, ScopeHost, TransactionPlan } from '../scope/index.js';
 import { timeLeftBy, type TimeLeft } from './deadline.js';
 import {
   MODULE_KEYS,
@@ -44,7 +43,7 @@ export interface RegisteredPool {
  * process, so two applications in one process do not meet.
  */
 @Injectable()
-export class PoolRegistry implements Application {
+export class PoolRegistry implements ScopeHost {
   /** By name: of all pools, those included that a test has put others in the place of. */
   private readonly definitions = new Map<string, AnyPoolDefinition>();
   private readonly registered = new Map<string, RegisteredPool>();
