@@ -46,7 +46,8 @@ describe('describeCapacityError', () => {
   });
 });
 
-const host = (type: string): ArgumentsHost => ({ getType: () => type }) as ArgumentsHost;
+const host = (type: string): ArgumentsHost =>
+  ({ getType: () => type, getArgs: () => [] as unknown[] }) as ArgumentsHost;
 
 describe('PoolExceptionFilter, of a request that nobody waits for any more,', () => {
   const filter = new PoolExceptionFilter();
