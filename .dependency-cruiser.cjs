@@ -3,7 +3,7 @@
 //   index      may import everything, nothing imports it
 //   http pg    HTTP sessions, and pools as pg.Pools, as providers: over module and resources
 //   cls        transactions of pools for @nestjs-cls/transactional, likewise
-//   terminus   observe   resources   testing      beside each other, never each other
+//   terminus   otel   prometheus   dashboard   resources   testing      beside each other, never each other
 //   module
 //   transports
 //   scope
@@ -17,7 +17,9 @@ const LAYERS = {
   transports: { layers: ['scope', 'engine'], packages: ['@nestjs/', 'rxjs'] },
   module: { layers: ['transports', 'scope', 'engine'], packages: ['@nestjs/', 'rxjs', 'reflect-metadata'] },
   terminus: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
-  observe: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
+  otel: { layers: ['module', 'scope', 'engine'], packages: ['@opentelemetry/api'] },
+  prometheus: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/', 'prom-client'] },
+  dashboard: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/', 'rxjs'] },
   testing: { layers: ['module', 'scope', 'engine'], packages: ['@nestjs/'] },
   resources: { layers: ['engine'], packages: ['pg', 'undici', 'mysql2', 'ioredis', 'redis'] },
   http: { layers: ['resources', 'module', 'engine'], packages: ['@nestjs/', 'undici'] },

@@ -8,6 +8,7 @@ export * from './engine/index.js';
 export * from './module/pools.js';
 export { PoolModule, type PoolModuleAsyncOptions } from './module/pool.module.js';
 export type { RequestDeadline } from './module/deadline.js';
+export type { PoolTelemetry } from './module/telemetry.js';
 export type { PoolModuleOptions, PoolModuleRootOptions, PoolOptionsFactory } from './module/options.js';
 export {
   definePool,

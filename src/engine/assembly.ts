@@ -61,8 +61,10 @@ export function assemble<T>(
   const commons = common ?? new Commons(clock);
   const { alarm, deadlines, waits, coarse } = commons;
   const owners = new WaitingOwners(share?.owners);
+  const title = share?.title ?? { pool: name, key: undefined };
   const interior: Interior<T> = {
     settings,
+    title,
     limits: { min, max, overflow },
     suspended: false,
     factory,
@@ -72,7 +74,7 @@ export function assemble<T>(
     alarm,
     deadlines,
     waits,
-    watch: watchWith(settings.listeners),
+    watch: watchWith(settings.listeners, title),
     census: new Census(share?.census),
     slots: new Set(),
     idle: share?.idle ?? new IdleSlots(settings.order),

@@ -1,6 +1,6 @@
 export { Pool } from './pool.js';
 export type * from './options/calls.js';
-export type { LatencySummary } from './reports/latency.js';
+export type { LatencyBucket, LatencyHistogram, LatencySummary } from './reports/latency.js';
 export { Lease } from './lease.js';
 export { Transaction } from './transaction.js';
 export { kindOf, messageOf } from './basics/thrown.js';
@@ -29,6 +29,7 @@ export type {
   OpenTransaction,
   ResetVerdict,
   ResourceFactory,
+  ResourceTarget,
   TransactionOptions,
   Verdict,
 } from './options/factory.js';
@@ -42,14 +43,18 @@ export type {
   SessionHooks,
 } from './options/hooks.js';
 export type { CreateBackoff, PoolOptions, Shed, PoolSettings } from './options/options.js';
+export type { AcquireContext, ChannelMessage } from './reports/channels.js';
 export type * from './reports/listener.js';
 export type {
   FailingCreates,
+  PoolHistograms,
   PoolHolder,
   PoolLatency,
+  PoolResource,
   PoolState,
   PoolStats,
   PoolTotals,
+  PoolWaiter,
 } from './reports/stats.js';
 export type { Clock, ClockTimer } from './time/clock.js';
 export type { KeyedCreateContext, KeyedPoolOptions, KeyedResourceFactory } from './keyed/keyed-options.js';

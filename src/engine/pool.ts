@@ -11,16 +11,26 @@ import type {
   StartOptions,
 } from './options/calls.js';
 import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
+import type { ResourceTarget } from './options/factory.js';
 import type { PoolOptions } from './options/options.js';
 import type { Advice } from './reports/advice.js';
 import type { Preparations } from './preparations.js';
 import type { PoolListener } from './reports/listener.js';
 import { served, type Wish } from './queue/waiter-queue.js';
-import type { PoolHolder, PoolStats } from './reports/stats.js';
+import { acquires, CHANNELS, opened, type AcquireContext } from './reports/channels.js';
+import {
+  histograms,
+  type PoolHistograms,
+  type PoolHolder,
+  type PoolResource,
+  type PoolStats,
+  type PoolWaiter,
+} from './reports/stats.js';
+import { nameOf } from './basics/name-of.js';
 import { rewatch } from './reports/watch.js';
 import { recycle } from './slots/recycling.js';
 import type { Slot } from './slots/slot.js';
-import { holdersOf, snapshot } from './state/snapshot.js';
+import { holdersOf, resourcesOf, snapshot, waitersOf } from './state/snapshot.js';
 import type { FailureMemory } from './supply/attempts.js';
 import type { Share } from './supply/share.js';
 import type { Commons } from './time/commons.js';
@@ -72,6 +82,7 @@ export class Pool<T> {
     this.preparations = this.parts.preparations;
     this.name = this.in.settings.name;
     this.listeners = new Set(this.in.settings.listeners);
+    if (!share && opened.hasSubscribers) opened.publish({ pool: this });
   }
 
   /**
@@ -88,16 +99,7 @@ export class Pool<T> {
    * @throws what `onBorrow` throws
    */
   acquire(options?: AcquireOptions): Promise<Lease<T>> {
-    // Not an async function: with something idle, a borrow costs one lease and one settled promise.
-    try {
-      if (options !== undefined) this.check(options);
-      const slot = this.takeFit();
-      if (slot === undefined) return this.wait(options);
-      if (this.preparations !== undefined) return this.prepared(this.preparations, slot, options);
-      return Promise.resolve(this.lend(slot, 0, options?.owner, this.trace()));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return acquires.hasSubscribers ? this.traced(options) : this.borrow(options);
   }
 
   /**
@@ -108,14 +110,9 @@ export class Pool<T> {
    * @throws PoolOptionsError when the pool has an `onBorrow`, and that has answered with a promise; otherwise what it throws
    */
   tryAcquire(options?: Pick<AcquireOptions, 'owner'>): Lease<T> | undefined {
-    if (options !== undefined) this.check(options);
-    const slot = this.takeFit();
-    if (slot !== undefined) {
-      if (this.preparations !== undefined) return this.preparations.now(slot, this.wish(options));
-      return this.lend(slot, 0, options?.owner, this.trace());
-    }
-    if (this.in.waiters.length === 0) this.exchange.prepareOne();
-    return undefined;
+    if (!acquires.hasSubscribers) return this.borrowNow(options);
+    const context = this.contextOf(options);
+    return acquires.traceSync(() => notingLease(context, this.borrowNow(options)), context);
   }
 
   /**
@@ -266,9 +263,29 @@ export class Pool<T> {
     if (this.listeners.delete(listener)) this.listenersChanged();
   }
 
-  /** Who holds what now, those who have held it longest first, as far as the pool knows; for a log or a page. */
+  /** Who holds what now, those who have held it longest first; for a log or a page. */
   holders(): readonly PoolHolder[] {
     return holdersOf(this.in);
+  }
+
+  /** What there is now, one by one, in the order it was made; for a page. */
+  resources(): readonly PoolResource[] {
+    return resourcesOf(this.in);
+  }
+
+  /** Who waits now, those who have waited longest first; for a page. */
+  waiters(): readonly PoolWaiter[] {
+    return waitersOf(this.in);
+  }
+
+  /** How long things took since the pool was made, in buckets; of the same events as `stats().latency`. */
+  histograms(): PoolHistograms {
+    return histograms(this.in.latencies, this.in.totals.acquired);
+  }
+
+  /** What its resources are connections to, as far as their factory knows; nothing of it is secret. */
+  get target(): ResourceTarget | undefined {
+    return this.in.factory.target;
   }
 
   /** Can its resources begin transactions: has its factory a `begin`? */
@@ -299,8 +316,7 @@ export class Pool<T> {
   }
 
   private listenersChanged(): void {
-    rewatch(this.in.watch, [...this.listeners]);
-    this.parts.leaks.listenersChanged();
+    rewatch(this.in.watch, [...this.listeners], this.in.title);
   }
 
   /** @internal What to {@link recall} when there is a pool for the same again; undefined when creates do not fail. */
@@ -315,6 +331,75 @@ export class Pool<T> {
   }
 
   // ---- the way of a borrow, up to its lease ----
+
+  private borrow(options: AcquireOptions | undefined): Promise<Lease<T>> {
+    // Not an async function: with something idle, a borrow costs one lease and one settled promise.
+    try {
+      if (options !== undefined) this.check(options);
+      const slot = this.takeFit();
+      if (slot === undefined) return this.watched(this.wait(options), options);
+      if (this.preparations === undefined) {
+        return Promise.resolve(this.lend(slot, 0, options?.owner, this.trace()));
+      }
+      return this.watched(this.prepared(this.preparations, slot, options), options);
+    } catch (error) {
+      return this.watched(Promise.reject(error), options);
+    }
+  }
+
+  private borrowNow(options: Pick<AcquireOptions, 'owner'> | undefined): Lease<T> | undefined {
+    if (options !== undefined) this.check(options);
+    const slot = this.takeFit();
+    if (slot !== undefined) {
+      if (this.preparations !== undefined) return this.preparations.now(slot, this.wish(options));
+      return this.lend(slot, 0, options?.owner, this.trace());
+    }
+    if (this.in.waiters.length === 0) this.exchange.prepareOne();
+    return undefined;
+  }
+
+  /** Tells those who watch how an acquire ended that took its time, or failed. */
+  private watched(lease: Promise<Lease<T>>, options: AcquireOptions = {}): Promise<Lease<T>> {
+    const { watch } = this.in;
+    if (!watch.onWaited) return lease;
+    const { priority = 'normal', owner } = options;
+    const since = this.in.clock.now();
+    const tell = (slot: number | undefined, error: unknown): void => {
+      const at = this.in.clock.now();
+      const name = owner && nameOf(owner);
+      watch.onWaited?.({ pool: this.name, at, waitedMs: at - since, slot, error, priority, owner: name });
+    };
+    return lease.then(
+      lent => {
+        // One that was only prepared has not waited for anybody.
+        if (lent.waitedMs > 0) tell(lent.slot, undefined);
+        return lent;
+      },
+      (error: unknown) => {
+        tell(undefined, error);
+        throw error;
+      },
+    );
+  }
+
+  private traced(options: AcquireOptions | undefined): Promise<Lease<T>> {
+    const context = this.contextOf(options);
+    const since = this.in.clock.now();
+    const noted = async (): Promise<Lease<T>> => {
+      try {
+        return notingLease(context, await this.borrow(options));
+      } catch (error) {
+        context.waitedMs = this.in.clock.now() - since;
+        throw error;
+      }
+    };
+    return acquires.tracePromise(noted, context);
+  }
+
+  private contextOf(options: AcquireOptions = {}): AcquireContext {
+    const { pool, key } = this.in.title;
+    return { pool, key, priority: options.priority ?? 'normal', owner: options.owner };
+  }
 
   private check(options: AcquireOptions): void {
     checkWish(this.name, options);
@@ -382,7 +467,7 @@ export class Pool<T> {
     owner: object | undefined,
     trace: Error | undefined,
   ): Lease<T> {
-    const { totals, watch, clock, latencies, settings } = this.in;
+    const { totals, watch, clock, coarse, latencies, settings } = this.in;
     const { leaks, returns } = this.parts;
     const lease = new Lease<T>(returns, slot, waitedMs);
     slot.lend(lease);
@@ -390,7 +475,9 @@ export class Pool<T> {
     slot.trace = trace;
     // Asking the clock each time would cost half as much as all the rest.
     const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0 || trace !== undefined;
-    slot.lentAt = measured || watch.onRelease !== undefined ? clock.now() : NaN;
+    const wanted = watch.onRelease !== undefined || CHANNELS.onRelease.hasSubscribers;
+    slot.lentAt = measured || wanted ? clock.now() : NaN;
+    slot.lentAbout = coarse.now();
     if (totals.acquired === 0) latencies.firstLeaseAt = slot.lentAt;
     totals.acquired++;
     this.exchange.begun = true;
@@ -409,4 +496,11 @@ export class Pool<T> {
       observed.waitedAtMax(waitedMs, latencies.create.recent);
     }
   }
+}
+
+/** Notes what an acquire has come to, for those who trace it. */
+function notingLease<L extends Lease<unknown> | undefined>(context: AcquireContext, lease: L): L {
+  context.waitedMs = lease?.waitedMs ?? 0;
+  if (lease) context.slot = lease.slot;
+  return lease;
 }

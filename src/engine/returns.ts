@@ -7,6 +7,7 @@ import { hasHandles, makeHandle } from './lending/handles.js';
 import type { LeakWatch } from './lending/leak-watch.js';
 import { isFatal, type Handle, type OpenTransaction, type TransactionOptions } from './options/factory.js';
 import type { BorrowOutcome } from './options/hooks.js';
+import { CHANNELS, publish } from './reports/channels.js';
 import type { DestroyReason } from './reports/destroy-reason.js';
 import type { Inspection } from './slots/inspection.js';
 import type { Retirement } from './slots/retirement.js';
@@ -166,11 +167,13 @@ export class Returns<T> implements Lender<T> {
   }
 
   private measure(slot: Slot<T>, error: unknown): void {
-    const { settings, watch, clock, latencies } = this.pool;
+    const { settings, title, watch, clock, latencies } = this.pool;
     const now = clock.now();
     const heldMs = now - slot.lentAt;
     latencies.hold.record(heldMs);
-    watch.onRelease?.({ pool: settings.name, at: now, slot: slot.id, error, heldMs });
+    const event = { pool: settings.name, at: now, slot: slot.id, error, heldMs };
+    watch.onRelease?.(event);
+    publish(CHANNELS.onRelease, title, event);
   }
 
   private reasonToRetire(slot: Slot<T>, error: unknown, now: number): DestroyReason | undefined {

@@ -135,7 +135,9 @@ export class PoolLifecycle
     const pools = this.registry.list().reverse();
     const closing = pools.map(pool => pool.close({ timeout }));
     // Closing already: the call has brought the deadline forward.
-    this.closed ??= Promise.allSettled(closing).then(() => undefined);
+    this.closed ??= Promise.allSettled(closing).then(() => {
+      this.registry.telemetry.end();
+    });
     return this.closed;
   }
 }

@@ -125,18 +125,16 @@ function describe(pool: AnyPool<unknown> | undefined): string {
     return ` (${leased} leased of maxTotal ${maxTotal}, ${waiting} waiting, ${keys} keys)`;
   }
   const counts = ` (${describeStats(pool.stats())})`;
-  const known = pool
-    .holders()
-    .filter(({ heldMs, stack, owner }) => heldMs !== undefined || stack !== undefined || owner !== undefined);
-  if (known.length === 0) return `${counts}. Set leakThreshold to learn who holds them.`;
-  const held = known.slice(0, NAMED).map(({ slot, heldMs, stack, owner }) => {
-    const time = heldMs === undefined ? '' : ` for ${Math.round(heldMs)} ms`;
+  const holders = pool.holders();
+  const known = holders.some(({ stack, owner }) => stack !== undefined || owner !== undefined);
+  const hint = known || holders.length === 0 ? '' : '. Set leakThreshold to learn who holds them';
+  const held = holders.slice(0, NAMED).map(({ slot, heldMs, stack, owner }) => {
     const borrower = owner === undefined ? '' : `, borrowed by ${owner}`;
     const place = stack === undefined ? undefined : placeOf(stack);
     const where = place === undefined ? '' : borrower === '' ? `, borrowed ${place}` : ` ${place}`;
-    return `resource ${slot}${time}${borrower}${where}`;
+    return `resource ${slot} for ${Math.round(heldMs)} ms${borrower}${where}`;
   });
-  return `${counts}. Held longest: ${held.join('; ')}`;
+  return held.length === 0 ? counts : `${counts}. Held longest: ${held.join('; ')}${hint}`;
 }
 
 /** Of a stack the first line of the application's own; there is none where a parameter is borrowed. */

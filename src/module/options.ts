@@ -2,6 +2,7 @@ import type { KnownPoolDefinition, ModuleSettings } from './definition.js';
 import type { ModuleMetadata } from '@nestjs/common';
 import { checkDeadline, type RequestDeadline } from './deadline.js';
 import { checkMilliseconds, checkStart } from './definition.js';
+import { checkTelemetry, type PoolTelemetry } from './telemetry.js';
 
 /** What applies to every pool of the application. */
 export interface PoolModuleOptions {
@@ -23,6 +24,8 @@ export interface PoolModuleOptions {
    * the request. No borrow of the request waits for longer, or is served later. Default: nobody is asked.
    */
   deadline?: RequestDeadline;
+  /** What looks at every pool, such as `otel()` of `nestjs-pool/otel`; several as an array. Default: nothing. */
+  telemetry?: PoolTelemetry | readonly PoolTelemetry[];
   /** Say through Nest's Logger what an operator must know. Default true. */
   log?: boolean;
 }
@@ -50,6 +53,7 @@ export function checkModuleOptions(options: PoolModuleOptions): void {
   checkMilliseconds('shutdownTimeout is', options.shutdownTimeout);
   checkMilliseconds('abandonedTimeout is', options.abandonedTimeout);
   checkDeadline(options.deadline);
+  checkTelemetry(options.telemetry);
   if (options.defaults) checkStart('defaults', options.defaults);
   if (options.defaults && 'name' in options.defaults) {
     throw new TypeError('PoolModule: defaults cannot have a name; every pool has its own.');
@@ -61,6 +65,7 @@ const KNOWN: Readonly<Record<keyof PoolModuleOptions, true>> = {
   shutdownTimeout: true,
   abandonedTimeout: true,
   deadline: true,
+  telemetry: true,
   log: true,
 };
 /** They make up the module, and so must be known before any provider is made. */

@@ -24,6 +24,7 @@ import { logListener } from './log-listener.js';
 import { checkModuleOptions, type PoolModuleOptions } from './options.js';
 import { TransactionPlans } from './orders.js';
 import type { PoolName, PoolOf } from './pools.js';
+import { Telemetry } from './telemetry.js';
 import { DEFINITIONS, ROOT_OPTIONS, getPoolToken, type Definitions } from './tokens.js';
 
 type RegisteredModule = NonNullable<ReturnType<ModulesContainer['get']>>;
@@ -54,6 +55,8 @@ export class PoolRegistry implements ScopeHost {
   readonly filter = poolFilter();
   private readonly plans = new TransactionPlans(this);
   /** @internal */
+  readonly telemetry: Telemetry;
+  /** @internal */
   readonly timeLeft: TimeLeft | undefined;
   /** Set when the application begins to shut down: readiness is down from then on. */
   shuttingDown = false;
@@ -65,6 +68,7 @@ export class PoolRegistry implements ScopeHost {
     @Optional() @Inject(ROOT_OPTIONS) private readonly options: PoolModuleOptions = {},
   ) {
     checkModuleOptions(options);
+    this.telemetry = new Telemetry(options.telemetry);
     this.timeLeft = timeLeftBy(options.deadline);
     // One listener for each subscription: many are no leak.
     setMaxListeners(0, this.stop.signal, this.silence.signal);
@@ -201,6 +205,7 @@ export class PoolRegistry implements ScopeHost {
       ? new KeyedPool(options as KeyedPoolOptions<unknown, unknown>)
       : new Pool(options as PoolOptions<unknown>);
     const start = keyed ? 'lazy' : (definition.start ?? defaults.start ?? 'lazy');
+    this.telemetry.made(pool);
     this.registered.set(definition.name, {
       pool,
       definition,

@@ -21,10 +21,10 @@ export const longHolds: Rule = {
     const { count: leases, p50Ms: medianMs, p99Ms } = pool.latencies.hold.summary();
     if (leases < ENOUGH) return undefined;
     const limitMs = Math.max(LEAST_MS, TIMES * medianMs);
-    const holders = holdersOf(pool).filter(({ heldMs = 0 }) => heldMs > limitMs);
+    const holders = holdersOf(pool).filter(({ heldMs }) => heldMs > limitMs);
     if (holders.length === 0 && p99Ms <= limitMs) return undefined;
     const held = p99Ms > limitMs ? `one in a hundred for about ${time(p99Ms)} or longer` : '';
-    const now = holders[0] ? `${holders.length} now for up to ${time(holders[0].heldMs ?? 0)}` : '';
+    const now = holders[0] ? `${holders.length} now for up to ${time(holders[0].heldMs)}` : '';
     const tracked = pool.settings.leakThreshold !== Infinity;
     return {
       text:

@@ -4,10 +4,20 @@ import type { Lease } from '../lease.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions } from '../options/calls.js';
 import { checkCount, checkDuration, checkLeftOut, resolveOptions } from '../options/checks.js';
 import { hooksOf, type KeyedSessionHooks } from '../options/hooks.js';
+import type { ResourceTarget } from '../options/factory.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from '../options/options.js';
 import { Pool } from '../pool.js';
 import type { PoolListener } from '../reports/listener.js';
-import type { PoolStats } from '../reports/stats.js';
+import { acquires, opened } from '../reports/channels.js';
+import {
+  histograms,
+  type PoolHistograms,
+  type PoolHolder,
+  type PoolResource,
+  type PoolStats,
+  type PoolWaiter,
+} from '../reports/stats.js';
+import type { Sharer } from '../supply/share.js';
 import { Commons } from '../time/commons.js';
 import { KeyedMemory } from './keyed-memory.js';
 import type { KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
@@ -72,6 +82,7 @@ export class KeyedPool<K, T> {
     this.hooks = hooks;
     this.commons = new Commons(settings.clock);
     this.total = new SharedTotal(maxTotal);
+    if (opened.hasSubscribers) opened.publish({ pool: this });
   }
 
   /**
@@ -84,7 +95,7 @@ export class KeyedPool<K, T> {
     try {
       return this.enter(key, pool => pool.acquire(options));
     } catch (error) {
-      return Promise.reject(error);
+      return this.refusedAcquire(key, error, options);
     }
   }
 
@@ -192,7 +203,7 @@ export class KeyedPool<K, T> {
   stats(key: K): PoolStats | undefined;
   stats(...key: [] | [K]): KeyedPoolStats | PoolStats | undefined {
     if (key.length > 0) return this.keys.get(key[0] as K)?.pool.stats();
-    const pools = [...this.keys.values()].map(({ member }) => member.sharer.interior);
+    const pools = this.counted();
     return {
       name: this.name,
       state: this.state,
@@ -202,6 +213,40 @@ export class KeyedPool<K, T> {
       ...keyedCounts(this.total.census, pools),
       ...this.history.snapshot(pools),
     };
+  }
+
+  /** Who holds what now, of all keys, those who have held it longest first; see `Pool.holders`. */
+  holders(): readonly PoolHolder[] {
+    return this.all(pool => pool.holders()).sort((a, b) => b.heldMs - a.heldMs);
+  }
+
+  /** What there is now of all keys; see `Pool.resources`. */
+  resources(): readonly PoolResource[] {
+    return this.all(pool => pool.resources());
+  }
+
+  /** Who waits now, of all keys; see `Pool.waiters`. */
+  waiters(): readonly PoolWaiter[] {
+    return this.all(pool => pool.waiters()).sort((a, b) => b.waitedMs - a.waitedMs);
+  }
+
+  /** How long things took, of all keys together; see `Pool.histograms`. */
+  histograms(): PoolHistograms {
+    const { totals, latencies } = this.history.with(this.counted());
+    return histograms(latencies, totals.acquired);
+  }
+
+  /** What its resources are connections to, as far as that is the same for all keys; see `Pool.target`. */
+  get target(): ResourceTarget | undefined {
+    return this.factory.target;
+  }
+
+  private all<R>(of: (pool: Pool<T>) => readonly R[]): R[] {
+    return [...this.keys.values()].flatMap(({ pool }) => of(pool));
+  }
+
+  private counted(): Sharer<T>['interior'][] {
+    return [...this.keys.values()].map(({ member }) => member.sharer.interior);
   }
 
   /** The pool of a key, if it is there, or all. */
@@ -233,7 +278,8 @@ export class KeyedPool<K, T> {
   private open(key: K): Keyed<T> {
     const { factory, hooks, settings, total, commons, memory } = this;
     if (this.keys.size >= this.maxKeys) throw this.tooManyKeys();
-    const member = total.member(settings.order, memory.isProven(key), () => {
+    const title = { pool: this.name, key: nameOf(key) };
+    const member = total.member(title, settings.order, memory.isProven(key), () => {
       if (this.entered !== pool) this.dissolve(key, pool, member);
     });
     const pool = new Pool<T>(
@@ -241,7 +287,7 @@ export class KeyedPool<K, T> {
         ...settings,
         ...hooksOf(hooks, key),
         listeners: [...this.listeners],
-        name: `${this.name}[${nameOf(key)}]`,
+        name: `${this.name}[${title.key}]`,
         factory: {
           create: context => factory.create({ ...context, key }),
           ...(factory.validate && { validate: resource => factory.validate?.(resource) }),
@@ -282,6 +328,19 @@ export class KeyedPool<K, T> {
       `Keyed pool "${name}": ${maxKeys} keys hold or want something already (maxKeys). If that many are real, raise ` +
         'maxKeys; if they come from requests, check them before you borrow.',
     );
+  }
+
+  /** One that has not come as far as the pool of its key. */
+  private refusedAcquire(key: K, error: unknown, { priority = 'normal', owner }: AcquireOptions = {}) {
+    const refusal = (): Promise<Lease<T>> => Promise.reject(error);
+    if (!acquires.hasSubscribers) return refusal();
+    return acquires.tracePromise(refusal, {
+      pool: this.name,
+      key: nameOf(key),
+      priority,
+      owner,
+      waitedMs: 0,
+    });
   }
 
   private refused(): PoolClosedError {

@@ -30,10 +30,16 @@ export class KeyedHistory {
 
   /** Everything up to now, with what the pools that are there have counted. */
   snapshot(pools: Iterable<Counted>): Pick<PoolStats, 'totals' | 'latency'> {
+    const { totals, latencies } = this.with(pools);
+    return { totals, latency: summaries(latencies, totals.acquired) };
+  }
+
+  /** The sum of it and of others. */
+  with(pools: Iterable<Counted>): Counted {
     const sum = new KeyedHistory();
     sum.add(this);
     for (const pool of pools) sum.add(pool);
-    return { totals: sum.totals, latency: summaries(sum.latencies, sum.totals.acquired) };
+    return sum;
   }
 
   private add({ totals, latencies }: Counted): void {

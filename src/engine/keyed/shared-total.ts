@@ -1,5 +1,6 @@
 import { breakDeadlock, type Places } from '../queue/deadlock.js';
 import { WaitingOwners } from '../queue/owners.js';
+import type { Title } from '../reports/channels.js';
 import { Census, type Slot } from '../slots/slot.js';
 import type { Sharer } from '../supply/share.js';
 import { Pace } from '../time/pace.js';
@@ -63,8 +64,8 @@ export class SharedTotal<T> {
    * @param proven has it been known to come to something before?
    * @param empty called when the member holds nothing, and nobody waits
    */
-  member(order: 'lifo' | 'fifo', proven: boolean, empty: () => void): Member<T> {
-    return new Member(this, this.idle, order, proven, empty);
+  member(title: Title, order: 'lifo' | 'fifo', proven: boolean, empty: () => void): Member<T> {
+    return new Member(title, this, this.idle, order, proven, empty);
   }
 
   joined(member: Member<T>): void {

@@ -1,3 +1,4 @@
+import type { Title } from '../reports/channels.js';
 import type { WaitingOwners } from '../queue/owners.js';
 import { IdleSlots } from '../slots/idle-slots.js';
 import type { Census, Slot } from '../slots/slot.js';
@@ -38,6 +39,7 @@ export class Member<T> implements Share<T> {
   queue: Set<Member<T>> | undefined = undefined;
 
   constructor(
+    readonly title: Title,
     private readonly total: Total<T>,
     idle: Map<Slot<T>, Member<T>>,
     order: 'lifo' | 'fifo',

@@ -1,5 +1,6 @@
 import { nameOf } from '../basics/name-of.js';
 import type { Lease } from '../lease.js';
+import { CHANNELS, publish } from '../reports/channels.js';
 import type { LeakEvent } from '../reports/listener.js';
 import type { Slot } from '../slots/slot.js';
 import type { Stock } from '../slots/stock.js';
@@ -21,20 +22,21 @@ interface Held {
 export class LeakWatch<T> {
   private readonly held = new Map<Lease<T>, Held>();
 
-  /** Does anybody want to know where leases were acquired? */
-  traces = false;
   /** Is there anything to watch? */
-  active = false;
+  readonly active: boolean;
 
   constructor(private readonly pool: Stock<T>) {
-    this.listenersChanged();
+    const { leakThreshold, maxHold } = pool.settings;
+    this.active = Math.min(leakThreshold, maxHold) !== Infinity;
   }
 
-  listenersChanged(): void {
-    const { leakThreshold, maxHold } = this.pool.settings;
-    this.traces = Math.min(leakThreshold, maxHold) !== Infinity && this.pool.watch.onLeak !== undefined;
-    // What is watched is watched to its end.
-    this.active ||= this.traces || maxHold !== Infinity;
+  /** Does anybody want to know where leases were acquired? */
+  get traces(): boolean {
+    return this.active && this.isHeard;
+  }
+
+  private get isHeard(): boolean {
+    return this.pool.watch.onLeak !== undefined || CHANNELS.onLeak.hasSubscribers;
   }
 
   lent(lease: Lease<T>, slot: Slot<T>): void {
@@ -64,14 +66,14 @@ export class LeakWatch<T> {
 
   /** The pool could not wait for it any longer, and takes it away. */
   takenAway(lease: Lease<T>, slot: Slot<T>): void {
-    const { watch, settings, clock } = this.pool;
-    if (!watch.onLeak) return;
+    const { settings, clock } = this.pool;
+    if (!this.isHeard) return;
     const at = clock.now();
     const held = this.held.get(lease);
     // That is its end: nobody has to be told that it did come back.
     if (held) held.reported = undefined;
     const since = held?.since ?? slot.lentAt;
-    watch.onLeak({
+    this.tell({
       pool: settings.name,
       at,
       slot: slot.id,
@@ -93,9 +95,9 @@ export class LeakWatch<T> {
   }
 
   private report(held: Held, slot: Slot<T>, now: number, limit: LeakEvent['limit'], returned = false): void {
-    const { watch, settings } = this.pool;
+    const { settings } = this.pool;
     held.reported = limit;
-    watch.onLeak?.({
+    this.tell({
       pool: settings.name,
       at: now,
       slot: slot.id,
@@ -105,5 +107,11 @@ export class LeakWatch<T> {
       owner: held.owner && nameOf(held.owner),
       returned,
     });
+  }
+
+  private tell(event: LeakEvent): void {
+    const { watch, title } = this.pool;
+    watch.onLeak?.(event);
+    publish(CHANNELS.onLeak, title, event);
   }
 }

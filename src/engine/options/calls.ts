@@ -1,4 +1,7 @@
+import type { Priority } from '../basics/priority.js';
 import type { Limits } from './options.js';
+
+export type { Priority };
 
 // What the methods of a pool take. All durations are milliseconds.
 
@@ -9,9 +12,6 @@ export interface AcquireSignal {
   addEventListener(event: 'abort', listener: { handleEvent(): void }): void;
   removeEventListener(event: 'abort', listener: { handleEvent(): void }): void;
 }
-
-/** Who is served first; within one priority, who came first. */
-export type Priority = 'high' | 'normal' | 'low';
 
 export interface AcquireOptions {
   /** Until the lease must be there, in place of `acquireTimeout`; 0 = only what is idle now. */

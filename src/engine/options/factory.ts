@@ -3,6 +3,17 @@ import type { LeaseReleasedError } from '../errors.js';
 import type { Capacity } from '../reports/advice.js';
 import type { DestroyReason } from '../reports/destroy-reason.js';
 
+/** What the resources of a pool are connections to, for metrics and traces. Everybody may see it: no secret belongs here. */
+export interface ResourceTarget {
+  /** Which database system, as OpenTelemetry's `db.system.name` has it, e.g. `postgresql`; undefined for what is none. */
+  readonly system?: string | undefined;
+  /** The database in it, as `db.namespace` has it. */
+  readonly namespace?: string | undefined;
+  /** The host, or the path of a socket. */
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+}
+
 /** What a create is given. */
 export interface CreateContext {
   /** The number of the resource in its pool, as listeners are told it. */
@@ -100,6 +111,8 @@ export interface ResourceFactory<T> {
   isFatal?(error: unknown, resource: T): boolean;
   /** Is it worth trying again after this create error? Synchronous; only `false` means no. */
   isRetryable?(error: unknown): boolean;
+  /** What its resources are connections to, if they all are to the same; see `pool.target`. */
+  readonly target?: ResourceTarget | undefined;
   /**
    * How many resources does the other side admit? Asked once, when the first resource has been made, and waited for by
    * nobody; undefined, a throw or a rejection means that it is not known. For `pool.advice()` and `onAdvice`.

@@ -100,6 +100,7 @@ export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   isFatal: method,
   isRetryable: method,
   capacity: method,
+  target: { ok: isObject, allowed: '{ system?, namespace?, host?, port? }' },
 };
 
 export const HOOKS: Readonly<Record<keyof SessionHooks<unknown>, Rule>> = {

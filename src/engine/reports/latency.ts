@@ -9,6 +9,26 @@ export interface LatencySummary {
   readonly maxMs: number;
 }
 
+/** How long something took, as a histogram: how many took no longer than each of its bounds. */
+export interface LatencyHistogram {
+  readonly count: number;
+  /** Milliseconds of all of them together. */
+  readonly sumMs: number;
+  /** In rising order; from 1.024 ms on each bound is twice the last one, up to 33 554 ms. */
+  readonly buckets: readonly LatencyBucket[];
+}
+
+export interface LatencyBucket {
+  /** Milliseconds. */
+  readonly upToMs: number;
+  /** How many took no longer than that, those in the buckets before included. */
+  readonly count: number;
+}
+
+/** Of which doublings of {@link LEAST_MS} a histogram tells: 1.024 ms to 33 554 ms. */
+const FIRST_TOLD = 10;
+const LAST_TOLD = 25;
+
 /** Buckets for each doubling: an upper bound is at most 2^(1/8) = 9 % above what is in its bucket. */
 const PER_DOUBLING = 8;
 /** The first bucket ends here: 1 µs. */
@@ -59,6 +79,18 @@ export class Latency {
       this.toldOf = this.recorded;
     }
     return this.told;
+  }
+
+  /** @param zeros as those of a {@link summary} */
+  histogram(zeros = 0): LatencyHistogram {
+    const buckets: LatencyBucket[] = [];
+    let count = zeros;
+    let next = 0;
+    for (let doubling = FIRST_TOLD; doubling <= LAST_TOLD; doubling++) {
+      while (next <= doubling * PER_DOUBLING) count += this.buckets[next++]!;
+      buckets.push({ upToMs: LEAST_MS * 2 ** doubling, count });
+    }
+    return { count: this.recorded + zeros, sumMs: this.sum, buckets };
   }
 
   private summarise(zeros: number): LatencySummary {

@@ -1,3 +1,4 @@
+import type { Priority } from '../basics/priority.js';
 import type { Advice } from './advice.js';
 import type { DestroyReason } from './destroy-reason.js';
 import type { PoolState } from './stats.js';
@@ -19,6 +20,17 @@ export interface ReleaseEvent extends SlotEvent {
   readonly error: unknown;
   /** Milliseconds. */
   readonly heldMs: number;
+}
+export interface WaitedEvent extends PoolEvent {
+  /** Milliseconds; 0 for one that was refused at once. */
+  readonly waitedMs: number;
+  /** The number of the resource that it has got; undefined when it has failed. */
+  readonly slot: number | undefined;
+  /** Why it has got nothing. */
+  readonly error: unknown;
+  readonly priority: Priority;
+  /** Who wanted to borrow, as it calls itself; undefined where the borrower did not say. */
+  readonly owner: string | undefined;
 }
 export interface CreateEvent extends SlotEvent {
   readonly tookMs: number;
@@ -90,6 +102,11 @@ export interface AdviceEvent extends PoolEvent {
 export interface PoolListener {
   onAcquire?(event: AcquireEvent): void;
   onRelease?(event: ReleaseEvent): void;
+  /**
+   * An acquire that found nothing idle has come to its end, or one has failed. Called in the asynchronous context of its caller,
+   * so that a span that begins here is a child of the caller's.
+   */
+  onWaited?(event: WaitedEvent): void;
   onCreate?(event: CreateEvent): void;
   onCreateFailed?(event: CreateFailedEvent): void;
   onDestroy?(event: DestroyEvent): void;

@@ -1,5 +1,6 @@
 import type { DestroyReason } from './destroy-reason.js';
-import type { Latencies, LatencySummary } from './latency.js';
+import type { Priority } from '../basics/priority.js';
+import type { Latencies, LatencyHistogram, LatencySummary } from './latency.js';
 
 /**
  * - `ready`: serves
@@ -82,12 +83,57 @@ export interface PoolLatency {
   readonly create: LatencySummary;
 }
 
+/** As {@link PoolLatency}, in buckets. */
+export interface PoolHistograms {
+  readonly wait: LatencyHistogram;
+  readonly hold: LatencyHistogram;
+  readonly create: LatencyHistogram;
+}
+
+/** One resource, as it is now. */
+export interface PoolResource {
+  /** Its number in its pool. */
+  readonly slot: number;
+  /** Of a pool by key, which one it is of. */
+  readonly key: string | undefined;
+  /** `abandoned`: its create or destroy did not settle in time, and may still do so; it fills no place. */
+  readonly state:
+    | 'creating'
+    | 'idle'
+    | 'validating'
+    | 'preparing'
+    | 'leased'
+    | 'resetting'
+    | 'closing'
+    | 'abandoned';
+  /** Milliseconds since it was made; undefined while it is being made. */
+  readonly ageMs: number | undefined;
+  /** Milliseconds, within 50 of the truth, since it was lent or has become idle; undefined in other states. */
+  readonly forMs: number | undefined;
+  /** How often it has been lent. */
+  readonly uses: number;
+  /** Who has borrowed it, as it calls itself (of a request its method and path). */
+  readonly owner: string | undefined;
+  /** The stack of its acquire; undefined where nobody wants to know it, see `leakThreshold`. */
+  readonly stack: string | undefined;
+}
+
+/** Somebody who waits for a resource now. */
+export interface PoolWaiter {
+  /** Of a pool by key, which one it waits for. */
+  readonly key: string | undefined;
+  readonly waitedMs: number;
+  readonly priority: Priority;
+  /** Who it is, as it calls itself (of a request its method and path). */
+  readonly owner: string | undefined;
+}
+
 /** Who holds a resource now. */
 export interface PoolHolder {
   /** The number of the resource in its pool. */
   readonly slot: number;
-  /** Milliseconds; undefined where the pool does not know: of one lease in 64, unless somebody listens to `onRelease`. */
-  readonly heldMs: number | undefined;
+  /** Milliseconds, within 50 of the truth. */
+  readonly heldMs: number;
   /** The stack of its acquire; undefined where nobody wants to know it, see `leakThreshold`. */
   readonly stack: string | undefined;
   /** Who has borrowed it, as it calls itself (of a request its method and path); undefined where the borrower did not say. */
@@ -109,6 +155,14 @@ export function newTotals(): PoolTotals {
     createFailed: 0,
     destroyed: 0,
     destroyedBy: {},
+  };
+}
+
+export function histograms({ wait, hold, create }: Latencies, acquired: number): PoolHistograms {
+  return {
+    wait: wait.histogram(acquired - wait.recorded),
+    hold: hold.histogram(),
+    create: create.histogram(),
   };
 }
 

@@ -1,9 +1,16 @@
 import { messageOf } from '../basics/thrown.js';
 import { guarded } from '../basics/user-code.js';
+import { CHANNELS, publish, type Title } from './channels.js';
 import type { PoolListener } from './listener.js';
 
-/** The listeners of a pool, one function an event, or none: a pool pays nothing for an event nobody listens to. */
+/**
+ * The listeners of a pool and the channels of the process, one function an event. Of what costs every borrow something there is
+ * one only where a listener wants it: a pool pays nothing for what nobody listens to.
+ */
 export type Watch = { [E in keyof PoolListener]-?: Required<PoolListener>[E] | undefined };
+
+/** What costs every borrow something when somebody listens: where it happens it is asked who does, and published. */
+const COSTLY: readonly (keyof PoolListener)[] = ['onAcquire', 'onRelease', 'onWaited', 'onLeak'];
 
 /** Who has been told already: of each listener, which of its events. */
 const warned = new WeakMap<PoolListener, Set<keyof PoolListener>>();
@@ -22,6 +29,7 @@ function warnOnce(listener: PoolListener, event: keyof PoolListener, error: unkn
 const EVENTS = [
   'onAcquire',
   'onRelease',
+  'onWaited',
   'onCreate',
   'onCreateFailed',
   'onDestroy',
@@ -35,16 +43,33 @@ const EVENTS = [
   'onStateChange',
 ] as const satisfies readonly (keyof PoolListener)[];
 
-export function watchWith(listeners: readonly PoolListener[]): Watch {
-  return Object.fromEntries(EVENTS.map(event => [event, join(listeners, event)])) as Watch;
+export function watchWith(listeners: readonly PoolListener[], title: Title): Watch {
+  return Object.fromEntries(EVENTS.map(event => [event, join(listeners, event, title)])) as Watch;
 }
 
 /** Others listen from now on. */
-export function rewatch(watch: Watch, listeners: readonly PoolListener[]): void {
-  Object.assign(watch, watchWith(listeners));
+export function rewatch(watch: Watch, listeners: readonly PoolListener[], title: Title): void {
+  Object.assign(watch, watchWith(listeners, title));
 }
 
-function join<E extends keyof PoolListener>(listeners: readonly PoolListener[], event: E): Watch[E] {
+function join<E extends keyof PoolListener>(
+  listeners: readonly PoolListener[],
+  event: E,
+  title: Title,
+): Watch[E] {
+  const told = joinListeners(listeners, event);
+  if (COSTLY.includes(event)) return told;
+  const to = CHANNELS[event as keyof typeof CHANNELS];
+  return ((data: never) => {
+    told?.(data);
+    publish(to, title, data);
+  });
+}
+
+function joinListeners<E extends keyof PoolListener>(
+  listeners: readonly PoolListener[],
+  event: E,
+): Watch[E] {
   const interested = listeners.filter(listener => typeof listener[event] === 'function');
   if (interested.length === 0) return undefined;
   return (data: never) => {

@@ -170,8 +170,10 @@ export class Slot<T> implements Links<Slot<T>> {
   expiry: 'lifetime' | 'recycled' = 'lifetime';
   /** The slot whose place in the pool this one is to take, while it is being created. */
   replaces: Slot<T> | undefined = undefined;
-  /** When it was lent; NaN where nobody wants to know. */
+  /** When it was lent; NaN where nobody wants to know it exactly. */
   lentAt = NaN;
+  /** The same by the coarse time. */
+  lentAbout = 0;
   /** Who has borrowed it, if the borrower said so. */
   owner: object | undefined = undefined;
   /** Where it was borrowed, if anybody wants to know. */

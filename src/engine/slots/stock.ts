@@ -1,6 +1,7 @@
 import type { ResourceFactory } from '../options/factory.js';
 import type { SessionHooks } from '../options/hooks.js';
 import type { Limits, ResolvedSettings } from '../options/options.js';
+import type { Title } from '../reports/channels.js';
 import type { Latencies } from '../reports/latency.js';
 import type { PoolTotals } from '../reports/stats.js';
 import type { Watch } from '../reports/watch.js';
@@ -15,6 +16,8 @@ import type { Census, Slot } from './slot.js';
 /** What a pool has, and all that those need to know who look after it. */
 export interface Stock<T> {
   readonly settings: ResolvedSettings;
+  /** What it is called where all pools of the process are told apart. */
+  readonly title: Title;
   /** Changed by `resize()`. */
   limits: Limits;
   /** While true, nothing is lent, created or validated. */

@@ -1,6 +1,13 @@
 import { nameOf } from '../basics/name-of.js';
 import type { Interior } from '../interior.js';
-import { summaries, type PoolHolder, type PoolState, type PoolStats } from '../reports/stats.js';
+import {
+  summaries,
+  type PoolHolder,
+  type PoolResource,
+  type PoolState,
+  type PoolStats,
+  type PoolWaiter,
+} from '../reports/stats.js';
 import type { Slot } from '../slots/slot.js';
 import type { Attempts } from '../supply/attempts.js';
 
@@ -29,17 +36,53 @@ export function snapshot<T>(pool: Interior<T>, state: PoolState, { failing }: At
   };
 }
 
-/** Those who hold longest first, as far as that is known. */
+/** Those who hold longest first. */
 export function holdersOf<T>({ slots, clock }: Interior<T>): PoolHolder[] {
   const now = clock.now();
-  const held = (slot: Slot<T>): number => (Number.isNaN(slot.lentAt) ? 0 : now - slot.lentAt);
   return [...slots]
     .filter(slot => slot.state === 'leased')
-    .sort((a, b) => held(b) - held(a))
+    .sort((a, b) => held(b, now) - held(a, now))
     .map(slot => ({
       slot: slot.id,
-      heldMs: Number.isNaN(slot.lentAt) ? undefined : now - slot.lentAt,
+      heldMs: held(slot, now),
       stack: slot.trace?.stack,
       owner: slot.owner && nameOf(slot.owner),
     }));
+}
+
+/** How long it has been leased. */
+function held<T>({ lentAt, lentAbout }: Slot<T>, now: number): number {
+  return now - (Number.isNaN(lentAt) ? lentAbout : lentAt);
+}
+
+/** Everything that there is, in the order it was made. */
+export function resourcesOf<T>({ slots, clock, title }: Interior<T>): PoolResource[] {
+  const now = clock.now();
+  return [...slots].map(slot => {
+    const { id, state, uses, bornAt, idleSince, trace, owner } = slot;
+    const unborn = state === 'creating' || (state === 'abandoned' && bornAt === 0);
+    return {
+      slot: id,
+      key: title.key,
+      state: state as PoolResource['state'],
+      ageMs: unborn ? undefined : Math.max(0, now - bornAt),
+      forMs: state === 'leased' ? held(slot, now) : state === 'idle' ? now - idleSince : undefined,
+      uses,
+      owner: owner && nameOf(owner),
+      stack: trace?.stack,
+    };
+  });
+}
+
+/** Those who have waited longest first. */
+export function waitersOf<T>({ waiters, waits, title }: Interior<T>): PoolWaiter[] {
+  const now = waits.now();
+  return [...waiters]
+    .map(({ since, wish: { priority = 'normal', owner } }) => ({
+      key: title.key,
+      waitedMs: now - since,
+      priority,
+      owner: owner && nameOf(owner),
+    }))
+    .sort((a, b) => b.waitedMs - a.waitedMs);
 }

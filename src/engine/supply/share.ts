@@ -1,5 +1,6 @@
 import type { DeadlockedHolder } from '../errors.js';
 import type { Lease } from '../lease.js';
+import type { Title } from '../reports/channels.js';
 import type { WaitingOwners } from '../queue/owners.js';
 import type { Waiter } from '../queue/waiter-queue.js';
 import type { Waiting } from '../queue/waiting.js';
@@ -32,6 +33,8 @@ export interface Sharer<T> {
 
 /** A pool's part of a total that it shares with others. The total may live elsewhere: other keys, other processes. */
 export interface Share<T> {
+  /** What those who know the whole call this pool. */
+  readonly title: Title;
   /** How many more resources this pool may make now. */
   readonly room: number;
   /** How many wait for a resource of any of them; kept by their queues. */
