@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import {
   KeyedPool,
   type AcquireOptions,
@@ -8,9 +7,10 @@ import {
   type Transaction,
   type TransactionOptions,
 } from '../engine/index.js';
-import { LONGEST_TIMER, type CallerDeadline } from './caller-deadline.js';
+import type { CallerDeadline } from './caller-deadline.js';
 import { Departure } from './departure.js';
-import { AbandonedError, BorrowScopeEndedError, DeadlineExceededError } from './errors.js';
+import { BorrowScopeEndedError, DeadlineExceededError, type AbandonedError } from './errors.js';
+import { HeldScope } from './held-scope.js';
 import { SharedResources, type SomePool } from './shared-resources.js';
 import { hasNoTransaction, isFree, isOpen, type Fits, type Shared } from './shared.js';
 import type { Running } from './transact.js';
@@ -31,54 +31,16 @@ export interface BorrowOptions {
 /** What a scope borrows from. */
 export type AnyPool<T> = Pool<T> | KeyedPool<unknown, T>;
 
-/** The application a scope belongs to; two applications in one process do not meet. */
-export interface ScopeHost {
-  /** Aborted when the application shuts down and endless work (subscriptions) should end. */
-  readonly stopping: AbortSignal;
-  /** Aborted when the application has stopped to listen, so that nobody waits for answers any more. */
-  readonly silenced?: AbortSignal | undefined;
-  /** Milliseconds that doubts about the end of a scope have to be cleared. Default 1 000. */
-  readonly abandonedTimeout?: number | undefined;
-  /** Milliseconds that the client of a request still waits when it arrives; undefined where that is not known, or never is. */
-  readonly timeLeft?: ((request: IncomingMessage) => number | undefined) | undefined;
-  /** How to begin the transactions that a handler wants; undefined for one that wants none. */
-  transactionsOf?(handler: object, instance: object): TransactionPlan | undefined;
-}
-
-/** Begins transactions, and tells of each from when on it has to be left again. */
-export type TransactionPlan = (
-  scope: BorrowScope,
-  joined: (transaction: WholeTransaction) => void,
-) => Promise<void>;
-
-const ABANDONED_TIMEOUT = 1_000;
-
 /** Why a queueing acquire was aborted: the error it becomes is made where the pool is known. */
 const SCOPE_IS_OVER = new Error('the borrow scope has ended');
 
 const nothing = (): void => undefined;
 
 /**
- * Who borrowed what in one unit of work. One lease per pool, shared by everybody in the scope.
- *
- * A scope counts holds: the handler that is running, the reply that is not yet handed over, the body that is being
- * streamed. When the last one drops, everything borrowed goes back, once. A scope that borrows nothing costs this one
- * object: it is opened, and listens to whatever ends it, on its first borrow.
- *
- * Where nobody can know whether work goes on (all that is known is that the client has gone), there is a doubt. A scope
- * that is left with nothing but doubts lends nothing on: it waits for them to be cleared, and if they are not, it has
- * what it borrowed destroyed.
+ * Who borrowed what in one unit of work. One lease per pool, shared by everybody in the scope, until the last hold on it
+ * drops: then everything borrowed goes back, once. A scope that borrows nothing costs this one object.
  */
-export class BorrowScope {
-  private holds = 0;
-  private doubts = 0;
-  /** Runs while there is nothing left but doubts. */
-  private patience: NodeJS.Timeout | undefined = undefined;
-  /** The application has said itself what the scope has to wait for. */
-  private vouched = false;
-  private opened = false;
-  /** Everything has been given back. */
-  ended = false;
+export class BorrowScope extends HeldScope {
   /**
    * Until when whoever the work is for waits for it; undefined as a rule. Set before anything is borrowed. From then on no
    * pool is asked for anything, and no wait goes on; what the scope has already stays, for its parts to share and end.
@@ -93,65 +55,6 @@ export class BorrowScope {
   private departed: Error | undefined = undefined;
   /** What {@link signal} has been asked of. */
   private interest: AbortController | undefined = undefined;
-
-  /** @param outer the scope of another application that this one lies within, and holds as long as it is held itself */
-  constructor(
-    readonly host: ScopeHost,
-    readonly outer?: BorrowScope,
-  ) {}
-
-  /** Can nobody join it any more? One that is over and has never borrowed anything has not ended, as it never began. */
-  get over(): boolean {
-    return this.ended;
-  }
-
-  /** Is anything known to be at work in it? */
-  get held(): boolean {
-    return this.holds > 0;
-  }
-
-  /** Has nothing been borrowed in it so far? */
-  get unused(): boolean {
-    return !this.opened;
-  }
-
-  /** Keeps the scope from ending until the returned function is called; calling it again does nothing. */
-  hold(): () => void {
-    this.enter();
-    return once(() => {
-      this.leave();
-    });
-  }
-
-  /** As {@link hold}, until {@link leave} is called, exactly once. */
-  enter(): void {
-    this.holds++;
-    this.outer?.enter();
-  }
-
-  leave(): void {
-    this.holds--;
-    this.endWhenIdle();
-    this.outer?.leave();
-  }
-
-  /** As {@link hold}, by the application: where it says what there is to wait for, no doubt is left about the rest. */
-  vouch(): () => void {
-    this.vouched = true;
-    return this.hold();
-  }
-
-  /**
-   * Work may go on that nobody can watch. When that is all that is left of the scope, what it has borrowed is not given
-   * back but kept, until the returned function clears the doubt; after `abandonedTimeout` of the host it is destroyed.
-   */
-  doubt(): () => void {
-    this.doubts++;
-    return once(() => {
-      this.doubts--;
-      this.endWhenIdle();
-    });
-  }
 
   /** The work went wrong: resources show this to `isFatal` when they go back. The first error counts. */
   fail(error: unknown): void {
@@ -274,36 +177,9 @@ export class BorrowScope {
     return this.departed !== undefined;
   }
 
-  /** What a scope is called where it holds and waits, in a deadlock. */
-  toString(): string {
-    return 'a borrow scope';
-  }
-
-  /** Called before the first borrow: takes the holds that only matter to a scope that has something to give back. */
-  protected open(): void {
-    // A plain scope is held by whoever runs it.
-  }
-
-  /** Called when what was borrowed is to be destroyed, as nobody has cleared a doubt. */
-  protected abandoned(_error: AbandonedError): void {
-    // A plain scope has none.
-  }
-
   /** Called when a transaction could not be committed, and everybody has been answered: `name` is what the scope was called. */
   protected uncommitted(_name: string, _error: unknown): void {
     // A plain scope has nobody to tell.
-  }
-
-  /** Called at its end, when everything has been given back: lets go of what the scope itself was holding on to. */
-  protected close(): void {
-    // A plain scope holds on to nothing.
-  }
-
-  private awaken(): void {
-    if (this.opened) return;
-    this.opened = true;
-    this.open();
-    this.endWhenIdle();
   }
 
   /** What has to be waited for before anything is borrowed; undefined as a rule. */
@@ -323,7 +199,7 @@ export class BorrowScope {
 
   /** Rejects where there is nothing to be lent any more. */
   private lendable(pool: SomePool): Promise<never> | undefined {
-    const isFirst = !this.opened;
+    const isFirst = this.unused;
     this.awaken();
     if (!this.ended) return undefined;
     // Nobody has run on after an end here: whoever the work was for has left before it began.
@@ -416,36 +292,12 @@ export class BorrowScope {
     else signal.addEventListener('abort', tell, { once: true });
   }
 
-  private endWhenIdle(): void {
-    if (this.holds > 0 || !this.opened || this.ended) return;
-    if (this.doubts > 0 && !this.vouched && this.leases !== undefined) {
-      this.patience ??= this.beginToLosePatience();
-      return;
-    }
-    this.end();
+  protected override get hasBorrowed(): boolean {
+    return this.leases !== undefined;
   }
 
-  private beginToLosePatience(): NodeJS.Timeout | undefined {
-    const { abandonedTimeout = ABANDONED_TIMEOUT } = this.host;
-    if (abandonedTimeout > LONGEST_TIMER) return undefined;
-    const timer = setTimeout(() => {
-      // After a blockage timers come first: what would clear the doubt may have been there for long.
-      setImmediate(() => {
-        if (this.patience !== timer) return;
-        this.patience = undefined;
-        if (this.holds === 0 && this.doubts > 0) this.end(new AbandonedError(String(this), abandonedTimeout));
-      }).unref();
-    }, abandonedTimeout);
-    return timer.unref();
-  }
-
-  /** @param abandoned why what was borrowed is to be destroyed, if it is */
-  private end(abandoned?: AbandonedError): void {
-    if (this.ended) return;
-    this.ended = true;
-    clearTimeout(this.patience);
+  protected override giveBack(abandoned: AbandonedError | undefined): void {
     this.deadline?.stop();
-    if (abandoned) this.abandoned(abandoned);
     // Borrows that still queue would go straight back; their places in the queue are free for others now.
     this.departure?.abort(SCOPE_IS_OVER);
     const failed = this.hasLeft || this.failure !== undefined;
@@ -458,7 +310,6 @@ export class BorrowScope {
       else lease.fail(this.failure);
     }
     this.leases = this.shared = this.departure = this.failure = undefined;
-    this.close();
   }
 }
 
@@ -488,14 +339,4 @@ export function refused(error: unknown): Promise<never> {
   const promise = Promise.reject(error);
   promise.catch(nothing);
   return promise;
-}
-
-/** Of a function that is called twice, the second call does nothing. */
-function once(call: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    call();
-  };
 }

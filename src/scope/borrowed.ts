@@ -5,16 +5,11 @@ import {
   type Transaction,
   type TransactionOptions,
 } from '../engine/index.js';
-import {
-  refused,
-  type AnyPool,
-  type BorrowOptions,
-  type BorrowScope,
-  type ScopeHost,
-} from './borrow-scope.js';
+import { refused, type AnyPool, type BorrowOptions, type BorrowScope } from './borrow-scope.js';
 import { currentScope } from './current-scope.js';
 import { NoBorrowScopeError, TransactionOverError } from './errors.js';
 import { frameOf, ownerHere, keyHere, type Frame } from './frames.js';
+import type { ScopeHost } from './host.js';
 import { keyFor, type KeyRule } from './key.js';
 import { transact, type Place, type Running, type TransactOptions } from './transact.js';
 import { selfOf } from './shared-resources.js';

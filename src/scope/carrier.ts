@@ -1,4 +1,5 @@
-import type { BorrowScope, ScopeHost } from './borrow-scope.js';
+import type { BorrowScope } from './borrow-scope.js';
+import type { ScopeHost } from './host.js';
 
 const SCOPE = Symbol('nestjs-pool.scope');
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { BorrowScope, ScopeHost } from './borrow-scope.js';
+import type { BorrowScope } from './borrow-scope.js';
 import { ofHost } from './carrier.js';
+import type { ScopeHost } from './host.js';
 
 const storage = new AsyncLocalStorage<BorrowScope>();
 

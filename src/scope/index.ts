@@ -1,10 +1,4 @@
-export {
-  BorrowScope,
-  type AnyPool,
-  type BorrowOptions,
-  type ScopeHost,
-  type TransactionPlan,
-} from './borrow-scope.js';
+export { BorrowScope, type AnyPool, type BorrowOptions } from './borrow-scope.js';
 export {
   Borrowed,
   atPlace,
@@ -28,6 +22,7 @@ export {
   TransactionRolledBackError,
 } from './errors.js';
 export { inWholes } from './frames.js';
+export type { ScopeHost, TransactionPlan } from './host.js';
 export type { KeyRequest, KeyRule } from './key.js';
 export { isConflict, type TransactionRetry } from './retry.js';
 export { callInScope, runHeld, runInScope } from './run.js';

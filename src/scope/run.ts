@@ -1,6 +1,7 @@
 import { isThenable } from '../engine/basics/user-code.js';
-import { BorrowScope, type ScopeHost } from './borrow-scope.js';
+import { BorrowScope } from './borrow-scope.js';
 import { currentScope, inScope } from './current-scope.js';
+import type { ScopeHost } from './host.js';
 
 /**
  * Runs work in a borrow scope: what it borrows goes back when it has settled. Inside a scope that is running already it

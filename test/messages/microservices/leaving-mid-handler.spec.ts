@@ -2,8 +2,10 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import {
   Controller,
   Injectable,
+  UseGuards,
   UseInterceptors,
   type CallHandler,
+  type CanActivate,
   type ExecutionContext,
   type INestMicroservice,
   type NestInterceptor,
@@ -13,7 +15,15 @@ import { MessagePattern, Transport } from '@nestjs/microservices';
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { concatMap, finalize, interval, merge, tap, NEVER, type Observable } from 'rxjs';
-import { Borrowed, InjectBorrowed, PoolModule, getPoolToken, type Pool } from '../../../src/index.js';
+import {
+  Borrow,
+  BorrowSignal,
+  Borrowed,
+  InjectBorrowed,
+  PoolModule,
+  getPoolToken,
+  type Pool,
+} from '../../../src/index.js';
 import { forgetLoggers } from '../../support/nest-app.js';
 import { Stage } from '../../support/stage.js';
 import { until } from '../../support/until.js';
@@ -45,6 +55,15 @@ class Heartbeat implements NestInterceptor {
   }
 }
 
+/** Lets a message wait before anything is borrowed for it. */
+@Injectable()
+class AtTheDoor implements CanActivate {
+  async canActivate(): Promise<boolean> {
+    await stage.pass('door');
+    return true;
+  }
+}
+
 @Controller()
 class Orders {
   constructor(@InjectBorrowed('db') private readonly db: Borrowed<object>) {}
@@ -56,6 +75,13 @@ class Orders {
     await stage.pass('handler');
     told.push('handler');
     return 'ordered';
+  }
+
+  @MessagePattern('late')
+  @UseGuards(AtTheDoor)
+  async late(@Borrow('db') _db: object, @BorrowSignal() { aborted }: AbortSignal): Promise<void> {
+    told.push(`aborted: ${aborted}`);
+    stage.note('late');
   }
 
   @MessagePattern('prices')
@@ -126,6 +152,16 @@ it('what an interceptor does after a handler is done, also when the client has l
   stage.open('handler', 'commit');
   await untilBack();
   expect(told).toEqual(['begin', 'handler', 'commit', 'end']);
+});
+
+it('a handler whose client has left before anything was borrowed is told so by its signal', async () => {
+  const socket = await ask('late');
+  await stage.reached('door');
+  await vanish(socket);
+  stage.open('door');
+  await stage.reached('late');
+  expect(told).toEqual(['aborted: true']);
+  await untilBack();
 });
 
 it('an interceptor that commits is waited for, also when the client leaves meanwhile: nothing is destroyed', async () => {

@@ -1,7 +1,9 @@
 import type { ExecutionContext } from '@nestjs/common';
 
 /** Where the code of a message can be. */
-export type PlaceInMessage = 'guard' | 'pipe' | 'interceptor' | 'handler' | 'half' | 'after' | 'filter';
+export type PlaceInMessage =
+  /** In the guard, when nothing has been borrowed. */
+  'before' | 'guard' | 'pipe' | 'interceptor' | 'handler' | 'half' | 'after' | 'filter';
 
 /** What a message wants to happen to it. All transports send it as JSON. */
 export interface Order {

@@ -27,7 +27,7 @@ class Visitor {
   }
 
   async visit(): Promise<void> {
-    const client = await this.rig.running.connect();
+    const client = await this.rig.client();
     const orders = Array.from({ length: 1 + this.below(2) }, () => this.send(client));
     await this.moment(orders);
     client.leave();

@@ -134,6 +134,7 @@ export class SuiteGuard implements CanActivate {
   constructor(private readonly work: Work) {}
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const order = orderIn(context);
+    await this.work.at('before', order);
     await this.work.at('guard', order);
     return order.refused !== true;
   }

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import { NEST_MAJOR } from '../../../support/nest-major.js';
+import { until } from '../../../support/until.js';
 import type { GrpcClient } from '../drivers/grpc.js';
 import type { GatewayClient, RunningGateways } from '../drivers/gateways.js';
 import type { SuiteRig } from '../rig.js';
@@ -97,6 +98,26 @@ export const acknowledgements: Theme = {
         rig.expectsDestroyed = ['AbandonedError'];
       },
     },
+    {
+      name: 'the client has left before anything is borrowed, and an acknowledgement is never given: the thing is destroyed',
+      needs: ['acks', 'leaving'],
+      run: async rig => {
+        const client = await rig.client();
+        const order = rig.order({ uses: ['guard'], stops: ['before'] });
+        client.send('acknowledged', order);
+        await rig.stage.reached(`before ${order.id}`);
+        // It is told when the server has noticed.
+        const other = rig.order({ stops: ['handler'] });
+        client.send('bare', other);
+        await rig.stage.reached(`handler ${other.id}`);
+        client.leave();
+        await rig.stage.reached(`left ${other.id}`);
+        rig.stage.open(`before ${order.id}`, `handler ${other.id}`);
+        await rig.stage.reached(`guard ${order.id}`);
+        await rig.allBack();
+        rig.expectsDestroyed = ['AbandonedError'];
+      },
+    },
     ...(['guard', 'pipe', 'filter'] as const).map<Case>(place => ({
       name: `a message that fails at the ${place} is never acknowledged: the thing goes back, though the client stays`,
       needs: ['acks'],
@@ -170,6 +191,22 @@ export const streams: Theme = {
           call.say(rig.order({ refused: true }));
           await call.reply.count(2);
           await rig.allBack();
+          call.end();
+        },
+      },
+      {
+        name: 'the transaction of a call by hand is committed when it has ended its answer',
+        run: async rig => {
+          const begun = rig.ledger.length;
+          rig.stage.open('commit');
+          const call = (await grpc(rig)).stream('booked');
+          call.say(rig.order({ refused: true }));
+          await call.reply.finished();
+          await until(
+            () => rig.ledger.slice(begun),
+            ([state]) => state !== 'open',
+          );
+          expect(rig.ledger.slice(begun)).toEqual(['committed']);
           call.end();
         },
       },
@@ -256,12 +293,12 @@ export const hooks: Theme = {
             rig.stage.open('goes bob');
           },
         },
-        {
-          name: 'two messages of one client that are equal, and fail at once, have their own thing in the filter each',
-          run: async rig => {
+        ...(['fail', 'are refused'] as const).map(how => ({
+          name: `two messages of one client that are equal, and ${how} at once, have their own thing in the filter each`,
+          run: async (rig: SuiteRig) => {
             const client = (await rig.client()) as GatewayClient;
             const order = rig.order({
-              throws: 'guard',
+              ...(how === 'fail' ? { throws: 'guard' } : { refused: true }),
               uses: ['guard', 'filter'],
               stops: ['guard', 'filter'],
             });
@@ -274,7 +311,7 @@ export const hooks: Theme = {
             await rig.allBack();
             expect(rig.thingsOf(order, 'filter')).toEqual(rig.thingsOf(order, 'guard'));
           },
-        },
+        })),
       ] satisfies Case[]
     ).map(one => ({ ...one, needs: ['hooks'] as const })),
     {

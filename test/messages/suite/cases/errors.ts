@@ -8,15 +8,21 @@ import type { Case, Theme } from './case.js';
 const PLACES: readonly PlaceInMessage[] = ['guard', 'interceptor', 'pipe', 'handler', 'after'];
 
 const filtered = (place: PlaceInMessage): Case => ({
-  name: `what is thrown at the ${place} is answered by a filter with the thing of the message, which then goes back`,
+  name: `what is thrown at the ${place} is answered by a filter with the thing of the message, which then goes to who queues for it`,
   run: async rig => {
     const client = await rig.client();
-    const order = rig.order({ throws: place, uses: [place, 'filter'], stops: ['filter'] });
+    await rig.leaveOne();
+    const order = rig.order({ throws: place, uses: [place, 'filter'], stops: [place, 'filter'] });
     const reply = client.send('surrounded', order);
+    await rig.stage.reached(`${place} ${order.id}`);
+    const next = client.send('bare', rig.order());
+    await rig.waitingAre(1);
+    rig.stage.open(`${place} ${order.id}`);
     await rig.stage.reached(`filter ${order.id}`);
-    expect(rig.leased).toBe(1);
+    expect({ leased: rig.leased, waiting: rig.waiting }).toEqual({ leased: 1, waiting: 1 });
     rig.stage.open(`filter ${order.id}`);
     expect(await reply.first()).toEqual({ error: rig.driver.told(`thrown at the ${place}`) });
+    expect(await next.first()).toHaveProperty('thing');
     await rig.allBack();
     const users = rig.work.usesOf(order);
     const [first] = users;

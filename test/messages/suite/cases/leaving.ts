@@ -135,12 +135,16 @@ export const events: Theme = {
         await rig.allBack();
       },
     },
-    {
-      name: 'two handlers of one event that fail at once have their own thing in the filter each',
+    ...(['fail', 'are refused'] as const).map<Case>(how => ({
+      name: `two handlers of one event that ${how} at once have their own thing in the filter each`,
       needs: ['events'],
       run: async rig => {
         const client = await rig.client();
-        const order = rig.order({ throws: 'guard', uses: ['guard', 'filter'], stops: ['guard', 'filter'] });
+        const order = rig.order({
+          ...(how === 'fail' ? { throws: 'guard' } : { refused: true }),
+          uses: ['guard', 'filter'],
+          stops: ['guard', 'filter'],
+        });
         await client.tell(order);
         await rig.used(order, 2);
         rig.stage.open(`guard ${order.id}`);
@@ -150,6 +154,6 @@ export const events: Theme = {
         await rig.allBack();
         expect(rig.thingsOf(order, 'filter')).toEqual(rig.thingsOf(order, 'guard'));
       },
-    },
+    })),
   ],
 };

@@ -21,6 +21,23 @@ export const sharing: Theme = {
         expect(rig.work.usesOf(order)).toEqual(users.map(user => `${user} ${thing}`));
       },
     },
+    {
+      name: 'the thing that a guard has borrowed stays with its message on the way to the handler: nobody who queues is lent it',
+      run: async rig => {
+        const client = await rig.client();
+        await rig.leaveOne();
+        const order = rig.order({ uses: ['guard'], stops: ['guard', 'handler'] });
+        const reply = client.send('surrounded', order);
+        await rig.stage.reached(`guard ${order.id}`);
+        const next = client.send('bare', rig.order());
+        await rig.waitingAre(1);
+        rig.stage.open(`guard ${order.id}`);
+        await rig.stage.reached(`handler ${order.id}`);
+        expect(rig.waiting).toBe(1);
+        rig.stage.open(`handler ${order.id}`);
+        expect(await next.first()).toEqual(await reply.first());
+      },
+    },
     ...HANDLERS.map(handler => ({
       name: `the thing of a handler that is ${handler} stays until it has settled`,
       run: async (rig: Parameters<Theme['cases'][0]['run']>[0]) => {

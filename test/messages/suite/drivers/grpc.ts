@@ -145,6 +145,14 @@ class Calls {
     call.on('cancelled', () => this.stage.note('cancelled'));
   }
 
+  @GrpcStreamCall('Suite', 'booked')
+  booked(
+    @Payload() call: ServerCall,
+    @Borrow('ledger', { transaction: true }) _ledger: object,
+  ): Promise<void> {
+    return this.duplex(call);
+  }
+
   @GrpcStreamCall('Suite', 'calledBack')
   async calledBack(call: ServerCall, callback: (error: unknown, answer: Json) => void): Promise<void> {
     const thing = await this.facade.get();
@@ -205,7 +213,7 @@ export interface StreamingCall {
 }
 
 export interface GrpcClient extends Client {
-  stream(method: 'collected' | 'echoed' | 'duplex' | 'calledBack'): StreamingCall;
+  stream(method: 'collected' | 'echoed' | 'duplex' | 'booked' | 'calledBack'): StreamingCall;
 }
 
 function clientOf(stub: Stub): GrpcClient {
@@ -232,7 +240,7 @@ function clientOf(stub: Stub): GrpcClient {
     },
     stream: method => {
       const reply = new Reply();
-      const isStream = method === 'echoed' || method === 'duplex';
+      const isStream = method !== 'collected' && method !== 'calledBack';
       const call = isStream ? stub[method]!() : stub[method]!(answering(reply));
       if (isStream) follow(call, reply);
       else calls.push(call);

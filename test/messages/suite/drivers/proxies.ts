@@ -8,6 +8,7 @@ import {
   type ClientOptions,
   type MicroserviceOptions,
 } from '@nestjs/microservices';
+import type { Redis } from 'ioredis';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { Subscription, lastValueFrom } from 'rxjs';
 import { LogBook } from '../../../support/nest-app.js';
@@ -21,11 +22,11 @@ import { Inherited, Messages, Scoped } from './messages.js';
 
 class ProxyClient implements Client {
   private readonly waiting = new Subscription();
-  private left = false;
+  private gone: Promise<void> | undefined = undefined;
 
   constructor(
     private readonly proxy: ClientProxy,
-    private readonly cut: (proxy: ClientProxy) => void,
+    private readonly cut: (proxy: ClientProxy) => Promise<void>,
   ) {}
 
   send(handler: Handler, order: Order): Reply {
@@ -44,15 +45,14 @@ class ProxyClient implements Client {
   }
 
   leave(): void {
-    this.left = true;
     this.waiting.unsubscribe();
-    this.cut(this.proxy);
+    this.gone = this.cut(this.proxy);
   }
 
   async close(): Promise<void> {
     this.waiting.unsubscribe();
     // Some do not like to be closed twice.
-    if (!this.left) await this.proxy.close();
+    await (this.gone ?? this.proxy.close());
   }
 }
 
@@ -61,7 +61,7 @@ interface Options {
   readonly can: readonly Ability[];
   readonly missing?: string | undefined;
   readonly hybrid?: 'apart' | 'inheriting';
-  readonly cut?: (proxy: ClientProxy) => void;
+  readonly cut?: (proxy: ClientProxy) => Promise<void>;
   /** For both sides; of a server without a broker the port is 0 until it listens. */
   readonly transport: (port: number) => MicroserviceOptions;
   readonly broker?: () => Promise<AsyncDisposable & { readonly port: number }>;
@@ -115,12 +115,25 @@ function driverOf({ name, can, missing, hybrid, cut = close, transport, broker }
   };
 }
 
-const close = (proxy: ClientProxy): void => void proxy.close();
+async function close(proxy: ClientProxy): Promise<void> {
+  await proxy.close();
+}
+
+/**
+ * NestJS 11 publishes when it has subscribed to the answers, also when its client has left meanwhile, and catches nothing.
+ * Once Redis answers again, that has been sent, and `quit` comes after it.
+ */
+async function closeRedis(proxy: ClientProxy): Promise<void> {
+  const [, subscriber] = proxy.unwrap<[Redis, Redis]>();
+  await subscriber.ping();
+  await proxy.close();
+}
+
 const everywhere: readonly Ability[] = ['streams', 'tells', 'events', 'scoped'];
 
 const tcp = {
   can: [...everywhere, 'leaving'],
-  cut: (proxy: ClientProxy) => proxy.unwrap<Socket>().destroy(),
+  cut: async (proxy: ClientProxy) => void proxy.unwrap<Socket>().destroy(),
   transport: (port: number): MicroserviceOptions => ({
     transport: Transport.TCP,
     options: { host: '127.0.0.1', port },
@@ -135,6 +148,7 @@ export const PROXIES: readonly Driver[] = [
     name: 'Redis',
     can: everywhere,
     missing: whyNoRedis(),
+    cut: closeRedis,
     broker: () => LocalRedis.start(),
     transport: port => ({ transport: Transport.REDIS, options: { host: '127.0.0.1', port } }),
   }),
