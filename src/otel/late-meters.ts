@@ -1,6 +1,6 @@
 import { createNoopMeter, metrics, type MeterProvider } from '@opentelemetry/api';
 import type { AnyPool } from '../scope/index.js';
-import { Meters, type MeterChoice } from './meters.js';
+import { Meters } from './meters.js';
 import { SCOPE } from './names.js';
 import { WeakPools } from './weak-pools.js';
 
@@ -19,15 +19,16 @@ export class LateMeters {
 
   constructor(
     given: MeterProvider | undefined,
-    private readonly choice: MeterChoice,
+    private readonly dup: boolean,
+    private readonly histograms: boolean,
   ) {
-    this.meters = given && Meters.of(given);
+    this.meters = given && Meters.of(given, dup);
   }
 
   /** @returns ends it */
   watch(pool: AnyPool<unknown>): () => void {
     const meters = this.look();
-    return meters ? meters.add(pool, this.choice) : this.later(pool);
+    return meters ? meters.add(pool, this.histograms) : this.later(pool);
   }
 
   private later(pool: AnyPool<unknown>): () => void {
@@ -43,7 +44,7 @@ export class LateMeters {
     };
     this.waiting.set(pool, meters => {
       unlisten();
-      end = meters.add(pool, this.choice);
+      end = meters.add(pool, this.histograms);
     });
     // Pools that have been filled may be idle for long.
     this.timer ??= setInterval(() => {
@@ -59,7 +60,7 @@ export class LateMeters {
     if (this.meters) return this.meters;
     const provider = metrics.getMeterProvider();
     if (provider.getMeter(SCOPE) !== createNoopMeter()) {
-      this.meters = Meters.of(provider);
+      this.meters = Meters.of(provider, this.dup);
       for (const [, measure] of this.waiting.take()) measure(this.meters);
     }
     if (this.waiting.open().length === 0) {

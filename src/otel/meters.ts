@@ -4,14 +4,7 @@ import type { AnyPool } from '../scope/index.js';
 import { attributesOf, type PoolAttributes } from './attributes.js';
 import { AllInstruments, labelled, type Instruments } from './instruments.js';
 import { OWN, SCOPE } from './names.js';
-import { Readings, addCounters, addLevels } from './readings.js';
-
-/** What those who look at pools choose; of two who look at the same pool, the first. */
-export interface MeterChoice {
-  /** Older names, too, of all pools of databases: a name is the same for all who collect. */
-  readonly dup: boolean;
-  readonly histograms: boolean;
-}
+import { Readings, addCounters, addLevels, type Leaks } from './readings.js';
 
 /** Pools whose attributes are the same: one, unless several have the same name and the same target. */
 interface Series extends PoolAttributes {
@@ -27,7 +20,8 @@ interface Series extends PoolAttributes {
 interface Member {
   // Not held: one that nobody else holds any more is no pool.
   readonly pool: WeakRef<AnyPool<unknown>>;
-  leaks: number;
+  /** The pool itself does not count them. */
+  readonly leaks: Leaks;
 }
 
 interface Watched {
@@ -51,9 +45,11 @@ export class Meters {
   private dup = false;
   private stopCollecting: () => void;
 
-  static of(provider: MeterProvider): Meters {
+  /** @param dup older names, too: of all pools, also those of others who look, as what is collected is the same for all */
+  static of(provider: MeterProvider, dup: boolean): Meters {
     const meters = Meters.all.get(provider) ?? new Meters(provider);
     Meters.all.set(provider, meters);
+    if (dup) meters.addOlder();
     return meters;
   }
 
@@ -63,9 +59,11 @@ export class Meters {
     this.stopCollecting = this.collectAll();
   }
 
-  /** @returns ends it */
-  add(pool: AnyPool<unknown>, { dup, histograms }: MeterChoice): () => void {
-    if (dup) this.addOlder();
+  /**
+   * @param histograms of waits and uses, too; of two who look at the same pool, the first decides
+   * @returns ends it
+   */
+  add(pool: AnyPool<unknown>, histograms: boolean): () => void {
     const self: object = pool.self;
     let watched = this.watched.get(self);
     if (!watched) this.watched.set(self, (watched = this.watch(pool, histograms)));
@@ -107,7 +105,7 @@ export class Meters {
   private watch(pool: AnyPool<unknown>, histograms: boolean): Watched {
     if (++this.added % SWEEP === 0) for (const series of this.series.values()) sweep(series);
     const series = this.seriesOf(pool);
-    const member: Member = { pool: new WeakRef(pool), leaks: 0 };
+    const member: Member = { pool: new WeakRef(pool), leaks: new Map() };
     series.members.add(member);
     const listener = listenerOf(series, member, histograms);
     const remove = pool.addListener(listener);
@@ -156,8 +154,7 @@ function listenerOf(series: Series, member: Member, histograms: boolean): PoolLi
       },
     }),
     onLeak: ({ returned, limit }) => {
-      // One that exceeds both limits is told twice.
-      if (!returned && limit !== 'maxHold') member.leaks++;
+      if (!returned) member.leaks.set(limit, (member.leaks.get(limit) ?? 0) + 1);
     },
   };
 }

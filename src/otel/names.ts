@@ -217,7 +217,8 @@ export const OWN = {
     name: 'nestjs_pool.leaks',
     unit: '{lease}',
     description:
-      'Leases that were held for longer than leakThreshold or maxHold, or were not back when the pool closed.',
+      'Leases that were held for too long, by the limit: leakThreshold, maxHold, or the close of the pool.',
+    label: 'nestjs_pool.leak.limit',
   },
 } as const satisfies Readonly<Record<string, Metric>>;
 

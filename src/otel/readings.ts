@@ -1,9 +1,14 @@
-import type { KeyedPoolStats, PoolState, PoolStats } from '../engine/index.js';
+import type { KeyedPoolStats, LeakEvent, PoolState, PoolStats } from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
 import type { OWN, Shape } from './names.js';
 
 /** What is read of a pool when somebody collects. */
 export type Read = Exclude<Shape, 'createTime' | 'waitTime' | 'useTime'> | keyof typeof OWN;
+
+/** How many, by the limit that was exceeded; one that exceeds two of them is told for each. */
+export type Leaks = Map<LeakEvent['limit'], number>;
+
+const LIMITS: readonly LeakEvent['limit'][] = ['leakThreshold', 'maxHold', 'close'];
 
 const STATES: readonly PoolState[] = ['ready', 'starting', 'unavailable', 'suspended', 'draining', 'closed'];
 
@@ -57,7 +62,7 @@ export function addLevels(to: Readings, pool: AnyPool<unknown>): void {
 }
 
 /** What only goes up. */
-export function addCounters(to: Readings, pool: AnyPool<unknown>, leaks: number): void {
+export function addCounters(to: Readings, pool: AnyPool<unknown>, leaks: Leaks): void {
   const { totals } = pool.stats();
   to.add('timeouts', totals.timedOut);
   to.add('acquires', totals.acquired);
@@ -69,7 +74,7 @@ export function addCounters(to: Readings, pool: AnyPool<unknown>, leaks: number)
   to.add('refusals', totals.refused);
   to.add('aborts', totals.aborted);
   to.add('deadlocks', totals.deadlocked);
-  to.add('leaks', leaks);
+  for (const limit of LIMITS) to.add('leaks', leaks.get(limit) ?? 0, limit);
 }
 
 /** So many are kept although nobody borrows. */

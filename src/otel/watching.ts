@@ -10,7 +10,7 @@ export class Watching {
 
   constructor(private readonly options: OtelOptions) {
     const { meterProvider, semconv, histograms = true, traces = true } = options;
-    this.meters = new LateMeters(meterProvider, { dup: semconv === 'dup', histograms });
+    this.meters = new LateMeters(meterProvider, semconv === 'dup', histograms);
     this.traces = traces;
   }
 

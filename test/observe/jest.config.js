@@ -1,4 +1,5 @@
-// What looks at pools: OpenTelemetry, Prometheus, the dashboard. With their real SDKs: `npm run test:observe`.
+// What is seen of pools from outside: metrics, traces, the live page in a real Chromium, on real servers:
+// `npm run test:observe`.
 import { fileURLToPath } from 'node:url';
 import base from '../../jest.config.js';
 
@@ -8,4 +9,8 @@ export default {
   rootDir: fileURLToPath(new URL('../..', import.meta.url)),
   testMatch: ['<rootDir>/test/observe/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
+  moduleNameMapper: {
+    ...base.moduleNameMapper,
+    '^content-disposition$': '<rootDir>/test/support/content-disposition.cjs',
+  },
 };
