@@ -10,6 +10,7 @@ export default {
     '<rootDir>/test/network/',
     '<rootDir>/test/messages/',
     '<rootDir>/test/databases/',
+    '<rootDir>/test/observe/',
     '<rootDir>/test/pg/',
     '<rootDir>/test/faults/',
     '<rootDir>/test/resources/pg',

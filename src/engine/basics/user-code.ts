@@ -10,22 +10,27 @@ export type Outcome<R> =
  */
 export function guarded<R>(call: () => R | PromiseLike<R>, settled: (outcome: Outcome<R>) => void): void {
   neutrally(() => {
-    let outcome: Outcome<R>;
-    try {
-      const result = call();
-      if (isThenable(result)) {
-        Promise.resolve(result).then(
-          value => settled({ ok: true, value }),
-          (error: unknown) => settled({ ok: false, error }),
-        );
-        return;
-      }
-      outcome = { ok: true, value: result };
-    } catch (error) {
-      outcome = { ok: false, error };
-    }
-    settled(outcome);
+    guardedHere(call, settled);
   });
+}
+
+/** As {@link guarded}, in the context of whoever calls it. */
+export function guardedHere<R>(call: () => R | PromiseLike<R>, settled: (outcome: Outcome<R>) => void): void {
+  let outcome: Outcome<R>;
+  try {
+    const result = call();
+    if (isThenable(result)) {
+      Promise.resolve(result).then(
+        value => settled({ ok: true, value }),
+        (error: unknown) => settled({ ok: false, error }),
+      );
+      return;
+    }
+    outcome = { ok: true, value: result };
+  } catch (error) {
+    outcome = { ok: false, error };
+  }
+  settled(outcome);
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,5 @@
 import { messageOf } from '../basics/thrown.js';
-import { guarded } from '../basics/user-code.js';
+import { guarded, guardedHere } from '../basics/user-code.js';
 import { CHANNELS, publish, type Title } from './channels.js';
 import type { PoolListener } from './listener.js';
 
@@ -72,9 +72,11 @@ function joinListeners<E extends keyof PoolListener>(
 ): Watch[E] {
   const interested = listeners.filter(listener => typeof listener[event] === 'function');
   if (interested.length === 0) return undefined;
+  // Its caller's context is what it is told for.
+  const call = event === 'onWaited' ? guardedHere : guarded;
   return (data: never) => {
     for (const listener of interested) {
-      guarded(
+      call(
         () => (listener[event] as (data: never) => unknown).call(listener, data),
         outcome => {
           if (!outcome.ok) warnOnce(listener, event, outcome.error);

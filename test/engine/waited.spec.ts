@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { WaitedEvent } from '../../src/engine/index.js';
+import { checkPoolsAfterEach, scriptedPool, type ScriptedOptions } from '../support/invariants.js';
+import { turn } from '../support/manual-clock.js';
+import { rejects, type Thing } from '../support/scripted-factory.js';
+
+checkPoolsAfterEach();
+
+const caller = new AsyncLocalStorage<string>();
+
+interface Told extends WaitedEvent {
+  /** Whose context it was told in. */
+  readonly by: string | undefined;
+}
+
+function watchedPool(options: ScriptedOptions<Thing>) {
+  const told: Told[] = [];
+  const onWaited = (event: WaitedEvent): void => void told.push({ ...event, by: caller.getStore() });
+  return { ...scriptedPool({ ...options, listeners: [{ onWaited }] }), told };
+}
+
+class Visitor {
+  toString(): string {
+    return 'GET /orders';
+  }
+}
+
+describe('onWaited', () => {
+  it('is told of who had to wait, in the context of the caller, whoever gives back', async () => {
+    const { pool, clock, told } = watchedPool({ name: 'orders', max: 1 });
+    const began = clock.now();
+    const first = await caller.run('a', () => pool.acquire());
+    told.length = 0;
+    const second = caller.run('b', () => pool.acquire({ priority: 'low', owner: new Visitor() }));
+    await clock.advance(40);
+    caller.run('c', () => first.release());
+    (await second).release();
+    expect(told).toEqual([
+      {
+        ...{ pool: 'orders', at: began + 40, waitedMs: 40, slot: 1, error: undefined },
+        ...{ priority: 'low', owner: 'GET /orders', by: 'b' },
+      },
+    ]);
+  });
+
+  it('is told nothing of who finds something idle', async () => {
+    const { pool, told } = watchedPool({});
+    (await pool.acquire()).release();
+    told.length = 0;
+    (await pool.acquire()).release();
+    pool.tryAcquire()!.release();
+    expect(told).toEqual([]);
+  });
+
+  it('is told of who gets nothing: in time, by abort, refused, and of what was not worth a try', async () => {
+    const { pool, clock, told } = watchedPool({ max: 1, maxWaiting: 2, acquireTimeout: 100 });
+    const lease = await pool.acquire();
+    told.length = 0;
+    const leaving = new AbortController();
+    const acquires = ['late', 'gone', 'crowded'].map(by =>
+      caller.run(by, () => pool.acquire(by === 'gone' ? { signal: leaving.signal } : {})),
+    );
+    const outcomes = Promise.allSettled(acquires);
+    leaving.abort(new Error('left'));
+    await clock.advance(120);
+    await outcomes;
+    await caller.run('wrong', () => pool.acquire({ timeout: -1 })).catch(() => undefined);
+    const summary = told.map(({ by, error, slot }) => [by, (error as { code?: string }).code, slot]);
+    expect(new Set(summary.map(entry => JSON.stringify(entry)))).toEqual(
+      new Set(
+        [
+          ['crowded', 'POOL_QUEUE_FULL', undefined],
+          ['gone', undefined, undefined],
+          ['late', 'POOL_TIMEOUT', undefined],
+          ['wrong', 'POOL_OPTIONS', undefined],
+        ].map(entry => JSON.stringify(entry)),
+      ),
+    );
+    lease.release();
+  });
+
+  it('is told of an onBorrow that fails, and of none that goes well', async () => {
+    let fails = true;
+    const onBorrow = (): Promise<void> => (fails ? rejects(new Error('no tenant'))() : Promise.resolve());
+    const prepared = watchedPool({ onBorrow });
+    await expect(prepared.pool.acquire()).rejects.toThrow('no tenant');
+    expect(prepared.told).toMatchObject([{ slot: undefined, error: { message: 'no tenant' } }]);
+    fails = false;
+    prepared.told.length = 0;
+    (await prepared.pool.acquire()).release();
+    await turn();
+    (await prepared.pool.acquire()).release();
+    expect(prepared.told).toEqual([]);
+  });
+
+  it('is no reason for an acquire to be rejected when it throws', async () => {
+    const onWaited = (): never => {
+      throw new Error('broken metrics');
+    };
+    const { pool } = scriptedPool({ max: 1, listeners: [{ onWaited }] });
+    const first = await pool.acquire();
+    const second = pool.acquire();
+    first.release();
+    (await second).release();
+    await expect(pool.acquire({ timeout: -1 })).rejects.toThrow('timeout');
+  });
+});
