@@ -31,9 +31,6 @@ interface Watched {
   watchers: number;
 }
 
-/** So many come, and then it is looked who has gone: it may be that nobody collects. */
-const SWEEP = 64;
-
 /** What is measured of pools for one provider. Each pool counts once, however many look at it. */
 export class Meters {
   private static readonly all = new WeakMap<MeterProvider, Meters>();
@@ -41,7 +38,6 @@ export class Meters {
   private readonly instruments: AllInstruments;
   private readonly series = new Map<string, Series>();
   private readonly watched = new WeakMap<object, Watched>();
-  private added = 0;
   private dup = false;
   private stopCollecting: () => void;
 
@@ -103,7 +99,6 @@ export class Meters {
   }
 
   private watch(pool: AnyPool<unknown>, histograms: boolean): Watched {
-    if (++this.added % SWEEP === 0) for (const series of this.series.values()) sweep(series);
     const series = this.seriesOf(pool);
     const member: Member = { pool: new WeakRef(pool), leaks: new Map() };
     series.members.add(member);
@@ -153,6 +148,10 @@ function listenerOf(series: Series, member: Member, histograms: boolean): PoolLi
         useTime.record(heldMs / 1_000, shaped);
       },
     }),
+    // Its counts are kept, and not the pool, until somebody collects.
+    onStateChange: ({ to }) => {
+      if (to === 'closed') sweep(series);
+    },
     onLeak: ({ returned, limit }) => {
       if (!returned) member.leaks.set(limit, (member.leaks.get(limit) ?? 0) + 1);
     },
