@@ -1,1 +1,3 @@
-export {};
+export { instrumentPools } from './instrument-pools.js';
+export { otel } from './otel.js';
+export type { ObservedPool, OtelOptions } from './options.js';

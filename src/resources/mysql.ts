@@ -8,6 +8,7 @@ import {
   type Pool,
   type PoolSettings,
   type ResourceFactory,
+  type ResourceTarget,
   type SessionHooks,
 } from '../engine/index.js';
 import { checkOwn, wrongOption } from '../engine/options/own.js';
@@ -18,6 +19,7 @@ import { withoutInput } from './mysql/core.js';
 import { makeFacade, type MysqlFacadeOptions } from './mysql/facade.js';
 import { MysqlFactory } from './mysql/factory.js';
 import type { SessionReset } from './mysql/session.js';
+import { systemOf, targetOf } from './mysql/target.js';
 
 export { TransactionOutcomeUnknownError };
 export type { MysqlFacadeOptions, SessionReset };
@@ -163,7 +165,13 @@ export function mysqlPool(options: MysqlPoolOptions): MysqlPool;
 export function mysqlPool(options: MysqlPoolOptions): MysqlPool {
   const { settings, config, ...rest } = split(options);
   check(settings.name, config);
-  const factory = makeFactory(settings.name, () => config, rest, true);
+  const factory = makeFactory(
+    settings.name,
+    () => config,
+    rest,
+    true,
+    () => targetOf(config),
+  );
   return { ...settings, ...(factory.hooks(options) as SessionHooks<Connection>), factory };
 }
 
@@ -197,7 +205,15 @@ export function keyedMysqlPool<K>(given: KeyedMysqlPoolOptions<K>): KeyedMysqlPo
     );
   }
   check(settings.name, config);
-  const factory = makeFactory(settings.name, (key: K) => ({ ...config, ...connection(key) }), rest);
+  const factory = makeFactory(
+    settings.name,
+    (key: K) => ({ ...config, ...connection(key) }),
+    rest,
+    false,
+    () => ({
+      system: systemOf(config),
+    }),
+  );
   return { ...settings, ...factory.hooks(given), maxTotal: options.maxTotal, factory };
 }
 
@@ -280,10 +296,11 @@ function makeFactory<K>(
   pool = 'pool',
   configOf: (key: K) => ConnectionOptions,
   { sessionReset, destroyTimeout, isFatal }: Omit<Split, 'settings' | 'config'>,
-  asks = false,
+  asks: boolean,
+  target: () => ResourceTarget,
 ): MysqlFactory<K> {
   const patience = Math.min(destroyTimeout, DEFAULT_DESTROY_TIMEOUT) / 2;
-  return new MysqlFactory(pool, configOf, sessionReset, patience, isFatal, asks);
+  return new MysqlFactory(pool, configOf, sessionReset, patience, isFatal, asks, target);
 }
 
 function wrong(pool = 'pool', option: string, value: unknown, allowed: string): PoolOptionsError {

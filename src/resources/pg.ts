@@ -19,6 +19,7 @@ import {
 import { HostsError, PgQueryTimeoutError, TransactionOverlapError } from './pg/errors.js';
 import { makeFacade, type PgFacadeOptions } from './pg/facade.js';
 import { PgFactory } from './pg/factory.js';
+import { targetOf } from './pg/shown.js';
 import { targetsOf, type PgConnection, type PgHosts, type Targets } from './pg/hosts.js';
 import {
   makePgBossDatabase,
@@ -113,7 +114,12 @@ export function pgPool(options: PgPoolOptions): PgPool {
   const parts = split(options);
   const { pool, connection, createTimeout, settings, hooks } = parts;
   const targets = targetsOf(pool, connection, createTimeout);
-  const factory = new PgFactory(() => targets, parts, true);
+  const factory = new PgFactory(
+    () => targets,
+    parts,
+    true,
+    () => targetOf(targets),
+  );
   return { ...settings, ...(factory.hooks(hooks) as SessionHooks<Client>), factory };
 }
 

@@ -1,4 +1,5 @@
 import { brand } from '../basics/brand.js';
+import { nameOf as ownerName } from '../basics/name-of.js';
 import { PoolClosedError, PoolQueueFullError } from '../errors.js';
 import type { Lease } from '../lease.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions } from '../options/calls.js';
@@ -17,6 +18,7 @@ import {
   type PoolStats,
   type PoolWaiter,
 } from '../reports/stats.js';
+import { watchWith } from '../reports/watch.js';
 import type { Sharer } from '../supply/share.js';
 import { Commons } from '../time/commons.js';
 import { KeyedMemory } from './keyed-memory.js';
@@ -93,7 +95,7 @@ export class KeyedPool<K, T> {
    */
   acquire(key: K, options?: AcquireOptions): Promise<Lease<T>> {
     try {
-      return this.enter(key, pool => pool.acquire(options));
+      return this.enterTold(key, pool => pool.acquire(options), options);
     } catch (error) {
       return this.refusedAcquire(key, error, options);
     }
@@ -118,7 +120,7 @@ export class KeyedPool<K, T> {
     work: (resource: T, lease: Lease<T>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
-    return this.enter(key, pool => pool.use(work, options));
+    return this.enterTold(key, pool => pool.use(work, options), options);
   }
 
   /** Lends, creates and validates nothing of any key until {@link resume}; see `Pool.suspend`. */
@@ -275,6 +277,16 @@ export class KeyedPool<K, T> {
     }
   }
 
+  /** As {@link enter}, and those who watch are told of what it refuses. */
+  private enterTold<R>(key: K, call: (pool: Pool<T>) => R, options: AcquireOptions | undefined): R {
+    try {
+      return this.enter(key, call);
+    } catch (error) {
+      this.tellRefused(key, error, options);
+      throw error;
+    }
+  }
+
   private open(key: K): Keyed<T> {
     const { factory, hooks, settings, total, commons, memory } = this;
     if (this.keys.size >= this.maxKeys) throw this.tooManyKeys();
@@ -287,7 +299,7 @@ export class KeyedPool<K, T> {
         ...settings,
         ...hooksOf(hooks, key),
         listeners: [...this.listeners],
-        name: `${this.name}[${title.key}]`,
+        name: poolOf(title),
         factory: {
           create: context => factory.create({ ...context, key }),
           ...(factory.validate && { validate: resource => factory.validate?.(resource) }),
@@ -331,7 +343,8 @@ export class KeyedPool<K, T> {
   }
 
   /** One that has not come as far as the pool of its key. */
-  private refusedAcquire(key: K, error: unknown, { priority = 'normal', owner }: AcquireOptions = {}) {
+  private refusedAcquire(key: K, error: unknown, options: AcquireOptions = {}): Promise<Lease<T>> {
+    const { priority = 'normal', owner } = options;
     const refusal = (): Promise<Lease<T>> => Promise.reject(error);
     if (!acquires.hasSubscribers) return refusal();
     return acquires.tracePromise(refusal, {
@@ -340,6 +353,19 @@ export class KeyedPool<K, T> {
       priority,
       owner,
       waitedMs: 0,
+    });
+  }
+
+  private tellRefused(key: K, error: unknown, { priority = 'normal', owner }: AcquireOptions = {}): void {
+    const title = { pool: this.name, key: nameOf(key) };
+    watchWith([...this.listeners], title).onWaited?.({
+      pool: poolOf(title),
+      at: this.settings.clock.now(),
+      waitedMs: 0,
+      slot: undefined,
+      error,
+      priority,
+      owner: owner && ownerName(owner),
     });
   }
 
@@ -363,6 +389,11 @@ const CUT = 16;
 /** Control characters, separators of lines, and what changes the direction of writing or cannot be seen. */
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
 const shown = (unseen: string): string => `\\u{${unseen.codePointAt(0)!.toString(16)}}`;
+
+/** What the pool of a key is called. */
+function poolOf({ pool, key }: { readonly pool: string; readonly key: string }): string {
+  return `${pool}[${key}]`;
+}
 
 /** A key may be anything, also what has no text. */
 function nameOf(key: unknown): string {

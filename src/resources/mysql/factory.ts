@@ -9,10 +9,12 @@ import type {
   OpenTransaction,
   ResetVerdict,
   ResourceFactory,
+  ResourceTarget,
   TransactionOptions,
 } from '../../engine/index.js';
 import { FirstAsked } from '../common/first-asked.js';
 import { renewedOr, sessionHooks } from '../common/hooks.js';
+import { shows } from '../common/target.js';
 import { capacityOf } from './capacity.js';
 import { endSession, openSession } from './connect.js';
 import { isHopeless } from './errors.js';
@@ -31,6 +33,7 @@ export class MysqlFactory<K = undefined>
   // Private for the language too: they may hold a password, and must not appear when somebody logs the options.
   readonly #config: (key: K) => ConnectionOptions;
   readonly #sessions = new WeakMap<Connection, { session: Session; config: ConnectionOptions }>();
+  declare readonly target: ResourceTarget | undefined;
   private readonly kills = new Kills();
   private readonly told: FirstAsked<Session>;
 
@@ -44,9 +47,11 @@ export class MysqlFactory<K = undefined>
     /** The user's own, asked about errors that do not end the connection by themselves. */
     private readonly ownIsFatal: ResourceFactory<Connection>['isFatal'],
     /** Does anybody want to know how many connections the server admits? */
-    asks = false,
+    asks: boolean,
+    target: () => ResourceTarget,
   ) {
     this.#config = config;
+    shows(this, target);
     this.told = new FirstAsked(capacityOf, asks);
   }
 

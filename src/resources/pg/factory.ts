@@ -9,6 +9,7 @@ import type {
   KeyedSessionHooks,
   ResetVerdict,
   ResourceFactory,
+  ResourceTarget,
   TransactionOptions,
 } from '../../engine/index.js';
 import { FirstAsked } from '../common/first-asked.js';
@@ -20,7 +21,8 @@ import { isHopeless } from './errors.js';
 import { Fleet } from './fleet.js';
 import { beginTransaction } from './managed.js';
 import type { Notices } from './notices.js';
-import { shownIn, type Shown } from './shown.js';
+import { shows } from '../common/target.js';
+import { SYSTEM, shownIn, type Shown } from './shown.js';
 import type { Targets } from './hosts.js';
 import { openFirst } from './try-hosts.js';
 import type { SessionReset } from './condition.js';
@@ -55,6 +57,7 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
   // Private for the language too: it may hold a password, and must not appear when somebody logs the options.
   readonly #targets: (key: K) => Targets;
   readonly #sessions = new WeakMap<Client, Session>();
+  declare readonly target: ResourceTarget | undefined;
   private readonly pool: string;
   private readonly sessionReset: SessionReset;
   private readonly traces: Traces;
@@ -83,8 +86,10 @@ export class PgFactory<K = undefined> implements ResourceFactory<Client>, KeyedR
     }: FactoryOptions,
     /** Does anybody want to know how many connections the server admits? */
     asks = false,
+    target: () => ResourceTarget = () => ({ system: SYSTEM }),
   ) {
     this.#targets = targets;
+    shows(this, target);
     this.pool = pool;
     this.sessionReset = sessionReset;
     this.traces = new Traces(harmlessFunctions);

@@ -1,5 +1,11 @@
 import type { ClientConfig } from 'pg';
 import pg from 'pg';
+import type { ResourceTarget } from '../../engine/index.js';
+import { address, isDoubtful } from '../common/target.js';
+import type { Targets } from './hosts.js';
+
+/** What OpenTelemetry calls it. */
+export const SYSTEM = 'postgresql';
 
 /** Where connections go to, without anything that is a secret. */
 export interface Shown {
@@ -25,4 +31,12 @@ export function shownIn(config: ClientConfig | undefined): Shown {
   };
   const { application_name, fallback_application_name } = connectionParameters;
   return { host, port, database, user, application_name: application_name ?? fallback_application_name };
+}
+
+/** Where all connections of a pool go to: of several hosts, what they have in common. */
+export function targetOf({ hosts }: Targets): ResourceTarget {
+  const config = hosts[0]?.config;
+  if (isDoubtful(config?.connectionString)) return { system: SYSTEM };
+  const { host, port, database } = shownIn(config);
+  return { system: SYSTEM, namespace: database, ...(hosts.length === 1 && address(host, port)) };
 }

@@ -4,9 +4,11 @@ import type {
   Handle,
   ResetVerdict,
   ResourceFactory,
+  ResourceTarget,
   SessionHooks,
 } from '../../engine/index.js';
 import { renewedOr, sessionHooks } from '../common/hooks.js';
+import { shows } from '../common/target.js';
 import { discreet, isHopeless } from './errors.js';
 import type { Session } from './session.js';
 
@@ -24,6 +26,7 @@ export class RedisFactory<C extends object> implements ResourceFactory<C> {
   readonly #open: Open<C>;
   readonly #secrets: readonly unknown[];
   readonly #sessions = new WeakMap<C, Session<C>>();
+  declare readonly target: ResourceTarget | undefined;
   /** What the first connection was told, while it was being made. */
   private told: Promise<Capacity | undefined> | undefined = undefined;
 
@@ -35,7 +38,9 @@ export class RedisFactory<C extends object> implements ResourceFactory<C> {
     private readonly patience: number,
     /** The user's own, asked about errors that do not end the connection by themselves. */
     private readonly ownIsFatal: ResourceFactory<C>['isFatal'],
+    target: () => ResourceTarget,
   ) {
+    shows(this, target);
     this.#open = open;
     this.#secrets = secrets;
   }

@@ -6,6 +6,7 @@ import { CLIENT_OPTIONS, POOLS_OWN, type Passed } from './ioredis-options.js';
 import { IoredisSession } from './ioredis-session.js';
 import { connectionNameOf, prepare } from './options.js';
 import type { SessionReset } from './session.js';
+import { targetOf } from './target.js';
 
 /** The settings of a pool, and beside them what `new Redis()` of ioredis takes: `host`, `password`, `db`, … */
 export interface IoredisPoolOptions extends PoolSettings, SessionHooks<Redis>, Passed {
@@ -117,7 +118,12 @@ export function ioredisPool(given: IoredisPoolOptions): IoredisPool {
     };
   };
   const secrets = [url, fixed.password, fixed.sentinelPassword];
-  const factory = new RedisFactory(open, secrets, patience, isFatal);
+  const factory = new RedisFactory(open, secrets, patience, isFatal, () => {
+    const { host, port, path, db: database, sentinels } = fixed;
+    // Sentinels say where the master is.
+    if (sentinels) return { system: 'redis', namespace: String(database ?? 0) };
+    return targetOf({ url, host, port, path, database });
+  });
   return { ...settings, ...factory.hooks(given), factory };
 }
 

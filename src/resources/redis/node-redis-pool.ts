@@ -14,6 +14,7 @@ import { NodeRedisHandles } from './node-redis-handle.js';
 import { NodeRedisSession, type AnyClient } from './node-redis-session.js';
 import { connectionNameOf, prepare } from './options.js';
 import type { SessionReset } from './session.js';
+import { targetOf, type Place } from './target.js';
 
 /** What the pool decides, since it replaces a connection that has broken or moves: that loses WATCH, SELECT and subscriptions. */
 const POOLS_OWN = [
@@ -171,7 +172,10 @@ export function nodeRedisPool<
     return { session, connect: () => client.connect() };
   };
   const secrets = [options.url, options.password];
-  const factory = new RedisFactory<AnyClient>(open, secrets, patience, isFatal);
+  const factory = new RedisFactory<AnyClient>(open, secrets, patience, isFatal, () => {
+    const { host, port, path } = (options.socket ?? {}) as Place;
+    return targetOf({ url: options.url, host, port, path, database: options.database });
+  });
   type Client = RedisClientType<M, F, S, RESP, T>;
   const hooks = factory.hooks(options);
   return {

@@ -1,0 +1,151 @@
+import { describe, expect, it } from '@jest/globals';
+import { inspect } from 'node:util';
+import { KeyedPool, Pool } from '../../../src/engine/index.js';
+import { PooledAgent } from '../../../src/resources/http.js';
+import { keyedMysqlPool, mysqlPool } from '../../../src/resources/mysql.js';
+import { keyedPgPool, pgPool } from '../../../src/resources/pg.js';
+import { ioredisPool, nodeRedisPool } from '../../../src/resources/redis.js';
+
+const USER = 'quentin';
+const PASSWORD = 'hunter2';
+const login = `${USER}:${PASSWORD}`;
+
+const POSTGRES = { system: 'postgresql', namespace: 'shop', host: 'db.example', port: 5433 };
+const MYSQL = { system: 'mysql', namespace: 'shop', host: 'db.example', port: 3307 };
+const REDIS = { system: 'redis', namespace: '3', host: 'cache.example', port: 6380 };
+
+describe('the target of a pool is where its connections go to, and nothing of the login', () => {
+  const pg = (options: Parameters<typeof pgPool>[0]) => new Pool(pgPool(options)).target;
+  const mysql = (options: Parameters<typeof mysqlPool>[0]) => new Pool(mysqlPool(options)).target;
+  const ioredis = (options: Parameters<typeof ioredisPool>[0]) => new Pool(ioredisPool(options)).target;
+  const nodeRedis = (options: Parameters<typeof nodeRedisPool>[0]) => new Pool(nodeRedisPool(options)).target;
+
+  it.each([
+    ['pg, a URL', pg({ connectionString: `postgres://${login}@db.example:5433/shop` }), POSTGRES],
+    [
+      'pg, its parts',
+      pg({ host: 'db.example', port: 5433, database: 'shop', user: USER, password: PASSWORD }),
+      POSTGRES,
+    ],
+    [
+      'pg, a socket',
+      pg({ host: '/run/pg', database: 'shop', password: PASSWORD }),
+      { system: 'postgresql', namespace: 'shop', host: '/run/pg' },
+    ],
+    [
+      'pg, several hosts',
+      pg({ connectionString: `postgres://${login}@a:1,b:2/shop` }),
+      { system: 'postgresql', namespace: 'shop' },
+    ],
+    [
+      'pg, one host of a list',
+      pg({ hosts: ['db.example:5433'], database: 'shop', user: USER, password: PASSWORD }),
+      POSTGRES,
+    ],
+    [
+      'pg, a password whose # was not escaped',
+      pg({ connectionString: `postgres://${USER}:1234#${PASSWORD}@db.example/shop` }),
+      { system: 'postgresql' },
+    ],
+    ['mysql, a URL', mysql({ uri: `mysql://${login}@db.example:3307/shop` }), MYSQL],
+    [
+      'mysql, a URL of MariaDB',
+      mysql({ uri: `mariadb://${login}@db.example:3307/shop` }),
+      { ...MYSQL, system: 'mariadb' },
+    ],
+    [
+      'mysql, its parts',
+      mysql({ host: 'db.example', port: 3307, database: 'shop', user: USER, password: PASSWORD }),
+      MYSQL,
+    ],
+    [
+      'mysql, a socket',
+      mysql({ socketPath: '/run/mysql.sock', user: USER, password: PASSWORD }),
+      { system: 'mysql', namespace: undefined, host: '/run/mysql.sock' },
+    ],
+    [
+      'mysql, sockets of somebody else',
+      mysql({ stream: () => undefined, user: USER, password: PASSWORD }),
+      { system: 'mysql', namespace: undefined },
+    ],
+    ['ioredis, a URL', ioredis({ url: `redis://${login}@cache.example:6380/3` }), REDIS],
+    [
+      'ioredis, its parts',
+      ioredis({ host: 'cache.example', port: 6380, db: 3, username: USER, password: PASSWORD }),
+      REDIS,
+    ],
+    [
+      'ioredis, nothing said',
+      ioredis({}),
+      { system: 'redis', namespace: '0', host: 'localhost', port: 6379 },
+    ],
+    [
+      'ioredis, a socket',
+      ioredis({ url: '/run/redis.sock?db=3', password: PASSWORD }),
+      { system: 'redis', namespace: '3', host: '/run/redis.sock' },
+    ],
+    [
+      'ioredis, a database in the options, which the URL leaves out',
+      ioredis({ url: `redis://${login}@cache.example:6380`, db: 3 }),
+      REDIS,
+    ],
+    [
+      'ioredis, Sentinels',
+      ioredis({
+        sentinels: [{ host: 's1', port: 1 }],
+        masterName: 'm',
+        password: PASSWORD,
+        sentinelPassword: 'x',
+      }),
+      { system: 'redis', namespace: '0' },
+    ],
+    ['node-redis, a URL', nodeRedis({ url: `rediss://${login}@cache.example:6380/3` }), REDIS],
+    [
+      'node-redis, its parts',
+      nodeRedis({
+        socket: { host: 'cache.example', port: 6380 },
+        database: 3,
+        username: USER,
+        password: PASSWORD,
+      }),
+      REDIS,
+    ],
+    [
+      'node-redis, a socket',
+      nodeRedis({ url: `unix://${login}@/run/redis.sock?db=3` }),
+      { system: 'redis', namespace: '3', host: '/run/redis.sock' },
+    ],
+    [
+      'keyed pg',
+      new KeyedPool(keyedPgPool(keyed({ connectionString: 'postgres://db' }))).target,
+      {
+        system: 'postgresql',
+      },
+    ],
+    ['keyed mysql', new KeyedPool(keyedMysqlPool(keyed({ uri: 'mysql://db' }))).target, { system: 'mysql' }],
+    // Connections to any origin.
+    ['an agent', new PooledAgent().pool.target, undefined],
+  ])('%s', (_, target, expected) => {
+    expect(target).toEqual(expected);
+    expect(inspect(target)).not.toMatch(new RegExp(`${USER}|${PASSWORD}`));
+  });
+
+  it('stays with a factory that somebody takes apart', () => {
+    const { factory } = pgPool({ connectionString: `postgres://${login}@db.example:5433/shop` });
+    const pool = new Pool({ factory: { ...factory, create: factory.create } });
+    expect(pool.target).toEqual(POSTGRES);
+    expect(inspect(factory, { depth: 9, getters: true })).not.toContain(PASSWORD);
+  });
+
+  it('is no reason for a pool not to be made: who connects is told that a URL is none', () => {
+    expect(pg({ connectionString: 'postgres://[' })).toBeUndefined();
+  });
+});
+
+function keyed<C extends object>(common: C) {
+  return {
+    ...common,
+    maxTotal: 5,
+    connection: (key: string) => ({ database: key, user: USER, password: PASSWORD }),
+  };
+}
