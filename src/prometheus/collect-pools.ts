@@ -1,9 +1,9 @@
-import type { AnyPool } from '../scope/index.js';
 import type { PoolMetricsOptions } from './options.js';
 import { PoolMetrics } from './pool-metrics.js';
+import type { MeasuredPool } from './watched.js';
 
 export interface CollectPoolsOptions extends PoolMetricsOptions {
-  pools: readonly AnyPool<unknown>[];
+  pools: readonly MeasuredPool[];
 }
 
 /**

@@ -1,10 +1,9 @@
 import { register } from 'prom-client';
 import type { PoolTelemetry } from '../module/telemetry.js';
-import type { AnyPool } from '../scope/index.js';
 import { FAMILIES, USE, type Family } from './families.js';
 import { isOurs, metricOf } from './metric.js';
 import { checkMetricsOptions, type MetricsRegistry, type PoolMetricsOptions } from './options.js';
-import { readAll, watched, type Reading, type Watched } from './watched.js';
+import { readAll, watched, type MeasuredPool, type Reading, type Watched } from './watched.js';
 
 /** On a registry: the pools that are watched, by the prefix of their metrics. Whoever else uses this registry finds them there. */
 const STATE = Symbol.for('nestjs-pool.prometheus.watched');
@@ -26,7 +25,7 @@ export class PoolMetrics implements PoolTelemetry {
     this.all = watchedIn(registry, prefix);
   }
 
-  watch(pool: AnyPool<unknown>): () => void {
+  watch(pool: MeasuredPool): () => void {
     const { labels = {}, histograms } = this.options;
     const [one, unlisten] = watched(pool, labels, histograms?.use === true);
     this.all.add(one);

@@ -1,13 +1,26 @@
-import type { Capacity, KeyedPoolStats, LeakEvent, PoolHistograms, PoolStats } from '../engine/index.js';
-import type { AnyPool } from '../scope/index.js';
+import type {
+  Capacity,
+  KeyedPoolStats,
+  LeakEvent,
+  Pool,
+  PoolHistograms,
+  PoolStats,
+} from '../engine/index.js';
 import type { Labels } from './options.js';
+
+/** A pool, or one by key, of whatever it lends. */
+export interface MeasuredPool extends Pick<Pool<unknown>, 'name' | 'addListener' | 'histograms'> {
+  /** Only of a pool that is not by key. */
+  readonly capacity?: Capacity | undefined;
+  stats(): PoolStats | KeyedPoolStats;
+}
 
 /** Leaks by what was exceeded: a pool keeps no total of them. */
 export type Leaks = Record<LeakEvent['limit'], number>;
 
 /** A pool whose metrics are collected. Copies of this package that share a registry read each other's: plain, and only added to. */
 export interface Watched {
-  readonly pool: AnyPool<unknown>;
+  readonly pool: MeasuredPool;
   /** Beside the name of the pool. */
   readonly labels: Labels;
   /** Is every lease measured? */
@@ -27,11 +40,7 @@ export interface Reading {
 }
 
 /** @returns who is watched from now on, and what ends its listening */
-export function watched(
-  pool: AnyPool<unknown>,
-  labels: Labels,
-  use: boolean,
-): readonly [Watched, () => void] {
+export function watched(pool: MeasuredPool, labels: Labels, use: boolean): readonly [Watched, () => void] {
   const leaks: Leaks = { leakThreshold: 0, maxHold: 0, close: 0 };
   const unlisten = pool.addListener({
     onLeak: ({ limit, returned }) => {
@@ -45,7 +54,7 @@ export function watched(
 
 /** What they are like now; those that are closed are forgotten. */
 export function readAll(all: Set<Watched>): Reading[] {
-  const seen = new Map<string, AnyPool<unknown>[]>();
+  const seen = new Map<string, MeasuredPool[]>();
   const readings: Reading[] = [];
   for (const one of all) {
     const { pool, use, leaks } = one;
@@ -60,8 +69,7 @@ export function readAll(all: Set<Watched>): Reading[] {
     // Watched twice, as by two imports of the module, it is still one.
     if (same.includes(pool)) continue;
     seen.set(key, [...same, pool]);
-    const capacity = 'capacity' in pool ? pool.capacity : undefined;
-    readings.push({ labels, stats, histograms: pool.histograms(), capacity, leaks, use });
+    readings.push({ labels, stats, histograms: pool.histograms(), capacity: pool.capacity, leaks, use });
   }
   return readings;
 }
