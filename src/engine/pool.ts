@@ -13,7 +13,7 @@ import type {
 import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
 import type { ResourceTarget } from './options/factory.js';
 import type { PoolOptions } from './options/options.js';
-import type { Advice } from './reports/advice.js';
+import type { Advice, Capacity } from './reports/advice.js';
 import type { Preparations } from './preparations.js';
 import type { PoolListener } from './reports/listener.js';
 import { served, type Wish } from './queue/waiter-queue.js';
@@ -286,6 +286,11 @@ export class Pool<T> {
   /** What its resources are connections to, as far as their factory knows; nothing of it is secret. */
   get target(): ResourceTarget | undefined {
     return this.in.factory.target;
+  }
+
+  /** What the other side admits, of all who come to it; undefined while the `capacity` of the factory has not told. */
+  get capacity(): Capacity | undefined {
+    return this.in.observed.capacity;
   }
 
   /** Can its resources begin transactions: has its factory a `begin`? */

@@ -23,18 +23,29 @@ export function checkTelemetry(given: unknown): void {
 
 /** Those who look at the pools of one application. */
 export class Telemetry {
+  private readonly watchers: PoolTelemetry[];
   private readonly ends: (() => void)[] = [];
 
-  constructor(private readonly watchers: PoolTelemetry | readonly PoolTelemetry[] | undefined) {}
+  constructor(given: PoolTelemetry | readonly PoolTelemetry[] | undefined) {
+    this.watchers = [given ?? []].flat();
+  }
 
   made(pool: AnyPool<unknown>): void {
-    for (const watcher of [this.watchers ?? []].flat()) {
-      const end = watcher.watch(pool);
-      if (end) this.ends.push(end);
-    }
+    for (const watcher of this.watchers) this.tell(watcher, pool);
+  }
+
+  /** One more, of another module: it is told of the pools that there are, and of those to come. */
+  join(watcher: PoolTelemetry, pools: readonly AnyPool<unknown>[]): void {
+    this.watchers.push(watcher);
+    for (const pool of pools) this.tell(watcher, pool);
   }
 
   end(): void {
     for (const end of this.ends.splice(0)) end();
+  }
+
+  private tell(watcher: PoolTelemetry, pool: AnyPool<unknown>): void {
+    const end = watcher.watch(pool);
+    if (end) this.ends.push(end);
   }
 }

@@ -325,7 +325,9 @@ describe('server-limit', () => {
       listeners: [{ onAdvice: ({ advice }) => told.push(advice) }],
     });
     expect(pool.advice()).toEqual([]);
+    expect(pool.capacity).toBeUndefined();
     await Promise.all(Array.from({ length: 5 }, () => borrow(pool, 3)));
+    expect(pool.capacity).toEqual({ limit: 30, reserved: 3, name: 'max_connections' });
     const advice = adviceOf(pool, 'server-limit');
     expect(advice).toMatchObject({
       numbers: { wanted: 30, max: 10, processes: 3, limit: 30, reserved: 3, admitted: 27 },

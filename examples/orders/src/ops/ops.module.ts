@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { PoolMetricsModule } from 'nestjs-pool/prometheus';
 import { PoolHealthIndicator } from 'nestjs-pool/terminus';
 import { HealthController } from './health.controller.js';
 import { HttpDrain } from './http-drain.js';
@@ -8,7 +10,12 @@ import { PoolsController } from './pools.controller.js';
 @Module({
   // After a SIGTERM readiness is down for as long, and everything else still served: time for a load balancer to see
   // it. Where probes come every ten seconds, wait for two of them.
-  imports: [TerminusModule.forRoot({ gracefulShutdownTimeoutMs: 2_000 })],
+  imports: [
+    TerminusModule.forRoot({ gracefulShutdownTimeoutMs: 2_000 }),
+    // Serves /metrics, with what Node tells of itself; the pool's are among them. See ../../../observability.
+    PrometheusModule.register(),
+    PoolMetricsModule.forRoot({ histograms: { use: true } }),
+  ],
   controllers: [HealthController, PoolsController],
   providers: [PoolHealthIndicator, HttpDrain],
 })
