@@ -12,5 +12,6 @@ export default {
   moduleNameMapper: {
     ...base.moduleNameMapper,
     '^content-disposition$': '<rootDir>/test/support/content-disposition.cjs',
+    '^@willsoto/nestjs-prometheus$': '<rootDir>/test/support/nestjs-prometheus.ts',
   },
 };
