@@ -9,6 +9,12 @@ import { DASHBOARD_OPTIONS, type Settings } from './options.js';
 import { readPage } from './page-files.js';
 import { isFromElsewhere, isSameOrigin, isToken } from './same-origin.js';
 
+/** What comes after the path of the page, as the platform calls it. */
+export interface RestOfPath {
+  readonly file?: string;
+  readonly '*'?: string;
+}
+
 /** So many may look at once. */
 const VIEWERS = 50;
 
@@ -37,7 +43,11 @@ export abstract class PoolDashboardController {
     @Inject(PoolRegistry) private readonly registry: PoolRegistry,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     @Inject(DASHBOARD_OPTIONS) private readonly settings: Settings,
-  ) {}
+  ) {
+    const { httpAdapter } = adapterHost as { httpAdapter: HttpAdapterHost['httpAdapter'] | undefined };
+    if (httpAdapter?.getType() === 'fastify')
+      takeSlash(Object.getPrototypeOf(this) as PoolDashboardController);
+  }
 
   @Get()
   show(@Req() request: AnyRequest, @Res() response: AnyResponse): void {
@@ -94,9 +104,9 @@ export abstract class PoolDashboardController {
     }
   }
 
-  /** Also the page itself, with a slash at its end, which Fastify takes for a name that is empty. */
   @Get(':file')
-  asset(@Param('file') name: string, @Req() request: AnyRequest, @Res() response: AnyResponse): void {
+  asset(@Param() rest: RestOfPath, @Req() request: AnyRequest, @Res() response: AnyResponse): void {
+    const name = rest.file ?? rest['*'] ?? '';
     this.file(name === '' ? 'index.html' : name, request, response);
   }
 
@@ -146,4 +156,17 @@ export abstract class PoolDashboardController {
     }
     httpAdapter.reply(response, text, status);
   }
+}
+
+/**
+ * Express takes the page with a slash at its end for the page; Fastify does not, and Nest gives it no name that is empty. A second
+ * route would be refused where Fastify is told to ignore such a slash; one for all that follows is none.
+ */
+function takeSlash(routes: PoolDashboardController): void {
+  const { asset } = PoolDashboardController.prototype;
+  const value = function (this: PoolDashboardController, ...all: Parameters<typeof asset>): void {
+    asset.apply(this, all);
+  };
+  Object.defineProperty(routes, 'asset', { configurable: true, writable: true, value });
+  Get('*')(routes, 'asset', { value });
 }

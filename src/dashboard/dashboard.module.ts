@@ -55,8 +55,8 @@ export class PoolDashboardModule {
     return mount(options, {
       provide: DASHBOARD_OPTIONS,
       inject,
-      useFactory: async (...dependencies: never[]): Promise<Settings> =>
-        settingsOf(await useFactory(...dependencies), guard !== undefined),
+      useFactory: async (...dependencies: unknown[]): Promise<Settings> =>
+        settingsOf(await useFactory(...(dependencies as never[])), guard !== undefined),
     });
   }
 }

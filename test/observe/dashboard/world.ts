@@ -1,14 +1,6 @@
-import {
-  Controller,
-  Get,
-  Injectable,
-  type CanActivate,
-  type ExecutionContext,
-  type ModuleMetadata,
-} from '@nestjs/common';
+import { Injectable, type CanActivate, type ExecutionContext, type ModuleMetadata } from '@nestjs/common';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { type Pool, type PoolOptions } from '../../../src/engine/index.js';
-import { InjectPool } from '../../../src/module/inject.decorators.js';
 import { PoolModule } from '../../../src/module/pool.module.js';
 import { PoolRegistry } from '../../../src/module/registry.js';
 import { PoolDashboardModule, type PoolDashboardOptions } from '../../../src/dashboard/index.js';
@@ -54,11 +46,7 @@ export async function serveDashboard(
     platform,
     {
       ...rest,
-      imports: [
-        PoolModule.forRoot({ pools: pools as never }),
-        PoolDashboardModule.forRoot(options),
-        ...imports,
-      ],
+      imports: [PoolModule.forRoot({ pools: pools }), PoolDashboardModule.forRoot(options), ...imports],
     },
     prepare,
   );
@@ -66,10 +54,23 @@ export async function serveDashboard(
   return { ...running, registry, pool: name => registry.require(name) as Pool<object> };
 }
 
+/** What is told of one pool. */
+export interface ToldPool {
+  readonly name: string;
+  readonly sample: readonly (number | null)[];
+  readonly events?: readonly { readonly kind: string; readonly text: string; readonly stack?: string }[];
+}
+
+export interface Told {
+  readonly pools: readonly ToldPool[];
+  readonly fields: readonly string[];
+  readonly token?: string;
+}
+
 export interface ServerEvent {
   readonly event: string;
   readonly data: string;
-  readonly json: any;
+  readonly json: Told;
 }
 
 /** Reads a stream of events, one after the other. */
@@ -82,7 +83,7 @@ export async function* eventsOf(response: Response): AsyncGenerator<ServerEvent>
       text = text.slice(end + 2);
       const event = /^event: (.*)$/m.exec(block)?.[1];
       const data = /^data: (.*)$/m.exec(block)?.[1] ?? '';
-      if (event !== undefined) yield { event, data, json: JSON.parse(data) };
+      if (event !== undefined) yield { event, data, json: JSON.parse(data) as Told };
     }
   }
 }
@@ -104,4 +105,9 @@ export async function open(
   return { page, complaints, close: () => context.close() };
 }
 
-export { Controller, Get, InjectPool };
+/** The next one. */
+export async function next(events: AsyncGenerator<ServerEvent>): Promise<ServerEvent> {
+  const result = await events.next();
+  if (result.done) throw new Error('the stream has ended');
+  return result.value;
+}
