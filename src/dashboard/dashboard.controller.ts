@@ -163,9 +163,11 @@ export abstract class PoolDashboardController {
  * route would be refused where Fastify is told to ignore such a slash; one for all that follows is none.
  */
 function takeSlash(routes: PoolDashboardController): void {
-  const { asset } = PoolDashboardController.prototype;
-  const value = function (this: PoolDashboardController, ...all: Parameters<typeof asset>): void {
-    asset.apply(this, all);
+  const value = function (
+    this: PoolDashboardController,
+    ...all: Parameters<PoolDashboardController['asset']>
+  ): void {
+    PoolDashboardController.prototype.asset.apply(this, all);
   };
   Object.defineProperty(routes, 'asset', { configurable: true, writable: true, value });
   Get('*')(routes, 'asset', { value });

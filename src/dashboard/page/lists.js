@@ -3,7 +3,7 @@ import { duration, el, listOf, many, timeOfDay, write } from './text.js';
 
 /** A list that scrolls, and can be reached with the keyboard for that. */
 function scrolling(title, ...content) {
-  return el('div', { class: 'scrolling', role: 'region', tabindex: '0', 'aria-label': title }, ...content);
+  return el('div', { class: 'scrolling', role: 'group', tabindex: '0', 'aria-label': title }, ...content);
 }
 
 function unfolding(stack) {

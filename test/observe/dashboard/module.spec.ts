@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   Controller,
   Get,
@@ -239,7 +239,7 @@ test('another site cannot read the events with the cookies of somebody else', as
 
 describe('of what happens', () => {
   test('a second tells a bounded number, of many pools too, and timeouts only as a sum', async () => {
-    const pools = Array.from({ length: 50 }, (_, i) => things(`pool-${i}`, { max: 1, maxWaiting: 0 }));
+    const pools = Array.from({ length: 50 }, (_, i) => things(`pool-${i}`, { max: 1 }));
     const { url, registry } = await launch({ open: true }, pools);
     const events = eventsOf(await fetch(`${url}/pools/events`));
     await events.next();
@@ -251,10 +251,10 @@ describe('of what happens', () => {
         lease.destroy();
       }
       await pool.acquire();
-      for (let i = 0; i < 40; i++) await pool.acquire().catch(() => undefined);
+      for (let i = 0; i < 20; i++) void pool.acquire({ timeout: 1 }).catch(() => undefined);
     }
     const told: string[] = [];
-    while (!told.some(text => text.includes('refused'))) {
+    while (!told.some(text => text.includes('timed out'))) {
       const { data, json } = await next(events);
       expect(data.length).toBeLessThan(300_000);
       for (const { events: happened = [] } of json.pools) {
@@ -263,7 +263,7 @@ describe('of what happens', () => {
       }
     }
     expect(told).toContainEqual(expect.stringMatching(/^and \d+ more within a second$/));
-    expect(told).toContainEqual(expect.stringMatching(/^Acquires within a second: \d+ refused or shed$/));
+    expect(told).toContainEqual(expect.stringMatching(/^Acquires within a second: \d+ timed out$/));
     await events.return(undefined);
   });
 
@@ -300,30 +300,36 @@ describe('of what happens', () => {
 type Act = (body: unknown, headers?: object) => Promise<[number, { error?: string; done?: string }]>;
 
 describe('an action', () => {
-  async function prepared(guarded = true): Promise<DashboardApp & { act: Act; token: string | undefined }> {
-    const app = await launch({ guard: WordGuard, actions: guarded });
+  let app: DashboardApp;
+  let token: string | undefined;
+
+  async function prepare(actions: boolean): Promise<void> {
+    app = await serveDashboard({ guard: WordGuard, actions });
     const events = eventsOf(await fetch(`${app.url}/pools/events`, { headers: SESAME }));
-    const { token } = (await next(events)).json;
+    ({ token } = (await next(events)).json);
     await events.return(undefined);
-    const act = async (body: unknown, headers: object = {}): ReturnType<Act> => {
-      const response = await fetch(`${app.url}/pools/actions`, {
-        method: 'POST',
-        headers: {
-          ...SESAME,
-          'content-type': 'application/json',
-          origin: app.url,
-          'x-pool-token': token ?? '',
-          ...headers,
-        },
-        body: typeof body === 'string' ? body : JSON.stringify(body),
-      });
-      return [response.status, (await response.json()) as { error?: string; done?: string }];
-    };
-    return { ...app, act, token };
   }
 
+  const act: Act = async (body, headers = {}) => {
+    const response = await fetch(`${app.url}/pools/actions`, {
+      method: 'POST',
+      headers: {
+        ...SESAME,
+        'content-type': 'application/json',
+        origin: app.url,
+        'x-pool-token': token ?? '',
+        ...headers,
+      },
+      body: JSON.stringify(body),
+    });
+    return [response.status, (await response.json()) as Awaited<ReturnType<Act>>[1]];
+  };
+
+  beforeAll(() => prepare(true));
+  afterAll(() => app.app.close());
+
   test('acts, and is logged with who has done it', async () => {
-    const { act, pool, log } = await prepared();
+    const { pool, log } = app;
     expect(await act({ pool: 'things', action: 'resize', min: 1, max: 7 })).toEqual([
       200,
       { done: 'things: resized to min 1, max 7' },
@@ -348,7 +354,7 @@ describe('an action', () => {
     ['from a neighbouring site', { 'sec-fetch-site': 'same-site' }, 403],
     ['as a form', { 'content-type': 'text/plain' }, 415],
   ])('is refused %s', async (_, headers, status) => {
-    const { act, pool } = await prepared();
+    const { pool } = app;
     expect((await act({ pool: 'things', action: 'suspend' }, headers))[0]).toBe(status);
     expect(pool('things').stats().state).toBe('ready');
   });
@@ -364,14 +370,14 @@ describe('an action', () => {
     [{ pool: 'things', action: 'recycle', spread: -1 }, 400, /spread must be a whole number/],
     [[], 400, /action must be one of/],
   ])('%j is refused, and says why', async (body, status, message) => {
-    const { act } = await prepared();
     const [answered, { error }] = await act(body);
     expect(answered).toBe(status);
     expect(error).toMatch(message);
   });
 
   test('is not there unless it was asked for', async () => {
-    const { act, token } = await prepared(false);
+    await app.app.close();
+    await prepare(false);
     expect(token).toBeUndefined();
     expect((await act({ pool: 'things', action: 'suspend' }))[0]).toBe(404);
   });
