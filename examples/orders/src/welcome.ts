@@ -4,6 +4,7 @@ export function welcome(url: string, database: string): string {
   return `
 The shop is open at ${url}
 Its orders are in ${database}.
+What its pools do, live: ${url}/ops/pools
 
 Try
 

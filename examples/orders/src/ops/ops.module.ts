@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { PoolDashboardModule } from 'nestjs-pool/dashboard';
 import { PoolHealthIndicator } from 'nestjs-pool/terminus';
 import { HealthController } from './health.controller.js';
 import { HttpDrain } from './http-drain.js';
@@ -8,7 +9,11 @@ import { PoolsController } from './pools.controller.js';
 @Module({
   // After a SIGTERM readiness is down for as long, and everything else still served: time for a load balancer to see
   // it. Where probes come every ten seconds, wait for two of them.
-  imports: [TerminusModule.forRoot({ gracefulShutdownTimeoutMs: 2_000 })],
+  imports: [
+    TerminusModule.forRoot({ gracefulShutdownTimeoutMs: 2_000 }),
+    // Open to everybody, as this is an example on your own machine. Give yours a `guard`: it tells who borrows what.
+    PoolDashboardModule.forRoot({ path: 'ops/pools', open: true, title: 'Pools of the shop' }),
+  ],
   controllers: [HealthController, PoolsController],
   providers: [PoolHealthIndicator, HttpDrain],
 })
