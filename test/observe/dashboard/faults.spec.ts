@@ -90,7 +90,7 @@ describe('a newcomer can tell from the page alone', () => {
     ({ page } = await open(browser, `${running.url}/pools`));
     load = new Load(running.url);
     await page.waitForSelector('[data-verdict=well]');
-    await page.waitForFunction("document.querySelectorAll('.cells .cell').length > 0");
+    await page.locator('.cells .cell').first().waitFor();
   }
 
   afterEach(async () => {
@@ -111,7 +111,7 @@ describe('a newcomer can tell from the page alone', () => {
     await begin();
     for (let i = 0; i < 4; i++) await fetch(`${running.url}/export`);
     await page.waitForSelector('[data-verdict=held]');
-    await page.waitForFunction("document.querySelector('.verdict').textContent.includes('4 resources')");
+    await page.locator('.verdict', { hasText: '4 resources' }).waitFor();
     expect(await verdict()).toContain('Held too long by GET /export');
     expect(await verdict()).toMatch(/not: the (database|backend) is not what they wait for/);
     expect(await page.locator('tr.leak pre').first().textContent()).toContain('Shop.export');

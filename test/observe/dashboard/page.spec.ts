@@ -79,15 +79,15 @@ describe('in a browser', () => {
       [1, 2, 3].map(() => pool.acquire({ owner: { toString: () => 'GET /basket' } })),
     );
     const waiting = pool.acquire();
-    await page.waitForFunction("document.querySelectorAll('.cells .cell-l').length === 3");
+    await page.locator('.cells .cell-l').nth(2).waitFor();
     expect(await text(page, '[data-list=holders] tbody')).toContain('GET /basket');
-    await page.waitForFunction("document.querySelector('[data-list=waiters] tbody tr')");
+    await page.waitForSelector('[data-list=waiters] tbody tr');
     expect(await page.locator('.chart svg').first().getAttribute('aria-label')).toMatch(
       /^In use over the last 60 seconds: now 3 of 3, 1 waiting; the highest was 3\.$/,
     );
     for (const lease of leases) lease.release();
     (await waiting).release();
-    await page.waitForFunction("document.querySelectorAll('.cells .cell-i').length === 3");
+    await page.locator('.cells .cell-i').nth(2).waitFor();
     expect(await text(page, '[data-list=holders]')).toContain('Nobody holds anything.');
   });
 
@@ -158,7 +158,7 @@ describe('in a browser', () => {
     await page.keyboard.press('ControlOrMeta+A');
     await page.keyboard.type('11');
     await page.keyboard.press('Enter');
-    await page.waitForFunction("document.getElementById('dialog-error').textContent.includes('min')");
+    await page.locator('#dialog-error', { hasText: 'min' }).waitFor();
     await page.keyboard.press('ControlOrMeta+A');
     await page.keyboard.type('2');
     await page.keyboard.press('Enter');
