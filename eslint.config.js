@@ -68,5 +68,10 @@ export default defineConfig([
       },
     },
   },
+  {
+    // The live page runs in a browser.
+    files: ['src/dashboard/page/**/*.js'],
+    languageOptions: { globals: { document: 'readonly', EventSource: 'readonly' } },
+  },
   prettier,
 ]);

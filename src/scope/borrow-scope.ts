@@ -278,6 +278,11 @@ export class BorrowScope extends HeldScope {
     return committed;
   }
 
+  /** What is still to be sent of its answer, for as long as somebody listens, needs nothing that was borrowed. */
+  answerNeedsNothing(): void {
+    // Only a request has an answer.
+  }
+
   private heedDeadline(interest: AbortController): void {
     const { deadline } = this;
     if (!deadline || this.ended) return;

@@ -147,6 +147,10 @@ export class HttpScope extends RequestScope {
     if (this.answer === 'stream' && this.response?.headersSent) this.responseOver?.();
   }
 
+  override answerNeedsNothing(): void {
+    this.responseOver?.();
+  }
+
   /**
    * The handler's Observable is over: completed, failed, or given up, which is what Nest does when the client leaves.
    *

@@ -4,6 +4,7 @@ export function welcome(url: string, database: string): string {
   return `
 The shop is open at ${url}
 Its orders are in ${database}.
+What its pools do is seen live at ${url}/ops/pools, and by Prometheus at ${url}/metrics.
 
 Try
 

@@ -15,7 +15,7 @@ export function isError(value: unknown): boolean {
 
 /** The class of an unknown thrown value and its code, for places where its message may not go. */
 export function kindOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
+  if (!isError(error)) return typeof error;
   const { name, code } = error as Error & { code?: unknown };
   const kind = plain(name) ?? 'Error';
   const known = plain(code);

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { PoolDashboardModule } from 'nestjs-pool/dashboard';
 import { PoolMetricsModule } from 'nestjs-pool/prometheus';
 import { PoolHealthIndicator } from 'nestjs-pool/terminus';
 import { HealthController } from './health.controller.js';
@@ -15,6 +16,8 @@ import { PoolsController } from './pools.controller.js';
     // Serves /metrics, with what Node tells of itself; the pool's are among them. See ../../../observability.
     PrometheusModule.register(),
     PoolMetricsModule.forRoot({ histograms: { use: true } }),
+    // Open to everybody, as this is an example on your own machine. Give yours a `guard`: it tells who borrows what.
+    PoolDashboardModule.forRoot({ path: 'ops/pools', open: true, title: 'Pools of the shop' }),
   ],
   controllers: [HealthController, PoolsController],
   providers: [PoolHealthIndicator, HttpDrain],

@@ -1,0 +1,31 @@
+import { fileURLToPath } from 'node:url';
+
+/** Everything from users is cut: an owner, a key or a stack may be of any length. */
+export function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+/** Where this library lies, whose own frames tell nobody anything. */
+const OURS = fileURLToPath(new URL('..', import.meta.url));
+
+/** The frames of a stack that are of the application, or all where none is. */
+export function framesOf(stack: string): string[] {
+  const frames = stack
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line.startsWith('at '));
+  const own = frames.filter(
+    frame =>
+      !frame.includes(OURS) && !frame.includes('node:') && !/[\\/]nestjs-pool[\\/]dist[\\/]/.test(frame),
+  );
+  return own.length > 0 ? own : frames;
+}
+
+/** Who somebody is: what it calls itself, or else where it has acquired. */
+export function whoOf(owner: string | undefined, stack: string | undefined): string | undefined {
+  if (owner !== undefined) return cut(owner, 120);
+  const place = stack === undefined ? undefined : framesOf(stack)[0];
+  return place === undefined
+    ? undefined
+    : cut(place.replace(/\(.*[\\/]([^\\/]+)\)$/, '($1)').replace(/^at /, ''), 120);
+}

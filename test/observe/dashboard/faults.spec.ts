@@ -1,0 +1,177 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { Controller, Get, Inject } from '@nestjs/common';
+import type { LocalPostgres } from 'local-postgres';
+import type { Client } from 'pg';
+import type { Browser, Page } from 'playwright-core';
+import { PoolDashboardModule } from '../../../src/dashboard/index.js';
+import { PoolModule, getBorrowedToken, getPoolToken, type Borrowed, type Pool } from '../../../src/index.js';
+import { pgPool } from '../../../src/resources/pg.js';
+import { describeWithChromium, launchChromium } from '../../support/chromium.js';
+import { forgetLoggers, serve, type RunningApp } from '../../support/nest-app.js';
+import { PostgresWatch, launchPostgres } from '../../support/postgres.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { open } from './world.js';
+
+/** A shop with five routes, one of which may forget to give back. */
+@Controller()
+class Shop {
+  constructor(
+    @Inject(getBorrowedToken('shop')) private readonly db: Borrowed<Client>,
+    @Inject(getPoolToken('shop')) private readonly pool: Pool<Client>,
+  ) {}
+
+  @Get('basket')
+  basket(): Promise<string> {
+    return this.read();
+  }
+
+  @Get('orders')
+  orders(): Promise<string> {
+    return this.read();
+  }
+
+  @Get('products')
+  products(): Promise<string> {
+    return this.read();
+  }
+
+  @Get('customers')
+  customers(): Promise<string> {
+    return this.read();
+  }
+
+  @Get('export')
+  async export(): Promise<string> {
+    await this.pool.acquire({ owner: { toString: () => 'GET /export' } });
+    return 'nobody gives that back';
+  }
+
+  private async read(): Promise<string> {
+    const client = await this.db.get();
+    await client.query('select * from stock');
+    return 'read';
+  }
+}
+
+const ROUTES = ['basket', 'orders', 'products', 'customers'];
+const describe = await describeWithChromium();
+
+describe('a newcomer can tell from the page alone', () => {
+  let local: LocalPostgres;
+  let browser: Browser;
+  let watch: PostgresWatch;
+  let network: TcpProxy;
+  let running: RunningApp;
+  let page: Page;
+  let load: Load;
+
+  beforeAll(async () => {
+    [local, browser] = await Promise.all([launchPostgres(), launchChromium()]);
+    watch = await PostgresWatch.open(local);
+    await watch.sql('create table stock (name text)');
+  });
+  afterAll(async () => {
+    await watch[Symbol.asyncDispose]();
+    await Promise.all([local.stop(), browser.close()]);
+  });
+
+  async function begin(): Promise<void> {
+    const url = new URL(local.url);
+    network = await TcpProxy.before(Number(url.port));
+    url.port = String(network.port);
+    const shop = pgPool({ connectionString: String(url), name: 'shop', max: 4, leakThreshold: 700 });
+    running = await serve('express', {
+      imports: [
+        PoolModule.forRoot({ pools: [shop], defaults: { acquireTimeout: 3_000 } }),
+        PoolDashboardModule.forRoot({ open: true }),
+      ],
+      controllers: [Shop],
+    });
+    ({ page } = await open(browser, `${running.url}/pools`));
+    load = new Load(running.url);
+    await page.waitForSelector('[data-verdict=well]');
+    await page.locator('.cells .cell').first().waitFor();
+  }
+
+  afterEach(async () => {
+    if (process.env.SHOTS) {
+      const name = expect.getState().currentTestName?.split(' ').at(-1) ?? '';
+      await page.screenshot({ path: `${process.env.SHOTS}/fault-${name}.png`, fullPage: true });
+    }
+    load.end();
+    await page.context().close();
+    await running.app.close();
+    await network[Symbol.asyncDispose]();
+    forgetLoggers();
+  });
+
+  const verdict = (): Promise<string> => page.locator('.verdict').innerText();
+
+  test('a route that leaks', async () => {
+    await begin();
+    for (let i = 0; i < 4; i++) await fetch(`${running.url}/export`);
+    await page.waitForSelector('[data-verdict=held]');
+    await page.locator('.verdict', { hasText: '4 resources' }).waitFor();
+    expect(await verdict()).toContain('Held too long by GET /export');
+    expect(await verdict()).toMatch(/not: the (database|backend) is not what they wait for/);
+    expect(await page.locator('tr.leak pre').first().textContent()).toContain('Shop.export');
+    expect(await page.locator('[data-list=waiters] tbody').innerText()).toMatch(
+      /GET \/(basket|orders|products|customers)/,
+    );
+  });
+
+  test('a database that is slow', async () => {
+    await begin();
+    // What they read is locked: every statement waits on the server.
+    await watch.sql('begin');
+    await watch.sql('lock table stock in access exclusive mode');
+    try {
+      await page.waitForSelector('[data-verdict=slow]');
+      expect(await verdict()).toMatch(/Slow (database|backend)/);
+      expect(await verdict()).toMatch(/held for long at the same time by \d different borrowers \(GET \//);
+      expect(await verdict()).toContain('look at its load, its locks and its slow queries');
+    } finally {
+      await watch.sql('rollback');
+    }
+    await page.waitForSelector('[data-verdict=well]');
+  });
+
+  test('a database that is dead', async () => {
+    await begin();
+    network.refuse();
+    network.resetAll();
+    await page.waitForSelector('[data-verdict=dead]');
+    expect(await verdict()).toMatch(/Dead (database|backend)/);
+    expect(await verdict()).toMatch(
+      /No connection can be made: \w*Error ECONNREFUSED, for .*, \d+ attempts in a row/,
+    );
+    expect(await verdict()).toContain('Nothing listens there.');
+    expect(await page.content()).not.toContain('ECONNREFUSED 127.0.0.1');
+    await page.waitForSelector('.card[data-state=unavailable]');
+    await network.reopen();
+    await page.waitForSelector('[data-verdict=well]');
+  });
+});
+
+/** Somebody who comes to each of the routes, again and again. */
+class Load {
+  private goesOn = true;
+
+  constructor(private readonly url: string) {
+    for (const route of [...ROUTES, ...ROUTES]) void this.come(route);
+  }
+
+  end(): void {
+    this.goesOn = false;
+  }
+
+  private async come(route: string): Promise<void> {
+    while (this.goesOn) {
+      await fetch(`${this.url}/${route}`).then(
+        response => response.text(),
+        () => undefined,
+      );
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  }
+}
