@@ -482,7 +482,8 @@ export class Pool<T> {
     const measured = totals.acquired < SAMPLE || totals.acquired % SAMPLE === 0 || trace !== undefined;
     const wanted = watch.onRelease !== undefined || CHANNELS.onRelease.hasSubscribers;
     slot.lentAt = measured || wanted ? clock.now() : NaN;
-    slot.lentAbout = coarse.now();
+    // Who found something idle has just asked for the time.
+    slot.lentAbout = waitedMs > 0 ? clock.now() : coarse.latest;
     if (totals.acquired === 0) latencies.firstLeaseAt = slot.lentAt;
     totals.acquired++;
     this.exchange.begun = true;

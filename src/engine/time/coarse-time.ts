@@ -24,7 +24,8 @@ export class CoarseTime {
    * suspended, with connections that have long been closed.
    */
   sleptUntil = -Infinity;
-  private time = 0;
+  /** What {@link now} has said last: for who has just asked, or lets somebody else ask. */
+  latest = 0;
   /** How much the wall clock is ahead. */
   private lead: number | undefined = undefined;
   private ticking = false;
@@ -44,7 +45,7 @@ export class CoarseTime {
 
   now(): number {
     if (--this.left === 0) this.look();
-    return this.time;
+    return this.latest;
   }
 
   stop(): void {
@@ -71,10 +72,10 @@ export class CoarseTime {
   }
 
   private set(now: number): void {
-    this.time = Math.floor(now);
+    this.latest = Math.floor(now);
     if (!this.clock.wallTime) return;
     const lead = this.clock.wallTime() - now;
-    if (this.lead !== undefined && lead - this.lead > SLEPT_MS) this.sleptUntil = this.time;
+    if (this.lead !== undefined && lead - this.lead > SLEPT_MS) this.sleptUntil = this.latest;
     this.lead = lead;
   }
 }
