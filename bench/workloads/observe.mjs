@@ -1,3 +1,4 @@
+import { TextDecoderStream } from 'node:stream/web';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const NOTHING = 'nothing on';
 const NO_LOOKS = 'without the looks at channels';
 const LOOKS = 'the looks';
+const APPLICATION = 'nothing on, in an application';
+const LIVE = 'the live page of an application, and somebody looks';
 
 const ignore = () => undefined;
 
@@ -26,6 +29,9 @@ const OBSERVERS = {
   'otel(), all of it': pool => otel(pool, {}),
   'otel({ histograms: false })': pool => otel(pool, { histograms: false }),
   Prometheus: pool => prometheus(pool, {}),
+  // Its AsyncLocalStorage makes every promise dearer.
+  [APPLICATION]: () => application([]),
+  [LIVE]: livePage,
   'Prometheus with the histogram of use': pool => prometheus(pool, { use: true }),
 };
 
@@ -58,6 +64,11 @@ export default {
       text: 'Prometheus without its histogram of use no more than 10 % above nothing',
       most: 1.1,
       is: results.ratio('observed', 'Prometheus', NOTHING),
+    },
+    {
+      text: 'the live page no more than 10 % above nothing',
+      most: 1.1,
+      is: results.ratio('observed', LIVE, APPLICATION),
     },
   ],
 };
@@ -108,6 +119,36 @@ async function otel(pool, options) {
   // Exported as often as is usual; what happens in between is what a borrow pays.
   const reader = new PeriodicExportingMetricReader({ exporter: new InMemoryMetricExporter(0) });
   instrumentPools(new MeterProvider({ readers: [reader] }), { ...options, pools: [pool] });
+}
+
+/** In an application of its own, which looks at this pool as at one of its own. */
+async function livePage(pool) {
+  const { PoolRegistry } = await import('../../dist/lib/index.js');
+  const { PoolDashboardModule } = await import('../../dist/lib/dashboard/index.js');
+  const app = await application([PoolDashboardModule.forRoot({ open: true })]);
+  const registry = app.get(PoolRegistry);
+  const shown = { pool, definition: { name: 'bench' }, start: 'lazy', startTimeout: 0, started: true };
+  registry.entries = () => [shown];
+  const { body } = await fetch(`${await app.getUrl()}/pools/events`);
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  // Until the pool is seen.
+  while (!(await reader.read()).value.includes('bench'));
+  const read = async () => {
+    while (!(await reader.read()).done);
+  };
+  void read();
+}
+
+async function application(imports) {
+  await import('reflect-metadata');
+  const { Module } = await import('@nestjs/common');
+  const { NestFactory } = await import('@nestjs/core');
+  const { PoolModule } = await import('../../dist/lib/index.js');
+  class Application {}
+  Module({ imports: [PoolModule.forRoot({ log: false }), ...imports] })(Application);
+  const app = await NestFactory.create(Application, { logger: false });
+  await app.listen(0, '127.0.0.1');
+  return app;
 }
 
 async function prometheus(pool, histograms) {
