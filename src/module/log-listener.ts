@@ -127,7 +127,7 @@ function describe(pool: AnyPool<unknown> | undefined): string {
   const counts = ` (${describeStats(pool.stats())})`;
   const holders = pool.holders();
   const known = holders.some(({ stack, owner }) => stack !== undefined || owner !== undefined);
-  const hint = known || holders.length === 0 ? '' : '. Set leakThreshold to learn who holds them';
+  const hint = known || holders.length === 0 ? '' : '. Set leakThreshold to learn who holds them.';
   const held = holders.slice(0, NAMED).map(({ slot, heldMs, stack, owner }) => {
     const borrower = owner === undefined ? '' : `, borrowed by ${owner}`;
     const place = stack === undefined ? undefined : placeOf(stack);
