@@ -17,6 +17,7 @@ import type { Advice, Capacity } from './reports/advice.js';
 import type { Preparations } from './preparations.js';
 import type { PoolListener } from './reports/listener.js';
 import { served, type Wish } from './queue/waiter-queue.js';
+import { askedBy } from './reports/asked.js';
 import { acquires, CHANNELS, opened, type AcquireContext } from './reports/channels.js';
 import {
   histograms,
@@ -364,10 +365,10 @@ export class Pool<T> {
   }
 
   /** Tells those who watch how an acquire ended that took its time, or failed. */
-  private watched(lease: Promise<Lease<T>>, options: AcquireOptions = {}): Promise<Lease<T>> {
+  private watched(lease: Promise<Lease<T>>, options: AcquireOptions | undefined): Promise<Lease<T>> {
     const { watch } = this.in;
     if (!watch.onWaited) return lease;
-    const { priority = 'normal', owner } = options;
+    const { priority, owner } = askedBy(options);
     const since = this.in.clock.now();
     const tell = (slot: number | undefined, error: unknown): void => {
       const at = this.in.clock.now();
@@ -401,9 +402,9 @@ export class Pool<T> {
     return acquires.tracePromise(noted, context);
   }
 
-  private contextOf(options: AcquireOptions = {}): AcquireContext {
+  private contextOf(options: AcquireOptions | undefined): AcquireContext {
     const { pool, key } = this.in.title;
-    return { pool, key, priority: options.priority ?? 'normal', owner: options.owner };
+    return { pool, key, ...askedBy(options) };
   }
 
   private check(options: AcquireOptions): void {

@@ -1,9 +1,11 @@
+import { Logger } from '@nestjs/common';
+import { messageOf } from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
 
 /** What looks at every pool of an application, such as `otel()` of `nestjs-pool/otel`. */
 export interface PoolTelemetry {
   /**
-   * Told of each pool when it has been made, before anything is borrowed.
+   * Told of each pool when it has been made, before anything is borrowed. What it throws keeps the application from starting.
    *
    * @returns ends it; called when the pools of the application are closed
    */
@@ -30,8 +32,16 @@ export class Telemetry {
     this.watchers = [given ?? []].flat();
   }
 
+  /** @throws Error when one of them cannot look at it: then none does, and the pool is closed */
   made(pool: AnyPool<unknown>): void {
-    for (const watcher of this.watchers) this.tell(watcher, pool);
+    const before = this.ends.length;
+    try {
+      for (const watcher of this.watchers) this.tell(watcher, pool);
+    } catch (error) {
+      endAll(this.ends.splice(before));
+      void pool.close();
+      throw error;
+    }
   }
 
   /** One more, of another module: it is told of the pools that there are, and of those to come. */
@@ -41,11 +51,38 @@ export class Telemetry {
   }
 
   end(): void {
-    for (const end of this.ends.splice(0)) end();
+    endAll(this.ends.splice(0));
   }
 
   private tell(watcher: PoolTelemetry, pool: AnyPool<unknown>): void {
-    const end = watcher.watch(pool);
-    if (end) this.ends.push(end);
+    const end: unknown = attempt(watcher, pool);
+    if (typeof end === 'function') this.ends.push(end as () => void);
+    else if (end !== undefined) {
+      throw new TypeError(
+        `PoolModule: telemetry is not what it must be: for pool "${pool.name}" its watch() gave ${typeof end === 'object' ? 'an object' : `a ${typeof end}`}; it ` +
+          'must give a function that ends it, or nothing, and no promise.',
+      );
+    }
+  }
+}
+
+function attempt(watcher: PoolTelemetry, pool: AnyPool<unknown>): unknown {
+  try {
+    return watcher.watch(pool);
+  } catch (error) {
+    throw new Error(`PoolModule: telemetry cannot watch pool "${pool.name}": ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The pools are closed, and the application ends: one that fails keeps neither from it, nor the others. */
+function endAll(ends: readonly (() => void)[]): void {
+  for (const end of ends) {
+    try {
+      end();
+    } catch (error) {
+      new Logger('PoolModule').warn(`Telemetry of a pool could not be ended: ${messageOf(error)}`);
+    }
   }
 }

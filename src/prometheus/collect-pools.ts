@@ -1,4 +1,4 @@
-import type { PoolMetricsOptions } from './options.js';
+import { checkPools, type PoolMetricsOptions } from './options.js';
 import { PoolMetrics } from './pool-metrics.js';
 import type { MeasuredPool } from './watched.js';
 
@@ -13,7 +13,9 @@ export interface CollectPoolsOptions extends PoolMetricsOptions {
  * @returns ends it
  * @throws TypeError for a wrong option; Error when the registry has another metric of such a name
  */
-export function collectPools({ pools, ...options }: CollectPoolsOptions): () => void {
+export function collectPools(given: CollectPoolsOptions): () => void {
+  checkPools(given);
+  const { pools, ...options } = given;
   const metrics = new PoolMetrics(options);
   const ends = pools.map(pool => metrics.watch(pool));
   return () => {

@@ -53,7 +53,7 @@ function valuesOf(family: Family, name: string, readings: readonly Reading[]): V
   for (const reading of readings) {
     for (const { suffix = '', labels, value } of family.samples(reading)) {
       const all: Labels = { ...reading.labels, ...labels };
-      const key = suffix + keyOf(all);
+      const key = reading.key + suffix + (labels ? keyOf(labels) : '');
       const known = values.get(key);
       if (!known) values.set(key, { ...(suffix && { metricName: name + suffix }), labels: all, value });
       else known.value = family.combine === 'max' ? Math.max(known.value, value) : known.value + value;

@@ -56,6 +56,14 @@ export function checkMetricsOptions(options: unknown): asserts options is PoolMe
   }
 }
 
+/** @throws TypeError when what `collectPools` is given has no pools */
+export function checkPools(options: unknown): void {
+  if (!isObject(options)) throw wrong(`its options are ${shown(options)}; they must be an object`);
+  const { pools } = options;
+  if (Array.isArray(pools) && pools.every(isPool)) return;
+  throw wrong(`pools is ${shown(pools)}; it must be an array of pools, each a Pool or a KeyedPool`);
+}
+
 function checkLabels(labels: unknown): void {
   if (!isObject(labels)) {
     throw wrong(`labels is ${shown(labels)}; it must be an object, such as { app: 'shop' }`);
@@ -85,6 +93,12 @@ function known(options: object, names: readonly string[], within: string): void 
 function isRegistry(value: unknown): boolean {
   const { getSingleMetric, registerMetric } = Object(value) as Partial<MetricsRegistry>;
   return typeof getSingleMetric === 'function' && typeof registerMetric === 'function';
+}
+
+/** Also one of another copy of this package. */
+function isPool(value: unknown): boolean {
+  const { addListener, stats, histograms } = Object(value) as Record<string, unknown>;
+  return [addListener, stats, histograms].every(method => typeof method === 'function');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -30,6 +30,8 @@ export interface Watched {
 
 /** What is known of one pool in one scrape. */
 export interface Reading {
+  /** The same for the same labels. */
+  readonly key: string;
   /** With the name of the pool. */
   readonly labels: Labels;
   readonly stats: PoolStats | KeyedPoolStats;
@@ -54,8 +56,7 @@ export function watched(pool: MeasuredPool, labels: Labels, use: boolean): reado
 
 /** What they are like now; those that are closed are forgotten. */
 export function readAll(all: Set<Watched>): Reading[] {
-  const seen = new Map<string, MeasuredPool[]>();
-  const readings: Reading[] = [];
+  const seen = new Map<string, Map<MeasuredPool, Mutable<Reading>>>();
   for (const one of all) {
     const { pool, use, leaks } = one;
     const stats = pool.stats();
@@ -65,14 +66,20 @@ export function readAll(all: Set<Watched>): Reading[] {
     }
     const labels = { pool: pool.name, ...one.labels };
     const key = keyOf(labels);
-    const same = seen.get(key) ?? [];
-    // Watched twice, as by two imports of the module, it is still one.
-    if (same.includes(pool)) continue;
-    seen.set(key, [...same, pool]);
-    readings.push({ labels, stats, histograms: pool.histograms(), capacity: pool.capacity, leaks, use });
+    const same = seen.get(key) ?? new Map<MeasuredPool, Mutable<Reading>>();
+    seen.set(key, same);
+    const known = same.get(pool);
+    // Watched twice, as by two imports of the module, it is still one; that one of them measures every lease is enough.
+    if (known) known.use ||= use;
+    else {
+      const { capacity } = pool;
+      same.set(pool, { key, labels, stats, histograms: pool.histograms(), capacity, leaks, use });
+    }
   }
-  return readings;
+  return [...seen.values()].flatMap(same => [...same.values()]);
 }
+
+type Mutable<R> = { -readonly [K in keyof R]: R[K] };
 
 /** The same for the same labels, in whatever order. */
 export function keyOf(labels: Labels): string {

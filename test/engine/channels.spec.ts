@@ -136,6 +136,38 @@ describe('the tracing channel of acquires', () => {
     lease.release();
     await pool.close();
   });
+
+  it('tells what a closed keyed pool refuses, however it is asked', async () => {
+    const pool = new KeyedPool<string, object>({ name: 'tenants', maxTotal: 1, create: () => ({}) });
+    await pool.close();
+    const told = traced(...ALL);
+    await expect(pool.acquire('a')).rejects.toThrow('closed');
+    await expect(pool.use('b', () => undefined)).rejects.toThrow('closed');
+    expect(() => pool.tryAcquire('c')).toThrow('closed');
+    const seen = (key: string): string[] =>
+      told.filter(({ context }) => context.key === key).map(({ stage }) => stage);
+    const asynchronous = ['start', 'end', 'error', 'asyncStart', 'asyncEnd'];
+    expect([seen('a'), seen('b'), seen('c')]).toEqual([
+      asynchronous,
+      asynchronous,
+      ['start', 'error', 'end'],
+    ]);
+    expect(told.at(-1)!.context).toMatchObject({ pool: 'tenants', error: { code: 'POOL_CLOSED' } });
+  });
+
+  it('changes nothing about options that cannot be read', async () => {
+    const { pool } = scriptedPool({});
+    const options = {
+      get priority(): never {
+        throw new Error('broken options');
+      },
+    };
+    const told = traced('error');
+    await expect(pool.acquire(options)).rejects.toThrow('broken options');
+    await expect(pool.acquire(null as never)).rejects.toThrow(TypeError);
+    expect(() => pool.tryAcquire(null as never)).toThrow(TypeError);
+    expect(told.map(({ context }) => context.priority)).toEqual(['normal', 'normal', 'normal']);
+  });
 });
 
 describe('the channels of what happens', () => {

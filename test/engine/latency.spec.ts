@@ -110,6 +110,11 @@ describe('percentiles', () => {
     expectRight(sum.summary(), [...one, ...two]);
     expect(sum.recorded).toBe(1_100);
     sum.add(new Latency());
+    // As it is with keys that have gone: what is added up is added to others.
+    const all = new Latency();
+    all.add(sum);
+    expect(all.histogram()).toEqual(sum.histogram());
+    expect(all.summary()).toEqual(sum.summary());
     expectRight(sum.summary(), [...one, ...two]);
   });
 });

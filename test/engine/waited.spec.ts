@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { WaitedEvent } from '../../src/engine/index.js';
+import { KeyedPool, type WaitedEvent } from '../../src/engine/index.js';
 import { checkPoolsAfterEach, scriptedPool, type ScriptedOptions } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
 import { rejects, type Thing } from '../support/scripted-factory.js';
@@ -104,5 +104,46 @@ describe('onWaited', () => {
     first.release();
     (await second).release();
     await expect(pool.acquire({ timeout: -1 })).rejects.toThrow('timeout');
+  });
+
+  it.each([
+    ['are nothing', null],
+    [
+      'throw when they are read',
+      {
+        get priority(): never {
+          throw new Error('broken options');
+        },
+      },
+    ],
+  ])('is no reason for options that %s to end an acquire in another way', async (_, options) => {
+    const unheard = scriptedPool({});
+    const { pool, told } = watchedPool({});
+    const outcome = async (acquire: Promise<unknown>): Promise<string> =>
+      acquire.then(
+        () => 'lent',
+        (error: unknown) => String(error),
+      );
+    const expected = await outcome(unheard.pool.acquire(options as object));
+    expect(expected).not.toBe('lent');
+    expect(await outcome(pool.acquire(options as object))).toBe(expected);
+    expect(told).toMatchObject([{ slot: undefined, priority: 'normal', owner: undefined }]);
+  });
+
+  it('is told of what a keyed pool refuses, once, with acquire and with use', async () => {
+    const told: WaitedEvent[] = [];
+    const pool = new KeyedPool<string, object>({
+      name: 'tenants',
+      maxTotal: 1,
+      create: () => ({}),
+      listeners: [{ onWaited: event => void told.push(event) }],
+    });
+    await pool.close();
+    await expect(pool.acquire('acme', { priority: 'low' })).rejects.toThrow('closed');
+    await expect(pool.use('acme', () => undefined)).rejects.toThrow('closed');
+    expect(told).toMatchObject([
+      { pool: 'tenants[acme]', priority: 'low', error: { code: 'POOL_CLOSED' } },
+      { pool: 'tenants[acme]', priority: 'normal', error: { code: 'POOL_CLOSED' } },
+    ]);
   });
 });

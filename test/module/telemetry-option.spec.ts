@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { PoolModule, type AnyPool, type PoolModuleRootOptions, type PoolTelemetry } from '../../src/index.js';
+import { LogBook, forgetLoggers } from '../support/nest-app.js';
 
 class Watcher implements PoolTelemetry {
   readonly told: string[] = [];
@@ -49,5 +50,51 @@ describe('the telemetry of an application', () => {
 
   it.each([['otel'], [{}], [[{ watch: true }]], [null]])('is refused when it is %j', async telemetry => {
     await expect(started({ telemetry } as never)).rejects.toThrow(/telemetry .* watch\(\) function/);
+  });
+
+  it('that cannot watch keeps the application from starting: it is said why, the pool is closed, and nobody watches it', async () => {
+    const watcher = new Watcher();
+    const made: AnyPool<unknown>[] = [];
+    const broken: PoolTelemetry = {
+      watch(pool) {
+        made.push(pool);
+        throw new Error('no collector');
+      },
+    };
+    const pools = [{ name: 'items', create, min: 1, start: 'required' as const }];
+    const module = Test.createTestingModule({
+      imports: [PoolModule.forRoot({ telemetry: [watcher, broken], pools })],
+    });
+    await expect(module.compile()).rejects.toThrow(
+      'PoolModule: telemetry cannot watch pool "items": no collector',
+    );
+    expect(made.map(pool => [pool.stats().state, pool.stats().total])).toEqual([['closed', 0]]);
+    expect(watcher.told).toEqual(['items 0', 'items ready']);
+  });
+
+  it.each([
+    ['an object', Promise.resolve()],
+    ['a string', 'ended'],
+  ])('is refused when it gives %s to end it with', async (what, end) => {
+    const telemetry = { watch: () => end as never };
+    await expect(started({ telemetry })).rejects.toThrow(
+      `for pool "late" its watch() gave ${what}; it must give a function that ends it`,
+    );
+  });
+
+  it('that cannot be ended keeps neither the others nor the application from it, and it is logged', async () => {
+    const watcher = new Watcher();
+    const broken: PoolTelemetry = {
+      watch: () => () => {
+        throw new Error('collector gone');
+      },
+    };
+    const app = await started({ telemetry: [broken, watcher], log: false });
+    const log = new LogBook();
+    app.useLogger(log);
+    await app.close();
+    forgetLoggers();
+    expect(watcher.told).toEqual(['late 0', 'late closed']);
+    expect(log.lines).toEqual(['warn: Telemetry of a pool could not be ended: collector gone']);
   });
 });

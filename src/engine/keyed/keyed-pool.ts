@@ -9,7 +9,8 @@ import type { ResourceTarget } from '../options/factory.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from '../options/options.js';
 import { Pool } from '../pool.js';
 import type { PoolListener } from '../reports/listener.js';
-import { acquires, opened } from '../reports/channels.js';
+import { askedBy } from '../reports/asked.js';
+import { acquires, opened, type AcquireContext } from '../reports/channels.js';
 import {
   histograms,
   type PoolHistograms,
@@ -94,11 +95,11 @@ export class KeyedPool<K, T> {
    * @throws PoolQueueFullError also when there are `maxKeys` keys already
    */
   acquire(key: K, options?: AcquireOptions): Promise<Lease<T>> {
-    try {
-      return this.enterTold(key, pool => pool.acquire(options), options);
-    } catch (error) {
-      return this.refusedAcquire(key, error, options);
-    }
+    return this.enter(
+      key,
+      pool => pool.acquire(options),
+      error => this.refusedAcquire(key, error, options),
+    );
   }
 
   /**
@@ -107,7 +108,11 @@ export class KeyedPool<K, T> {
    * @throws PoolClosedError once `close()` was called
    */
   tryAcquire(key: K, options?: Pick<AcquireOptions, 'owner'>): Lease<T> | undefined {
-    return this.enter(key, pool => pool.tryAcquire(options));
+    return this.enter(
+      key,
+      pool => pool.tryAcquire(options),
+      error => this.refusedNow(key, error, options),
+    );
   }
 
   /**
@@ -120,7 +125,11 @@ export class KeyedPool<K, T> {
     work: (resource: T, lease: Lease<T>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
-    return this.enterTold(key, pool => pool.use(work, options), options);
+    return this.enter(
+      key,
+      pool => pool.use(work, options),
+      error => this.refusedAcquire(key, error, options),
+    );
   }
 
   /** Lends, creates and validates nothing of any key until {@link resume}; see `Pool.suspend`. */
@@ -263,9 +272,15 @@ export class KeyedPool<K, T> {
     return this.suspended ? 'suspended' : 'ready';
   }
 
-  private enter<R>(key: K, call: (pool: Pool<T>) => R): R {
-    if (this.ending) throw this.refused();
-    const { pool, member } = this.keys.get(key) ?? this.open(key);
+  /** @param refused answers when it does not come as far as the pool of its key */
+  private enter<R>(key: K, call: (pool: Pool<T>) => R, refused: (error: unknown) => R): R {
+    let keyed: Keyed<T>;
+    try {
+      keyed = this.entrance(key);
+    } catch (error) {
+      return refused(error);
+    }
+    const { pool, member } = keyed;
     const outer = this.entered;
     this.entered = pool;
     try {
@@ -277,14 +292,9 @@ export class KeyedPool<K, T> {
     }
   }
 
-  /** As {@link enter}, and those who watch are told of what it refuses. */
-  private enterTold<R>(key: K, call: (pool: Pool<T>) => R, options: AcquireOptions | undefined): R {
-    try {
-      return this.enter(key, call);
-    } catch (error) {
-      this.tellRefused(key, error, options);
-      throw error;
-    }
+  private entrance(key: K): Keyed<T> {
+    if (this.ending) throw this.refused();
+    return this.keys.get(key) ?? this.open(key);
   }
 
   private open(key: K): Keyed<T> {
@@ -342,22 +352,28 @@ export class KeyedPool<K, T> {
     );
   }
 
-  /** One that has not come as far as the pool of its key. */
-  private refusedAcquire(key: K, error: unknown, options: AcquireOptions = {}): Promise<Lease<T>> {
-    const { priority = 'normal', owner } = options;
-    const refusal = (): Promise<Lease<T>> => Promise.reject(error);
-    if (!acquires.hasSubscribers) return refusal();
-    return acquires.tracePromise(refusal, {
-      pool: this.name,
-      key: nameOf(key),
-      priority,
-      owner,
-      waitedMs: 0,
-    });
+  /** One that has not come as far as the pool of its key: those who watch are told of it, too. */
+  private refusedAcquire(key: K, error: unknown, options: AcquireOptions | undefined): Promise<never> {
+    this.tellRefused(key, error, options);
+    const refusal = (): Promise<never> => Promise.reject(error);
+    return acquires.hasSubscribers ? acquires.tracePromise(refusal, this.contextOf(key, options)) : refusal();
   }
 
-  private tellRefused(key: K, error: unknown, { priority = 'normal', owner }: AcquireOptions = {}): void {
+  /** Likewise, without a promise. */
+  private refusedNow(key: K, error: unknown, options: AcquireOptions | undefined): never {
+    const refusal = (): never => {
+      throw error;
+    };
+    return acquires.hasSubscribers ? acquires.traceSync(refusal, this.contextOf(key, options)) : refusal();
+  }
+
+  private contextOf(key: K, options: AcquireOptions | undefined): AcquireContext {
+    return { pool: this.name, key: nameOf(key), ...askedBy(options), waitedMs: 0 };
+  }
+
+  private tellRefused(key: K, error: unknown, options: AcquireOptions | undefined): void {
     const title = { pool: this.name, key: nameOf(key) };
+    const { priority, owner } = askedBy(options);
     watchWith([...this.listeners], title).onWaited?.({
       pool: poolOf(title),
       at: this.settings.clock.now(),

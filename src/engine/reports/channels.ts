@@ -1,5 +1,5 @@
 import { channel, tracingChannel, type Channel } from 'node:diagnostics_channel';
-import type { Priority } from '../basics/priority.js';
+import type { Asked } from './asked.js';
 import type { PoolListener } from './listener.js';
 
 /**
@@ -18,10 +18,7 @@ export interface Title {
 export type ChannelMessage<E> = Omit<E, 'pool'> & Title;
 
 /** The context of the tracing channel `nestjs-pool:acquire`: one object for all that is published of one acquire. */
-export interface AcquireContext extends Title {
-  readonly priority: Priority;
-  /** Who borrows, as it said so with the `owner` of the acquire. */
-  readonly owner: object | undefined;
+export interface AcquireContext extends Title, Asked {
   /** Milliseconds in the queue; from `asyncEnd`, or `error`, on. */
   waitedMs?: number;
   /** The number of the resource in its pool; from `asyncEnd` on. */

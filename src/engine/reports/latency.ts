@@ -50,6 +50,9 @@ export class Latency {
   private sum = 0;
   private max = 0;
   private readonly buckets = new Uint32Array(BUCKETS);
+  /** The first and the last bucket that has anything: durations of one kind are close together. */
+  private first = BUCKETS;
+  private last = -1;
   /** The last summary, and of how many recorded ones it was. */
   private told: LatencySummary | undefined = undefined;
   private toldOf = -1;
@@ -59,16 +62,21 @@ export class Latency {
     this.sum += ms;
     this.recent = this.recent === undefined ? ms : this.recent + GAIN * (ms - this.recent);
     if (ms > this.max) this.max = ms;
-    const bucket = Math.ceil(Math.log2(ms / LEAST_MS) * PER_DOUBLING);
-    this.buckets[Math.min(Math.max(bucket, 0), BUCKETS - 1)]!++;
+    const exact = Math.ceil(Math.log2(ms / LEAST_MS) * PER_DOUBLING);
+    const bucket = Math.min(Math.max(exact, 0), BUCKETS - 1);
+    if (bucket < this.first) this.first = bucket;
+    if (bucket > this.last) this.last = bucket;
+    this.buckets[bucket]!++;
   }
 
-  /** Adds what another one has recorded. */
+  /** Adds what another one has recorded. Of a pool by key there may be thousands to add up, each time somebody looks. */
   add(other: Latency): void {
     this.recorded += other.recorded;
     this.sum += other.sum;
     this.max = Math.max(this.max, other.max);
-    for (let i = 0; i < BUCKETS; i++) this.buckets[i]! += other.buckets[i]!;
+    for (let i = other.first; i <= other.last; i++) this.buckets[i]! += other.buckets[i]!;
+    this.first = Math.min(this.first, other.first);
+    this.last = Math.max(this.last, other.last);
   }
 
   /** @param zeros how many further ones took no time, and were not recorded */

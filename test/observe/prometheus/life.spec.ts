@@ -103,6 +103,15 @@ describe('metrics of applications that come and go', () => {
     expect((await Exposition.of(app.url)).value('nestjs_pool_acquires_total')).toBe(1);
   });
 
+  it('show use_seconds of a pool that two watch when either of them wants it', async () => {
+    const imports = [PoolMetricsModule.forRoot({ histograms: { use: true } })];
+    const app = await boot({}, items(), { imports });
+    await use(app, 100);
+    const seen = await Exposition.of(app.url);
+    expect(seen.value('nestjs_pool_acquires_total')).toBe(100);
+    expect(seen.histogram('nestjs_pool_use_seconds', { pool: 'items' })!.count).toBe(100);
+  });
+
   it('forget a pool when it is closed, and an application', async () => {
     const [one, two] = [await boot({}, items({ name: 'first' })), await boot({}, items({ name: 'second' }))];
     const pools = async (): Promise<string[]> =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import { Registry, type OpenMetricsContentType } from 'prom-client';
+import { Pool } from '../../../src/engine/index.js';
 import {
   PoolMetricsModule,
   collectPools,
@@ -85,5 +86,17 @@ describe('options of metrics', () => {
     wrong(() => collectPools({ pools: [], path: 'metrics' }));
     // @ts-expect-error -- what makes the options returns some
     PoolMetricsModule.forRootAsync({ useFactory: () => ({ prefix: 1 }) });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['nothing', undefined, 'its options are undefined; they must be an object'],
+    ['no pools', {}, 'pools is undefined; it must be an array of pools'],
+    ['a pool that is in no array', { pools: new Pool({ create: () => ({}) }) }, 'pools is an object'],
+    ['something else among them', { pools: [new Pool({ create: () => ({}) }), {}] }, 'pools is an array'],
+  ])('of collectPools are refused when there is %s, and nothing is registered', (_what, options, message) => {
+    const registry = new Registry();
+    const given = options && { registry, ...(options) };
+    expect(() => collectPools(given as never)).toThrow(`Metrics of pools: ${message}`);
+    expect(registry.getMetricsAsArray()).toEqual([]);
   });
 });
