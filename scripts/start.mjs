@@ -9,5 +9,6 @@ if (!Object.hasOwn(projects, name)) {
   console.error(`There is no example "${name}". There are: ${Object.keys(projects).join(', ')}.`);
   process.exit(1);
 }
+console.log(`Building the library and the example ${name} …`);
 buildExamples(name);
 await import(`../dist/examples/${name}/main.js`);

@@ -1,7 +1,8 @@
-import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, Optional, type OnApplicationBootstrap } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { AnyPool } from '../scope/index.js';
 import { PoolRegistry } from '../module/registry.js';
+import { requireRegistry } from '../module/require-registry.js';
 import { DASHBOARD_OPTIONS, type Settings } from './options.js';
 import { PoolRecord } from './record.js';
 import { FIELDS } from './sample.js';
@@ -32,11 +33,14 @@ export class DashboardFeed implements OnApplicationBootstrap {
   private readonly viewers = new Map<Viewer, { behind: boolean }>();
   private readonly told = new Map<PoolRecord, string>();
   private timer: NodeJS.Timeout | undefined;
+  private readonly registry: PoolRegistry;
 
   constructor(
-    @Inject(PoolRegistry) private readonly registry: PoolRegistry,
+    @Optional() @Inject(PoolRegistry) registry: PoolRegistry | undefined,
     @Inject(DASHBOARD_OPTIONS) private readonly settings: Settings,
-  ) {}
+  ) {
+    this.registry = requireRegistry(registry, 'PoolDashboardModule');
+  }
 
   onApplicationBootstrap(): void {
     const { stopping } = this.registry;

@@ -146,6 +146,11 @@ function check(options: object, rules: Readonly<Record<string, Rule>>): void {
   }
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (!rule && Object.hasOwn(STATIC_RULES, name)) {
+      throw new TypeError(
+        `PoolDashboardModule: ${name} cannot come from a factory: write forRootAsync({ ${name}: …, useFactory: … }).`,
+      );
+    }
     if (!rule) {
       throw new TypeError(
         `PoolDashboardModule: there is no option ${name}; there are ${Object.keys(rules).join(', ')}.`,

@@ -2,7 +2,7 @@ import type { MeterProvider } from '@opentelemetry/api';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { opened } from '../engine/reports/channels.js';
 import type { AnyPool } from '../scope/index.js';
-import { asAny, checkOptions, type OtelOptions } from './options.js';
+import { asAny, checkOptions, checkProvider, type OtelOptions } from './options.js';
 import { Watching } from './watching.js';
 import { WeakPools } from './weak-pools.js';
 
@@ -23,6 +23,7 @@ import { WeakPools } from './weak-pools.js';
  * @throws PoolOptionsError naming the option and what is allowed
  */
 export function instrumentPools(meterProvider?: MeterProvider, options: OtelOptions = {}): () => void {
+  checkProvider(meterProvider);
   checkOptions('instrumentPools', options);
   const all = meterProvider === undefined ? options : { ...options, meterProvider };
   checkOptions('instrumentPools', all);

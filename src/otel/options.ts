@@ -66,6 +66,16 @@ export function checkOptions(caller: string, options: OtelOptions): void {
   checkOwn('all', `${caller}()`, options, RULES);
 }
 
+/** @throws PoolOptionsError */
+export function checkProvider(given: unknown): void {
+  if (given === undefined || RULES.meterProvider.ok(given)) return;
+  throw new PoolOptionsError(
+    'all',
+    'instrumentPools(): what comes first is a MeterProvider, or undefined for the global one; options come second: ' +
+      'instrumentPools(undefined, { pools: [ … ] }).',
+  );
+}
+
 /** The pool itself, where somebody has put a proxy around it. */
 export function asAny(pool: ObservedPool): AnyPool<unknown> {
   return pool.self as AnyPool<unknown>;

@@ -2,6 +2,7 @@ import {
   Inject,
   Injectable,
   Module,
+  Optional,
   type DynamicModule,
   type FactoryProvider,
   type InjectionToken,
@@ -11,6 +12,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { PoolRegistry } from '../module/registry.js';
+import { requireRegistry } from '../module/require-registry.js';
 import { checkMetricsOptions, type PoolMetricsOptions } from './options.js';
 import { PoolMetrics } from './pool-metrics.js';
 
@@ -24,12 +26,14 @@ export interface PoolMetricsAsyncOptions extends Pick<ModuleMetadata, 'imports'>
 /** The metrics of the application's pools, from its bootstrap until they are closed. */
 @Injectable()
 class ApplicationMetrics implements OnApplicationBootstrap {
+  private readonly pools: PoolRegistry;
   private readonly metrics: PoolMetrics;
 
   constructor(
-    private readonly pools: PoolRegistry,
+    @Optional() @Inject(PoolRegistry) pools: PoolRegistry | undefined,
     @Inject(OPTIONS) options: PoolMetricsOptions,
   ) {
+    this.pools = requireRegistry(pools, 'PoolMetricsModule');
     this.metrics = new PoolMetrics(options);
   }
 

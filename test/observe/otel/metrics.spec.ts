@@ -538,6 +538,6 @@ describe('wrong options', () => {
   });
 
   it('are refused of the first argument, too', () => {
-    expect(() => instrumentPools({} as never)).toThrow(/instrumentPools\(\): option "meterProvider"/);
+    expect(() => instrumentPools({} as never)).toThrow(/what comes first is a MeterProvider/);
   });
 });
