@@ -12,7 +12,7 @@ const LOOK = 1_000;
  * that would take what is asked for until then, as `trace` does.
  */
 export class LateMeters {
-  private meters: Meters | undefined;
+  private readonly given: Meters | undefined;
   /** Pools that nobody measures yet, and what begins it. */
   private readonly waiting = new WeakPools<(meters: Meters) => void>();
   private timer: NodeJS.Timeout | undefined;
@@ -22,7 +22,7 @@ export class LateMeters {
     private readonly dup: boolean,
     private readonly histograms: boolean,
   ) {
-    this.meters = given && Meters.of(given, dup);
+    this.given = given && Meters.of(given, dup);
   }
 
   /** @returns ends it */
@@ -55,18 +55,21 @@ export class LateMeters {
     };
   }
 
-  /** The meters, if there is a provider now: then for all that have waited for it. */
+  /** The meters of the provider that there is now, if there is one: then for all that have waited for it. */
   private look(): Meters | undefined {
-    if (this.meters) return this.meters;
-    const provider = metrics.getMeterProvider();
-    if (provider.getMeter(SCOPE) !== createNoopMeter()) {
-      this.meters = Meters.of(provider, this.dup);
-      for (const [, measure] of this.waiting.take()) measure(this.meters);
-    }
+    // A test, or who loads code anew, may have registered another one since.
+    const meters = this.given ?? this.ofGlobal();
+    if (meters) for (const [, measure] of this.waiting.take()) measure(meters);
     if (this.waiting.open().length === 0) {
       clearInterval(this.timer);
       this.timer = undefined;
     }
-    return this.meters;
+    return meters;
+  }
+
+  private ofGlobal(): Meters | undefined {
+    const provider = metrics.getMeterProvider();
+    const real = Meters.knows(provider) || provider.getMeter(SCOPE) !== createNoopMeter();
+    return real ? Meters.of(provider, this.dup) : undefined;
   }
 }

@@ -41,6 +41,10 @@ export class Meters {
   private dup = false;
   private stopCollecting: () => void;
 
+  static knows(provider: MeterProvider): boolean {
+    return Meters.all.has(provider);
+  }
+
   /** @param dup older names, too: of all pools, also those of others who look, as what is collected is the same for all */
   static of(provider: MeterProvider, dup: boolean): Meters {
     const meters = Meters.all.get(provider) ?? new Meters(provider);
@@ -125,7 +129,6 @@ export class Meters {
 
   private collect(result: BatchObservableResult): void {
     for (const [key, series] of this.series) {
-      sweep(series);
       observe(result, series, read(series));
       // The last word about it has been said.
       if (series.members.size === 0) this.series.delete(key);
@@ -168,20 +171,25 @@ function sweep(series: Series): void {
 
 function leave({ members, gone }: Series, member: Member): void {
   if (!members.delete(member)) return;
-  const pool = member.pool.deref();
+  const stats = member.pool.deref()?.stats();
   // One that goes on, unseen, may be looked at again: it would count twice.
-  if (pool?.stats().state === 'closed') addCounters(gone, pool, member.leaks);
+  if (stats?.state === 'closed') addCounters(gone, stats, member.leaks);
 }
 
-function read({ members, gone }: Series): Readings {
+function read(series: Series): Readings {
   const readings = new Readings();
-  readings.addAll(gone);
-  for (const member of members) {
+  for (const member of series.members) {
     const pool = member.pool.deref();
-    if (!pool) continue;
-    addLevels(readings, pool);
-    addCounters(readings, pool, member.leaks);
+    // Asked once: that of a pool with thousands of keys adds up thousands.
+    const stats = pool?.stats();
+    if (!pool || !stats || stats.state === 'closed') {
+      leave(series, member);
+      continue;
+    }
+    addLevels(readings, pool, stats);
+    addCounters(readings, stats, member.leaks);
   }
+  readings.addAll(series.gone);
   return readings;
 }
 

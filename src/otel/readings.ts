@@ -47,8 +47,7 @@ export class Readings {
 }
 
 /** What goes up and down; a pool that is closed has none of it. */
-export function addLevels(to: Readings, pool: AnyPool<unknown>): void {
-  const stats: PoolStats | KeyedPoolStats = pool.stats();
+export function addLevels(to: Readings, pool: AnyPool<unknown>, stats: PoolStats | KeyedPoolStats): void {
   for (const [place, state] of Object.entries(PLACES)) {
     to.add('count', stats[place as keyof typeof PLACES], state);
   }
@@ -62,8 +61,11 @@ export function addLevels(to: Readings, pool: AnyPool<unknown>): void {
 }
 
 /** What only goes up. */
-export function addCounters(to: Readings, pool: AnyPool<unknown>, leaks: Leaks): void {
-  const { totals } = pool.stats();
+export function addCounters(
+  to: Readings,
+  { totals }: Pick<PoolStats | KeyedPoolStats, 'totals'>,
+  leaks: Leaks,
+): void {
   to.add('timeouts', totals.timedOut);
   to.add('acquires', totals.acquired);
   to.add('waits', totals.waited);

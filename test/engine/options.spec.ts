@@ -78,6 +78,9 @@ describe('a wrong option is refused at construction, with its name, its value an
     ['destroy', 1, '1', /a function/],
     ['isFatal', [], 'an array', /a function/],
     ['isRetryable', 'no', 'a string', /a function/],
+    ['target', 'localhost', 'a string', /host\?, port\?/],
+    ['target', { host: 'db', port: '5432' }, 'an object', /a number for the port/],
+    ['target', { system: null }, 'an object', /texts for the others/],
     ['factory', create, 'a function', /an object with a create function/],
     ['factory', null, 'null', /an object with a create function/],
   ];

@@ -100,7 +100,10 @@ export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
   isFatal: method,
   isRetryable: method,
   capacity: method,
-  target: { ok: isObject, allowed: '{ system?, namespace?, host?, port? }' },
+  target: {
+    ok: isTarget,
+    allowed: '{ system?, namespace?, host?, port? }, a number for the port and texts for the others',
+  },
 };
 
 export const HOOKS: Readonly<Record<keyof SessionHooks<unknown>, Rule>> = {
@@ -115,3 +118,11 @@ export const SETTING_NAMES = Object.keys(SETTINGS) as readonly (keyof PoolSettin
 export const HOOK_NAMES = Object.keys(HOOKS) as readonly (keyof SessionHooks<unknown>)[];
 /** The names of the members of a factory. */
 export const FACTORY_NAMES = Object.keys(FACTORY) as readonly (keyof ResourceFactory<unknown>)[];
+
+/** It goes to whoever collects metrics, as it is. */
+function isTarget(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { system, namespace, host, port } = value as Record<string, unknown>;
+  const texts = [system, namespace, host].every(text => text === undefined || typeof text === 'string');
+  return texts && (port === undefined || Number.isInteger(port));
+}

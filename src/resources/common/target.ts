@@ -13,10 +13,21 @@ export function shows(factory: object, find: () => ResourceTarget): void {
 
 function attempt(find: () => ResourceTarget): ResourceTarget | undefined {
   try {
-    return find();
+    const { system, namespace, host, port } = find();
+    return {
+      system,
+      namespace: text(namespace),
+      host: text(host),
+      port: Number.isInteger(port) ? port : undefined,
+    };
   } catch {
     return undefined;
   }
+}
+
+/** Drivers take more than their types say: a null for nothing, a number for a name. */
+function text(given: unknown): string | undefined {
+  return typeof given === 'string' || typeof given === 'number' ? String(given) : undefined;
 }
 
 /**

@@ -504,6 +504,22 @@ describe('the global provider', () => {
     }
   });
 
+  it('is the one that is there when a pool is made, after another has been shut down', async () => {
+    stops.push(instrumentPools(undefined, { traces: false }));
+    const first = new Metrics();
+    metrics.setGlobalMeterProvider(first.provider);
+    const before = poolOf({ name: 'before' });
+    await first.provider.shutdown();
+    metrics.disable();
+    const between = poolOf({ name: 'between' });
+    const second = new Metrics();
+    metrics.setGlobalMeterProvider(second.provider);
+    const after = poolOf({ name: 'after' });
+    const names = (await second.collect()).by('db.client.connection.pool.name', 'db.client.connection.limit');
+    expect(names).toEqual({ between: 4, after: 4 });
+    await Promise.all([before, between, after].map(pool => pool.close()));
+  });
+
   it('is waited for by nobody when all has been stopped or closed', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance', 'Date'] });
     try {

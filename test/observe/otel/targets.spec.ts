@@ -68,6 +68,21 @@ describe('the target of a pool is where its connections go to, and nothing of th
       mysql({ stream: () => undefined, user: USER, password: PASSWORD }),
       { system: 'mysql', namespace: undefined },
     ],
+    [
+      'mysql, nothing where there is no database',
+      mysql({ host: 'db.example', database: null as never }),
+      { system: 'mysql', host: 'db.example', port: 3306 },
+    ],
+    [
+      'pg, parts that are not what they should be',
+      pg({ host: 'db.example', port: 'x' as never, database: 5 as never }),
+      { system: 'postgresql', namespace: '5', host: 'db.example' },
+    ],
+    [
+      'pg, an address of IPv6',
+      pg({ connectionString: 'postgres://[::1]:5433/shop' }),
+      { ...POSTGRES, host: '::1' },
+    ],
     ['ioredis, a URL', ioredis({ url: `redis://${login}@cache.example:6380/3` }), REDIS],
     [
       'ioredis, its parts',
