@@ -1,59 +1,12 @@
-import type { PoolState } from '../engine/index.js';
+import { held } from './held.js';
+import { LONG, quantileOf, sum, type Diagnosis, type Facts, type Now, type Stage } from './facts.js';
 import type { Sample } from './sample.js';
-
-/** Who holds something now. */
-export interface Holding {
-  /** What it calls itself, or where it has acquired; undefined where neither is known. */
-  readonly who: string | undefined;
-  readonly heldMs: number;
-}
-
-/** Creates that keep failing. */
-export interface Failing {
-  readonly attempts: number;
-  readonly forMs: number;
-  /** The class of the last error and its code: never what it says. */
-  readonly error: string;
-  /** Milliseconds until the next attempt; undefined where that is not known. */
-  readonly retryInMs: number | undefined;
-}
-
-/** A pool as it is now. */
-export interface Now {
-  readonly state: PoolState;
-  /** What its resources are connections to, in a word: `database`. */
-  readonly backend: string;
-  readonly total: number;
-  readonly failing: Failing | undefined;
-  readonly holders: readonly Holding[];
-  /** Everybody who has been seen to hold or to wait in the last minutes. */
-  readonly known: readonly string[];
-  /** Who holds what was reported as a leak, and has not come back. */
-  readonly leaks: readonly Holding[];
-}
-
-export type Verdict =
-  'well' | 'busy' | 'held' | 'slow' | 'dead' | 'unsure' | 'starting' | 'suspended' | 'closing';
-
-export interface Diagnosis {
-  readonly verdict: Verdict;
-  /** Is it worse than a remark: is anybody kept waiting, or refused? */
-  readonly serious: boolean;
-  readonly title: string;
-  /** What was measured, in sentences. */
-  readonly text: string;
-  /** What to do next; empty where there is nothing to do. */
-  readonly next: string;
-}
+import { duration, many } from './words.js';
 
 /** Samples, so seconds: what is "now". */
 const RECENT = 10;
 /** What is older than so many samples is "usual". */
 const USUAL_BEFORE = 20;
-/** So many samples with measured holds make a usual one. */
-const ENOUGH = 5;
-/** Milliseconds: a hold that is shorter is no long one, whatever is usual. */
-const LONG = 1_000;
 /** So many times as long as usual is longer. */
 const TIMES = 3;
 
@@ -66,22 +19,38 @@ const TIMES = 3;
 export function diagnose(history: readonly Sample[], now: Now): Diagnosis {
   const recent = history.slice(-RECENT);
   const before = history.slice(0, -USUAL_BEFORE);
-  const facts: Facts = { recent, before, last: recent.at(-1), pressed: isPressed(recent), now };
+  const last = recent.at(-1);
+  const facts: Facts = {
+    ...{ history, recent, before, last, now },
+    pressed: pressedOf(recent),
+    stage: stageOf(now, last),
+  };
   return notServing(facts) ?? dead(facts) ?? held(facts) ?? slower(facts) ?? full(facts) ?? calm(facts);
 }
 
-interface Facts {
-  readonly recent: readonly Sample[];
-  readonly before: readonly Sample[];
-  readonly last: Sample | undefined;
-  /** Does anybody pay for it? */
-  readonly pressed: boolean;
-  readonly now: Now;
+/** Milliseconds: whoever waits longer pays for it. */
+const A_WAIT = 200;
+
+function pressedOf(recent: readonly Sample[]): Sample | undefined {
+  return recent
+    .slice(-3)
+    .filter(({ oldestWaitMs, timedOut, refused }) => oldestWaitMs > A_WAIT || timedOut + refused > 0)
+    .sort((a, b) => b.leased - a.leased)[0];
 }
 
-function isPressed(recent: readonly Sample[]): boolean {
-  const last = recent.slice(-3);
-  return last.some(({ oldestWaitMs, timedOut, refused }) => oldestWaitMs > 200 || timedOut + refused > 0);
+/** Those who wait for a key wait for those who hold for it, however much there is for others; unless all is in use. */
+function stageOf({ keyed, holders }: Now, last: Sample | undefined): Stage {
+  const { max = Infinity, leased = 0 } = last ?? {};
+  if (!keyed || keyed.waitedFor.length === 0 || leased >= max) return { max, leased, holders, whose: '' };
+  const keys = new Set(keyed.waitedFor);
+  const theirs = holders.filter(({ key }) => key !== undefined && keys.has(key));
+  const [key] = keys;
+  return {
+    max: keyed.max * keys.size,
+    leased: theirs.length,
+    holders: theirs,
+    whose: keys.size === 1 ? ` for the key ${key}` : ` for ${keys.size} keys`,
+  };
 }
 
 function notServing({ now, last }: Facts): Diagnosis | undefined {
@@ -89,7 +58,7 @@ function notServing({ now, last }: Facts): Diagnosis | undefined {
     case 'suspended':
       return {
         verdict: 'suspended',
-        serious: true,
+        serious: (last?.waiting ?? 0) > 0,
         title: 'Suspended',
         text: `Somebody has suspended this pool. ${many(last?.waiting ?? 0, 'acquire waits', 'acquires wait')} for it to be resumed.`,
         next: 'Resume it when what it was suspended for is done.',
@@ -100,7 +69,7 @@ function notServing({ now, last }: Facts): Diagnosis | undefined {
         verdict: 'closing',
         serious: false,
         title: now.state === 'closed' ? 'Closed' : 'Closing',
-        text: 'The pool is being closed with its application.',
+        text: `The pool is being closed with its application${now.holders.length > 0 ? `, and waits for what is still held: ${now.holders.length}` : ''}.`,
         next: '',
       };
     default:
@@ -111,7 +80,7 @@ function notServing({ now, last }: Facts): Diagnosis | undefined {
 function dead({ now, last }: Facts): Diagnosis | undefined {
   const { failing, state, backend } = now;
   if (!failing || (state !== 'unavailable' && failing.attempts < 2)) return undefined;
-  const { attempts, forMs, error, retryInMs } = failing;
+  const { attempts, forMs, error, retryInMs, key } = failing;
   const retry = retryInMs === undefined ? '' : `, the next one in ${duration(retryInMs)}`;
   const serving = (last?.leased ?? 0) + (last?.idle ?? 0);
   const left =
@@ -121,7 +90,7 @@ function dead({ now, last }: Facts): Diagnosis | undefined {
   return {
     verdict: 'dead',
     serious: true,
-    title: `Dead ${backend}`,
+    title: `Dead ${backend}${key === undefined ? '' : ` of the key ${key}`}`,
     text: `No connection can be made: ${error}, for ${duration(forMs)}, ${many(attempts, 'attempt', 'attempts')} in a row${retry}.${left}`,
     next: hintFor(error, backend),
   };
@@ -162,93 +131,26 @@ function hintFor(error: string, backend: string): string {
   );
 }
 
-/** Some hold for long: is it one, or is it everybody? */
-function held({ now, last, before, pressed }: Facts): Diagnosis | undefined {
-  const usual = median(before, 'holdMs');
-  const limit = Math.max(LONG, 5 * (usual ?? 0));
-  const leaks = new Set(now.leaks);
-  const long = now.holders.filter(one => one.heldMs >= limit || leaks.has(one));
-  if (long.length === 0) return undefined;
-  const serious = pressed || long.length >= (last?.max ?? Infinity);
-  if (!serious && now.leaks.length === 0) return undefined;
-
-  const groups = groupsOf(long);
-  const [top] = groups as [Group, ...Group[]];
-  const named = groups.filter(({ who }) => who !== undefined);
-  const longest = `the longest for ${duration(Math.max(...long.map(one => one.heldMs)))}`;
-  const count = many(long.length, 'resource is held', 'resources are held');
-  const share = top.count / long.length;
-  const others = now.known.filter(who => who !== top.who).length;
-
-  if (named.length >= 2 && share <= 0.6) {
-    const everybody = named.length >= 3 || named.length >= now.known.length;
-    const names = named.slice(0, 3).map(({ who }) => who);
-    return {
-      verdict: everybody ? 'slow' : 'unsure',
-      serious,
-      title: everybody ? `Slow ${now.backend}` : `A slow ${now.backend}, or code that holds for too long`,
-      text:
-        `${count} for long at the same time by ${named.length} different borrowers (${names.join(', ')}${named.length > 3 ? ', …' : ''}), ${longest}` +
-        `${usual === undefined ? '' : `; usual are ${duration(usual)}`}.`,
-      next: `They have only the ${now.backend} in common: look at its load, its locks and its slow queries.`,
-    };
-  }
-  if (top.who === undefined) {
-    return {
-      verdict: 'unsure',
-      serious,
-      title: 'Held for long, by whom is not known',
-      text: `${count} for long, ${longest}. Nobody has said who borrows, and no stack was kept: code that holds and a slow ${now.backend} look alike.`,
-      next: 'Set leakThreshold for this pool: then stacks are shown here.',
-    };
-  }
-  const ofTop = `${top.count === long.length ? count : `${count} for long, ${top.count} of them`} by ${top.who}, ${longest}`;
-  if (others === 0) {
-    return {
-      verdict: now.leaks.length > 0 ? 'held' : 'unsure',
-      serious,
-      title: `Held for long by ${top.who}`,
-      text: `${ofTop}. Nobody else borrows here, so it cannot be compared.`,
-      next: `Does it wait for the ${now.backend}, or for something else while it holds? Its stack and the ${now.backend}'s list of running statements tell.`,
-    };
-  }
-  return {
-    verdict: 'held',
-    serious,
-    title: `Held too long by ${top.who}`,
-    text: `${ofTop}. ${many(others, 'other borrower does', 'other borrowers do')} not: the ${now.backend} is not what they wait for.`,
-    next: 'Look for a way through this code that does not give back, or that waits for something else while it holds. The stack below, if there is one, says where.',
-  };
-}
-
-interface Group {
-  readonly who: string | undefined;
-  readonly count: number;
-}
-
-/** The largest first. */
-function groupsOf(long: readonly Holding[]): Group[] {
-  const counts = new Map<string | undefined, number>();
-  for (const { who } of long) counts.set(who, (counts.get(who) ?? 0) + 1);
-  return Array.from(counts, ([who, count]) => ({ who, count })).sort((a, b) => b.count - a.count);
-}
-
 /** Nobody holds for very long, and yet everything takes longer than it did. */
 function slower({ now, recent, before, pressed }: Facts): Diagnosis | undefined {
   const { backend } = now;
   const slow = (text: string, next: string): Diagnosis => ({
-    ...{ verdict: 'slow', serious: pressed, title: `Slow ${backend}`, text, next },
+    ...{ verdict: 'slow', serious: pressed !== undefined, title: `Slow ${backend}`, text, next },
   });
-  const [usual, holds] = [median(before, 'holdMs'), median(recent, 'holdMs', 2)];
-  if (usual !== undefined && holds !== undefined && holds >= TIMES * usual && holds - usual >= 20) {
+  const [usual, holds] = [quantileOf(before, 'holdMs'), quantileOf(recent, 'holdMs')];
+  // Where holds are of several kinds, a second may have measured only long ones: longer is what hardly any second has seen.
+  const most = quantileOf(before, 'holdMs', { share: 0.9 });
+  const limit = usual === undefined ? Infinity : Math.max(TIMES * usual, usual + 20, 1.5 * most!);
+  if (usual !== undefined && holds !== undefined && holds >= limit) {
     return slow(
       `Holds have got longer across the board: half of them took ${duration(usual)}, and take ${duration(holds)} now.`,
       `Look at the ${backend}'s load, its locks and its slow queries; or has a new version of this application been rolled out?`,
     );
   }
-  const creates = median(recent, 'createMs', 1);
-  const usualCreate = median(before, 'createMs', 1) ?? 0;
-  if (creates !== undefined && creates >= Math.max(LONG, TIMES * usualCreate)) {
+  const creates = quantileOf(recent, 'createMs', { enough: 1 });
+  const usualCreate = quantileOf(before, 'createMs', { enough: 1 }) ?? 0;
+  // The first ones are made while the application warms up.
+  if (creates !== undefined && creates >= Math.max(usualCreate > 0 ? LONG : 3 * LONG, TIMES * usualCreate)) {
     return slow(
       `A new connection takes ${duration(creates)} to be made${usualCreate > 0 ? `; it took ${duration(usualCreate)}` : ''}.`,
       `Look at the ${backend}'s load, and at the network to it.`,
@@ -271,30 +173,50 @@ function slower({ now, recent, before, pressed }: Facts): Diagnosis | undefined 
   return undefined;
 }
 
-/** Somebody waits, and nobody holds for longer than usual. */
-function full({ now, last, recent, pressed }: Facts): Diagnosis | undefined {
+/** Somebody waits, or has waited, and nobody holds for longer than usual. */
+function full({ now, last, recent, pressed, stage }: Facts): Diagnosis | undefined {
   if (!pressed || !last) return undefined;
-  const [{ max }, leased] = [last, sum(recent, 'leased') / Math.max(1, recent.length)];
-  const rate = sum(recent, 'acquired') / Math.max(1, recent.length);
-  const hold = median(recent, 'holdMs', 1);
+  const waits = many(last.waiting, 'acquire waits', 'acquires wait');
+  const isNow = last.waiting + last.timedOut + last.refused > 0;
+  const keys = stage.whose !== '';
+  const { max } = stage;
+  const leased = keys ? stage.leased : pressed.leased;
   if (leased < 0.7 * max) {
+    if (!isNow) return undefined;
     return {
       verdict: now.state === 'starting' || last.creating > 0 ? 'starting' : 'unsure',
       serious: last.creating === 0,
       title: last.creating > 0 ? 'Making connections' : 'Somebody waits, and it is not clear why',
-      text: `${many(last.waiting, 'acquire waits', 'acquires wait')}, ${last.leased} of ${max} are in use, ${last.creating} are being made.`,
+      text: `${waits}, ${last.leased} of ${last.max} are in use, ${last.creating} are being made.`,
+      next: '',
+    };
+  }
+  const rate = sum(recent, 'acquired') / Math.max(1, recent.length);
+  const hold = quantileOf(recent, 'holdMs', { enough: 1 });
+  const served = `${Math.round(rate)} borrows a second are served${hold === undefined ? '' : `, half of them hold for no longer than ${duration(hold)}`}.`;
+  if (!isNow) {
+    return {
+      verdict: 'busy',
+      serious: false,
+      title: 'Busy for a moment',
+      text: `All ${max} were in use and somebody had to wait; that is over. ${served}`,
       next: '',
     };
   }
   return {
     verdict: 'busy',
     serious: true,
-    title: `Busy: more demand than ${max} can serve`,
-    text:
-      `${last.leased} of ${max} are in use and ${many(last.waiting, 'acquire waits', 'acquires wait')}; nobody holds for longer than usual. ` +
-      `${Math.round(rate)} borrows a second are served${hold === undefined ? '' : `, half of them hold for no longer than ${duration(hold)}`}.`,
+    title: `Busy: more demand${stage.whose} than ${max} can serve`,
+    text: `${keys ? leased : last.leased} of ${max} are in use${stage.whose} and ${waits}; ${longOf(stage)}. ${served}`,
     next: `Raise max if the ${now.backend} can take more, hold for shorter, or take in less.`,
   };
+}
+
+function longOf({ holders }: Stage): string {
+  const long = holders.filter(({ heldMs }) => heldMs >= LONG).length;
+  return long === 0
+    ? 'nobody holds for longer than usual'
+    : `${many(long, 'hold is', 'holds are')} longer than a second, too few to explain it`;
 }
 
 function calm({ now, last, recent }: Facts): Diagnosis {
@@ -317,33 +239,4 @@ function calm({ now, last, recent }: Facts): Diagnosis {
       ? `Nobody borrows at the moment; ${many(last.idle, 'resource is', 'resources are')} idle.`
       : `${use}, nobody waits for long. ${rate < 1 ? 'Less than one borrow' : many(Math.round(rate), 'borrow', 'borrows')} a second.`;
   return { ...rest, verdict: 'well', title: 'All is well', text };
-}
-
-/** Of what was measured in these seconds; undefined where that is in too few of them. */
-function median(
-  samples: readonly Sample[],
-  field: 'holdMs' | 'createMs',
-  enough = ENOUGH,
-): number | undefined {
-  const values = samples.map(sample => sample[field]).filter(value => value !== undefined);
-  if (values.length < enough) return undefined;
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-function sum(samples: readonly Sample[], field: 'acquired' | 'leased' | 'validating'): number {
-  return samples.reduce((total, sample) => total + sample[field], 0);
-}
-
-function many(count: number, one: string, more: string): string {
-  return `${count} ${count === 1 ? one : more}`;
-}
-
-export function duration(ms: number): string {
-  if (ms < 1) return 'less than 1 ms';
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
-  const s = Math.round(ms / 1_000);
-  if (s < 120) return `${s} s`;
-  const minutes = Math.floor(s / 60);
-  return minutes < 120 ? `${minutes} min ${s % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -1,6 +1,6 @@
 import { kindOf, type DestroyReason, type PoolListener } from '../engine/index.js';
-import { duration } from './diagnose.js';
 import { cut, framesOf } from './who.js';
+import { duration } from './words.js';
 
 /** Something that has happened, in words. */
 export interface ShownEvent {

@@ -1,7 +1,17 @@
-import { KeyedPool, Pool, kindOf, type PoolListener, type PoolResource } from '../engine/index.js';
+import {
+  KeyedPool,
+  Pool,
+  kindOf,
+  type PoolListener,
+  type PoolResource,
+  type PoolWaiter,
+  type ResourceTarget,
+} from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
-import { diagnose, type Failing } from './diagnose.js';
+import { diagnose } from './diagnose.js';
 import { EventLog, stackText, type ShownEvent } from './events.js';
+import { LONG, type Failing } from './facts.js';
+import { routeOf } from './route.js';
 import { packed, sampleOf, type AnyStats, type Counts, type Sample } from './sample.js';
 import { cut, whoOf } from './who.js';
 
@@ -10,6 +20,8 @@ const CELLS = 200;
 /** So many who have been seen to borrow are remembered, so long. */
 const KNOWN = 50;
 const KNOWN_FOR = 300_000;
+/** Milliseconds: whoever has not tried again so long after it was due does not, as for a key that nobody asks for any more. */
+const FORGOTTEN = 30_000;
 /** So many stacks of holders are shown. */
 const STACKS = 3;
 
@@ -32,10 +44,11 @@ export class PoolRecord {
   readonly samples: Sample[] = [];
   readonly events: EventLog;
   private before: Counts;
-  private readonly known = new Map<string, number>();
+  private readonly known = new Map<string, { at: number; holds: number }>();
   /** Who holds for too long, by the name of the pool and the number of the resource. */
   private readonly leaks = new Set<string>();
-  private failing: { since: number; attempts: number; error: string; retryAt: number } | undefined;
+  private failing:
+    { pool: string; since: number; attempts: number; error: string; retryAt: number } | undefined;
   private readonly forget: () => void;
 
   /** @param history how many samples are kept */
@@ -58,8 +71,11 @@ export class PoolRecord {
     this.before = counts;
     samples.push(sample);
     samples.splice(0, samples.length - this.history);
-    for (const { owner, stack } of holders.slice(0, KNOWN)) this.see(whoOf(owner, stack), at);
-    if (sample.created > 0 && sample.createFailed === 0) this.failing = undefined;
+    // Those who hold for shortest were not seen a second ago.
+    for (const { owner, stack, heldMs } of holders.slice(-KNOWN))
+      this.see(whoOf(owner, stack) ?? '', at, heldMs < LONG);
+    const isMade = sample.created > 0 && sample.createFailed === 0;
+    if (isMade || (this.failing && at > this.failing.retryAt + FORGOTTEN)) this.failing = undefined;
     if (sample.timedOut + sample.refused > 0) this.events.note('load', summed(sample));
     return { sample: packed(sample), events: this.events.turn() };
   }
@@ -70,19 +86,31 @@ export class PoolRecord {
     const stats: AnyStats = pool.stats();
     const resources = pool.resources();
     const waiters = pool.waiters();
-    for (const { owner } of waiters.slice(0, KNOWN)) this.see(whoOf(owner, undefined), Date.now());
+    const waiting = new Map<string, number>();
+    for (const { owner } of waiters.slice(0, KNOWN)) {
+      if (owner === undefined) continue;
+      const route = this.see(owner, Date.now());
+      waiting.set(route, (waiting.get(route) ?? 0) + 1);
+    }
     const leased = resources
       .filter(one => one.state === 'leased')
       .sort((a, b) => (b.forMs ?? 0) - (a.forMs ?? 0));
-    const holdings = leased.map(one => ({ who: whoOf(one.owner, one.stack), heldMs: one.forMs ?? 0 }));
+    const holdings = leased.map(({ owner, stack, key, forMs = 0 }) => ({
+      ...{ who: whoOf(owner, stack), stack, heldMs: forMs },
+      key: key === undefined ? undefined : cut(key, 64),
+    }));
     const diagnosis = diagnose(samples, {
       state: stats.state,
       backend: this.backend,
       total: stats.total,
       failing: this.failingNow(stats),
       holders: holdings,
-      known: [...this.known.keys()],
+      known: Array.from(this.known, ([who, { holds }]) => ({
+        who,
+        holds: holds + (waiting.get(who) ?? 0),
+      })),
       leaks: holdings.filter((_, i) => this.isLeak(leased[i]!)),
+      keyed: 'keys' in stats ? { max: stats.max, waitedFor: keysOf(waiters) } : undefined,
     });
     const shown = resources.slice(0, CELLS);
     return {
@@ -114,12 +142,10 @@ export class PoolRecord {
 
   /** What does not change. */
   get title(): object {
-    const { system, namespace, host, port } = this.pool.target ?? {};
-    const place = [system, [host, port].filter(part => part !== undefined).join(':'), namespace];
     return {
       name: this.pool.name,
       keyed: this.pool instanceof KeyedPool,
-      target: cut(place.filter(part => part !== undefined && part !== '').join(' '), 200),
+      target: cut(targetText(this.pool.target), 200),
     };
   }
 
@@ -138,9 +164,10 @@ export class PoolRecord {
 
   private listener(): PoolListener {
     return {
-      onCreateFailed: ({ error, retryInMs }) => {
-        const { since = Date.now(), attempts = 0 } = this.failing ?? {};
+      onCreateFailed: ({ pool, error, retryInMs }) => {
+        const { since = Date.now(), attempts = 0 } = this.failing?.pool === pool ? this.failing : {};
         this.failing = {
+          pool,
           since,
           attempts: attempts + 1,
           error: kindOf(error),
@@ -170,20 +197,39 @@ export class PoolRecord {
     if (!failing && !told) return undefined;
     const retryInMs = failing && Math.max(0, failing.retryAt - Date.now());
     if (told) return { ...told, retryInMs };
-    const { since, attempts, error } = failing!;
-    return { attempts, forMs: Date.now() - since, error, retryInMs };
+    const { pool, since, attempts, error } = failing!;
+    const key = cut(pool.slice(this.pool.name.length + 1, -1), 64);
+    return { attempts, forMs: Date.now() - since, error, retryInMs, key };
   }
 
-  private see(who: string | undefined, at: number): void {
-    if (who === undefined) return;
+  /** @returns its route */
+  private see(who: string, at: number, isFresh = false): string {
+    const route = routeOf(cut(who, 120));
+    if (route === '') return route;
+    const { holds } = this.known.get(route) ?? { holds: 0 };
     // The last one seen is the last one there.
-    this.known.delete(who);
-    this.known.set(who, at);
+    this.known.delete(route);
+    this.known.set(route, { at, holds: holds + (isFresh ? 1 : 0) });
     for (const [other, seen] of this.known) {
-      if (this.known.size <= KNOWN && at - seen <= KNOWN_FOR) break;
+      if (this.known.size <= KNOWN && at - seen.at <= KNOWN_FOR) break;
       this.known.delete(other);
     }
+    return route;
   }
+}
+
+/** A key is told from others by its first letters: whoever sends longer ones wants to fill this page. */
+function keysOf(waiters: readonly PoolWaiter[]): string[] {
+  return [...new Set(waiters.flatMap(({ key }) => (key === undefined ? [] : cut(key, 64))))];
+}
+
+/** `postgresql, shop at 127.0.0.1:5432` */
+function targetText({ system, namespace, host, port }: Partial<ResourceTarget> = {}): string {
+  const place = [host?.includes(':') && port !== undefined ? `[${host}]` : host, port]
+    .filter(part => part !== undefined)
+    .join(':');
+  const what = [namespace, place].filter(part => part !== undefined && part !== '').join(' at ');
+  return [system, what].filter(part => part !== undefined && part !== '').join(', ');
 }
 
 function shownOf(key: string | undefined, who: string | undefined): object {

@@ -23,9 +23,11 @@ export function framesOf(stack: string): string[] {
 
 /** Who somebody is: what it calls itself, or else where it has acquired. */
 export function whoOf(owner: string | undefined, stack: string | undefined): string | undefined {
-  if (owner !== undefined) return cut(owner, 120);
-  const place = stack === undefined ? undefined : framesOf(stack)[0];
-  return place === undefined
-    ? undefined
-    : cut(place.replace(/\(.*[\\/]([^\\/]+)\)$/, '($1)').replace(/^at /, ''), 120);
+  return owner === undefined ? placeOf(stack) : cut(owner, 120);
+}
+
+/** In which function, and in which line of which file. */
+export function placeOf(stack: string | undefined): string | undefined {
+  const [frame] = stack === undefined ? [] : framesOf(stack);
+  return frame && cut(frame.replace(/\(.*[\\/]([^\\/]+)\)$/, '($1)').replace(/^at /, ''), 120);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { diagnose, type Now } from '../../../src/dashboard/diagnose.js';
+import { diagnose } from '../../../src/dashboard/diagnose.js';
+import type { Known, Now } from '../../../src/dashboard/facts.js';
 import type { Sample } from '../../../src/dashboard/sample.js';
 
 const calm: Sample = {
@@ -30,10 +31,14 @@ const now: Now = {
   total: 10,
   failing: undefined,
   holders: [],
-  known: ['GET /a', 'GET /b', 'GET /c', 'GET /d'],
+  known: alike('GET /a', 'GET /b', 'GET /c', 'GET /d'),
   leaks: [],
 };
 const full: Partial<Sample> = { leased: 10, idle: 0, waiting: 8, oldestWaitMs: 900 };
+
+function alike(...routes: string[]): Known[] {
+  return routes.map(who => ({ who, holds: 20 }));
+}
 
 function seconds(count: number, sample: Partial<Sample> = {}): Sample[] {
   return Array.from({ length: count }, () => ({ ...calm, ...sample }));
@@ -164,7 +169,7 @@ describe('the diagnosis of a pool says', () => {
   test('that it is not sure where only one borrower is known', () => {
     const found = diagnose(seconds(10, full), {
       ...now,
-      known: ['GET /a'],
+      known: alike('GET /a'),
       holders: holding(['GET /a', 10]),
     });
     expect(found).toMatchObject({ verdict: 'unsure', title: 'Held for long by GET /a' });
@@ -199,5 +204,138 @@ describe('the diagnosis of a pool says', () => {
     const work = { ...full, holdMs: 5_000, longestHeldMs: 9_000 };
     const holders = holding(['GET /a', 3, 9_000], ['GET /b', 3, 8_000], ['GET /c', 4, 7_000]);
     expect(diagnose(seconds(90, work), { ...now, holders }).verdict).toBe('busy');
+  });
+
+  test('one route, whatever is asked of it: an id in its path makes no other borrower', () => {
+    const holders = [188, 189, 190, 191].map(id => ({ who: `GET /orders/${id}`, heldMs: 20_000 }));
+    const known = alike('GET /a', 'GET /b', 'GET /c').concat({ who: 'GET /orders/:id', holds: 6 });
+    const found = diagnose([...seconds(60), ...seconds(10, full)], { ...now, known, holders });
+    expect(found).toMatchObject({ verdict: 'held', title: 'Held too long by GET /orders/:id' });
+    expect(found.text).toContain('3 other borrowers do not');
+  });
+
+  test('one route where all have acquired at the same place, and only a part of the path differs', () => {
+    const stack = 'Error\n    at Teas.show (/shop/teas.js:12:3)';
+    const holders = ['assam', 'earl-grey', 'ceylon', 'sencha'].map(tea => ({
+      ...{ who: `GET /teas/${tea}`, heldMs: 20_000, stack },
+    }));
+    const found = diagnose([...seconds(60), ...seconds(10, full)], { ...now, holders });
+    expect(found.title).toBe('Held too long by GET /teas/:id');
+  });
+
+  test('one place in the code where those who acquire there have names of their own', () => {
+    const stack = 'Error\n    at Report.make (/shop/report.js:12:3)';
+    const holders = ['Ada', 'Grace', 'Edsger'].map(who => ({ who, heldMs: 20_000, stack }));
+    const found = diagnose([...seconds(60), ...seconds(10, full)], { ...now, holders });
+    expect(found.title).toBe('Held too long by Report.make (report.js:12:3)');
+  });
+
+  test('slow database also where all routes acquire at one place, as with a transaction around each', () => {
+    const stack = 'Error\n    at Transaction.intercept (/shop/transaction.js:12:3)';
+    const holders = ['GET /a', 'GET /b', 'GET /c', 'GET /d'].map(who => ({ who, heldMs: 5_000, stack }));
+    expect(diagnose([...seconds(60), ...seconds(10, full)], { ...now, holders }).verdict).toBe('slow');
+  });
+});
+
+describe('it is no false alarm where', () => {
+  const past = seconds(60);
+
+  test('a burst of short holds has been and gone', () => {
+    const burst = { leased: 10, idle: 0, waiting: 300, oldestWaitMs: 800 };
+    const found = diagnose([...past, ...seconds(1, burst), ...seconds(1)], now);
+    expect(found).toMatchObject({ verdict: 'busy', serious: false, title: 'Busy for a moment' });
+    expect(diagnose([...past, ...seconds(1, burst), ...seconds(3)], now).verdict).toBe('well');
+  });
+
+  test('a single acquire has timed out in a pool that is not in use much', () => {
+    expect(diagnose([...past, ...seconds(1, { timedOut: 1 }), ...seconds(1)], now).verdict).toBe('well');
+  });
+
+  test('holds are of two kinds, and some seconds have measured only long ones', () => {
+    const mixed = Array.from({ length: 90 }, (_, i) => ({ ...calm, holdMs: i % 5 === 0 ? 200 : 5 }));
+    expect(diagnose([...mixed, ...seconds(10, { holdMs: 200 })], now).verdict).toBe('well');
+  });
+
+  test('two seconds of a burst have longer holds', () => {
+    const quiet = seconds(8, { holdMs: undefined });
+    expect(diagnose([...past, ...quiet, ...seconds(2, { holdMs: 80 })], now).verdict).toBe('well');
+  });
+
+  test('the first connections take a little over a second, while the application warms up', () => {
+    expect(diagnose(seconds(5, { createMs: 1_500 }), now).verdict).toBe('well');
+    expect(diagnose(seconds(5, { createMs: 4_000 }), now).verdict).toBe('slow');
+  });
+
+  test('an export that always takes long holds one of ten, and the rest are busy', () => {
+    const holders = holding(['GET /export', 1, 40_000], ['GET /a', 9, 4]);
+    const found = diagnose([...past, ...seconds(10, full)], { ...now, holders });
+    expect(found.verdict).toBe('busy');
+    expect(found.text).toContain('1 hold is longer than a second, too few to explain it');
+  });
+
+  test('a pool of one is held for as long as its work takes, and nobody waits', () => {
+    const one = seconds(60, { max: 1, leased: 1, idle: 0, acquired: 0, released: 0, holdMs: undefined });
+    expect(diagnose(one, { ...now, holders: holding(['LISTEN', 1, 3_600_000]) }).verdict).toBe('well');
+  });
+
+  test('a pool of one is held by one of many: a slow database would look the same', () => {
+    const one = { max: 1, leased: 1, idle: 0, waiting: 4, oldestWaitMs: 1_900, acquired: 0, released: 0 };
+    const stuck = seconds(4, { ...one, longestHeldMs: 2_000 });
+    const holders = holding(['GET /a', 1, 4_000]);
+    const found = diagnose([...seconds(60, { max: 1 }), ...stuck], { ...now, holders });
+    expect(found).toMatchObject({ verdict: 'unsure', title: 'Held for long by GET /a' });
+    const rare = now.known.map(one => (one.who === 'GET /a' ? { ...one, holds: 1 } : one));
+    expect(diagnose([...past, ...stuck], { ...now, holders, known: rare }).verdict).toBe('held');
+  });
+
+  test('all are held by the route that most requests are for: a slow database would look the same', () => {
+    const known = [...alike('GET /b', 'GET /c'), { who: 'GET /a', holds: 900 }];
+    const slow = { ...full, acquired: 3, released: 3 };
+    const holders = holding(['GET /a', 3, 3_500], ['GET /a', 4, 2_500], ['GET /a', 3, 1_500]);
+    const found = diagnose([...past, ...seconds(5, slow)], { ...now, known, holders });
+    expect(found.verdict).toBe('unsure');
+    // Unless others have come and gone while the first of them was held.
+    const passed = { ...full, leased: 6, acquired: 200, released: 200 };
+    const leaking = holding(['GET /a', 1, 20_000], ['GET /a', 9, 2_000]);
+    const other = diagnose([...past, ...seconds(20, passed)], { ...now, known, holders: leaking });
+    expect(other.verdict).toBe('held');
+  });
+
+  test('the pool is suspended, and nobody wants anything of it', () => {
+    expect(diagnose(seconds(10), { ...now, state: 'suspended' }).serious).toBe(false);
+    expect(diagnose(seconds(10, { waiting: 2 }), { ...now, state: 'suspended' }).serious).toBe(true);
+  });
+
+  test('the pool is being closed, and waits for what is held', () => {
+    const holders = holding(['GET /a', 2]);
+    const found = diagnose(seconds(10, full), { ...now, state: 'draining', holders });
+    expect(found).toMatchObject({ verdict: 'closing', serious: false });
+    expect(found.text).toContain('waits for what is still held: 2');
+  });
+});
+
+describe('of a pool by key it says', () => {
+  const keyed = { max: 2, waitedFor: ['acme'] };
+  const some = { max: 100, leased: 6, idle: 0, waiting: 3, oldestWaitMs: 2_000 };
+
+  test('whose share is held for too long, though there is much for others', () => {
+    const holders = [
+      ...holding(['GET /a', 2]).map(one => ({ ...one, key: 'acme' })),
+      ...holding(['GET /b', 4]).map(one => ({ ...one, key: 'other' })),
+    ];
+    const found = diagnose([...seconds(60), ...seconds(10, some)], { ...now, keyed, holders });
+    expect(found).toMatchObject({ verdict: 'held', title: 'Held too long by GET /a' });
+    expect(found.text).toContain('2 resources are held for the key acme by GET /a');
+  });
+
+  test('for which key there is more demand than it may have', () => {
+    const holders = holding(['GET /a', 2, 4]).map(one => ({ ...one, key: 'acme' }));
+    const found = diagnose([...seconds(60), ...seconds(10, some)], { ...now, keyed, holders });
+    expect(found.title).toBe('Busy: more demand for the key acme than 2 can serve');
+  });
+
+  test('whose database is dead', () => {
+    const failing = { attempts: 3, forMs: 1, error: 'Error', retryInMs: 1, key: 'acme' };
+    expect(diagnose(seconds(3), { ...now, keyed, failing }).title).toBe('Dead database of the key acme');
   });
 });

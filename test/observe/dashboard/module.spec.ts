@@ -9,7 +9,6 @@ import {
   type CanActivate,
 } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import compression from 'compression';
 import { map } from 'rxjs';
 import {
   PoolDashboardModule,
@@ -192,18 +191,6 @@ describe.each(PLATFORMS)('on %s', platform => {
     expect((await next(events)).event).toBe('full');
     await events.return(undefined);
   });
-});
-
-test('a compression of the application holds back no event', async () => {
-  const { url } = await launch({ open: true }, undefined, {
-    prepare: app => app.use(compression({ threshold: 0 })),
-  });
-  const response = await fetch(`${url}/pools/events`, { headers: { 'accept-encoding': 'gzip' } });
-  expect(response.headers.get('content-encoding')).toBeNull();
-  const events = eventsOf(response);
-  expect((await next(events)).event).toBe('full');
-  expect((await next(events)).event).toBe('tick');
-  await events.return(undefined);
 });
 
 test('routes below the path of the page that are the application’s own are reached where its module comes first', async () => {
