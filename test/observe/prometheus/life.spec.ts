@@ -230,4 +230,22 @@ describe('collectPools', () => {
     end();
     expect(await limit()).toBeUndefined();
   });
+
+  it('asks a pool once for each scrape, however many metrics there are', async () => {
+    await using pool = new Pool({ name: 'asked', create: () => ({}) });
+    let asked = 0;
+    const watched: Pool<object> = Object.assign(Object.create(pool) as Pool<object>, {
+      stats: () => {
+        asked++;
+        return pool.stats();
+      },
+    });
+    const registry = new Registry();
+    const end = collectPools({ pools: [watched], registry });
+    await registry.metrics();
+    expect(asked).toBe(1);
+    await registry.metrics();
+    expect(asked).toBe(2);
+    end();
+  });
 });
