@@ -18,14 +18,19 @@ export default {
   moduleNameMapper: {
     ...onNest12.moduleNameMapper,
     '^content-disposition$': '<rootDir>/test/support/content-disposition.cjs',
+    '^@willsoto/nestjs-prometheus$': '<rootDir>/test/support/nestjs-prometheus.ts',
   },
   // All the others: a new folder is in unless it is named here. Of those over the network and on databases some are about NestJS.
   testPathIgnorePatterns: [
-    ...onNest12.testPathIgnorePatterns.filter(path => !/\/(network|databases|messages|pg)\//.test(path)),
+    ...onNest12.testPathIgnorePatterns.filter(
+      path => !/\/(network|databases|messages|observe|pg)\//.test(path),
+    ),
     '<rootDir>/test/network/(?!http/nest\\.)',
     '<rootDir>/test/databases/(?!nest/(borrow-transaction|transactional|graphql-transaction)\\.)',
     // The built examples are of NestJS 12.
     '<rootDir>/test/messages/examples/',
+    // Neither a browser nor PromQL finds anything here that it does not on NestJS 12.
+    '<rootDir>/test/observe/(?!dashboard/(module|around)\\.|prometheus/(?!dashboard\\.))',
     // A thousand clients more, which find nothing that those on NestJS 12 do not.
     '<rootDir>/test/messages/graphql/vanishing',
     '<rootDir>/test/(cheap|engine|examples|faults|resources|storm)/',

@@ -245,7 +245,7 @@ describe('of what happens', () => {
       const { data, json } = await next(events);
       expect(data.length).toBeLessThan(300_000);
       for (const { events: happened = [] } of json.pools) {
-        expect(happened.length).toBeLessThanOrEqual(11);
+        expect(happened.length).toBeLessThanOrEqual(12);
         told.push(...happened.map(({ text }) => text));
       }
     }
