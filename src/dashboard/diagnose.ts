@@ -7,6 +7,8 @@ import { duration, many } from './words.js';
 const RECENT = 10;
 /** What is older than so many samples is "usual". */
 const USUAL_BEFORE = 20;
+/** So many samples of the past are worth more than the last minutes. */
+const MEMORIES = 10;
 /** So many times as long as usual is longer. */
 const TIMES = 3;
 
@@ -15,17 +17,29 @@ const TIMES = 3;
  * resources? Of what was measured alone; where that does not tell, it says so.
  *
  * @param history one sample a second, the oldest first
+ * @param past what was before that, a sample now and then: what lasts for long does not become usual by that
  */
-export function diagnose(history: readonly Sample[], now: Now): Diagnosis {
+export function diagnose(history: readonly Sample[], now: Now, past: readonly Sample[] = []): Diagnosis {
   const recent = history.slice(-RECENT);
-  const before = history.slice(0, -USUAL_BEFORE);
+  const before = past.length >= MEMORIES ? past : untilItBegan(history.slice(0, -USUAL_BEFORE));
   const last = recent.at(-1);
   const facts: Facts = {
     ...{ history, recent, before, last, now },
     pressed: pressedOf(recent),
     stage: stageOf(now, last),
   };
-  return notServing(facts) ?? dead(facts) ?? held(facts) ?? slower(facts) ?? full(facts) ?? calm(facts);
+  const byHolders = held(facts);
+  // Who holds may not tell, where what came back does.
+  const sure = byHolders?.verdict === 'unsure' ? undefined : byHolders;
+  return notServing(facts) ?? dead(facts) ?? sure ?? slower(facts) ?? byHolders ?? full(facts) ?? calm(facts);
+}
+
+/** What lasts is compared with what was before it began: without the seconds at the end that are all of longer holds. */
+function untilItBegan(before: readonly Sample[]): readonly Sample[] {
+  const least = quantileOf(before, 'holdMs', { share: 0.25 });
+  if (least === undefined) return before;
+  const isShort = ({ holdMs }: Sample): boolean => holdMs !== undefined && holdMs <= TIMES * least;
+  return before.slice(0, before.findLastIndex(isShort) + 1);
 }
 
 /** Milliseconds: whoever waits longer pays for it. */
@@ -208,7 +222,10 @@ function full({ now, last, recent, pressed, stage }: Facts): Diagnosis | undefin
     serious: true,
     title: `Busy: more demand${stage.whose} than ${max} can serve`,
     text: `${keys ? leased : last.leased} of ${max} are in use${stage.whose} and ${waits}; ${longOf(stage)}. ${served}`,
-    next: `Raise max if the ${now.backend} can take more, hold for shorter, or take in less.`,
+    next:
+      hold !== undefined && hold >= LONG
+        ? `Find out first why they hold for so long: if the ${now.backend} is slow, a larger pool makes it slower.`
+        : `Raise max if the ${now.backend} can take more, hold for shorter, or take in less.`,
   };
 }
 

@@ -10,7 +10,7 @@ const UNLIKELY = 0.1;
 
 /** Some hold for long: is it one, or is it everybody? */
 export function held(facts: Facts): Diagnosis | undefined {
-  const { now, before, pressed, stage } = facts;
+  const { now, before, recent, pressed, stage } = facts;
   const { backend } = now;
   const usual = quantileOf(before, 'holdMs');
   const limit = Math.max(LONG, 5 * (usual ?? 0));
@@ -54,12 +54,17 @@ export function held(facts: Facts): Diagnosis | undefined {
   const ofTop = `${top.count === long.length ? count : `${count} for long, ${top.count} of them`} by ${top.who}, ${longest}`;
   const unlike = serious ? isUnlike(facts, top, longestMs, limit) : others.length > 0;
   if (others.length === 0 || !unlike) {
+    const returned = sum(recent, 'released');
+    const comesBack =
+      returned === 0
+        ? `Nothing has come back in the last ${recent.length} s`
+        : `${many(returned, 'resource', 'resources')} came back in the last ${recent.length} s`;
     return {
       verdict: now.leaks.length > 0 && others.length === 0 ? 'held' : 'unsure',
       serious,
       title: `Held for long by ${top.who}`,
-      text: `${ofTop}. ${others.length === 0 ? 'Nobody else borrows here' : 'Of others too little was seen meanwhile'}, so it cannot be compared.`,
-      next: `Does it wait for the ${backend}, or for something else while it holds? Its stack and the ${backend}'s list of running statements tell.`,
+      text: `${ofTop}. ${comesBack}. ${others.length === 0 ? 'Nobody else borrows here' : 'Of others too little was seen meanwhile'}, so it cannot be compared.`,
+      next: `${returned === 0 && now.leaks.length > 0 ? 'A way through this code that does not give back looks like that. ' : ''}Does it wait for the ${backend}, or for something else while it holds? Its stack and the ${backend}'s list of running statements tell.`,
     };
   }
   return {

@@ -22,6 +22,9 @@ const KNOWN = 50;
 const KNOWN_FOR = 300_000;
 /** Milliseconds: whoever has not tried again so long after it was due does not, as for a key that nobody asks for any more. */
 const FORGOTTEN = 30_000;
+/** Of what gets too old to be shown, a sample in so many milliseconds is remembered for what is usual, so many at most: half a day. */
+const REMEMBER_EVERY = 30_000;
+const MEMORIES = 1_440;
 /** So many stacks of holders are shown. */
 const STACKS = 3;
 
@@ -42,6 +45,8 @@ const LETTERS = {
 /** What is remembered of one pool, and what is shown of it. */
 export class PoolRecord {
   readonly samples: Sample[] = [];
+  /** What was before that: one sample of {@link REMEMBER_EVERY} seconds. */
+  private readonly memories: Sample[] = [];
   readonly events: EventLog;
   private before: Counts;
   private readonly known = new Map<string, { at: number; holds: number }>();
@@ -70,7 +75,7 @@ export class PoolRecord {
     const sample = sampleOf(before, counts, at, holders[0]?.heldMs ?? 0);
     this.before = counts;
     samples.push(sample);
-    samples.splice(0, samples.length - this.history);
+    for (const old of samples.splice(0, samples.length - this.history)) this.remember(old);
     // Those who hold for shortest were not seen a second ago.
     for (const { owner, stack, heldMs } of holders.slice(-KNOWN))
       this.see(whoOf(owner, stack) ?? '', at, heldMs < LONG);
@@ -99,19 +104,23 @@ export class PoolRecord {
       ...{ who: whoOf(owner, stack), stack, heldMs: forMs },
       key: key === undefined ? undefined : cut(key, 64),
     }));
-    const diagnosis = diagnose(samples, {
-      state: stats.state,
-      backend: this.backend,
-      total: stats.total,
-      failing: this.failingNow(stats),
-      holders: holdings,
-      known: Array.from(this.known, ([who, { holds }]) => ({
-        who,
-        holds: holds + (waiting.get(who) ?? 0),
-      })),
-      leaks: holdings.filter((_, i) => this.isLeak(leased[i]!)),
-      keyed: 'keys' in stats ? { max: stats.max, waitedFor: keysOf(waiters) } : undefined,
-    });
+    const diagnosis = diagnose(
+      samples,
+      {
+        state: stats.state,
+        backend: this.backend,
+        total: stats.total,
+        failing: this.failingNow(stats),
+        holders: holdings,
+        known: Array.from(this.known, ([who, { holds }]) => ({
+          who,
+          holds: holds + (waiting.get(who) ?? 0),
+        })),
+        leaks: holdings.filter((_, i) => this.isLeak(leased[i]!)),
+        keyed: 'keys' in stats ? { max: stats.max, waitedFor: keysOf(waiters) } : undefined,
+      },
+      this.memories,
+    );
     const shown = resources.slice(0, CELLS);
     return {
       state: stats.state,
@@ -182,6 +191,13 @@ export class PoolRecord {
         this.leaks.delete(`${pool}#${slot}`);
       },
     };
+  }
+
+  private remember(old: Sample): void {
+    const last = this.memories.at(-1)?.at ?? -Infinity;
+    if (old.holdMs === undefined || old.at - last < REMEMBER_EVERY) return;
+    this.memories.push(old);
+    if (this.memories.length > MEMORIES) this.memories.shift();
   }
 
   private isLeak({ key, slot }: PoolResource): boolean {

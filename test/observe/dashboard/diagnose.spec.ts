@@ -339,3 +339,43 @@ describe('of a pool by key it says', () => {
     expect(diagnose(seconds(3), { ...now, keyed, failing }).title).toBe('Dead database of the key acme');
   });
 });
+
+describe('what lasts for long', () => {
+  const slowNow = { ...full, holdMs: 1_500, acquired: 4, released: 4 };
+  const alone = { ...now, known: alike('GET /orders'), holders: holding(['GET /orders', 10, 1_400]) };
+
+  test('does not become usual by that: a slow database stays slow for all of the history', () => {
+    const past = seconds(60);
+    expect(diagnose(seconds(300, slowNow), alone, past)).toMatchObject({ verdict: 'slow', serious: true });
+    expect(diagnose(seconds(300), now, past)).toMatchObject({ verdict: 'well' });
+  });
+
+  test('is a slow database by what comes back, though only one route holds and cannot be compared', () => {
+    const history = [...seconds(60), ...seconds(15, slowNow)];
+    expect(diagnose(history, alone)).toMatchObject({
+      verdict: 'slow',
+      text: expect.stringContaining('5 ms'),
+    });
+    expect(diagnose([...seconds(60), ...seconds(120, slowNow)], alone).verdict).toBe('slow');
+  });
+
+  test('is no reason to raise max where nobody knows what is usual', () => {
+    const { verdict, next } = diagnose(seconds(120, slowNow), {
+      ...alone,
+      holders: holding(['GET /orders', 10, 700]),
+    });
+    expect(verdict).toBe('busy');
+    expect(next).toContain('a larger pool makes it slower');
+  });
+
+  test('is told with what has come back: nothing, or something', () => {
+    const stuck = { ...full, acquired: 0, released: 0, holdMs: undefined };
+    const leaks = holding(['GET /orders', 10]);
+    const leaking = { ...alone, holders: leaks, leaks };
+    expect(diagnose(seconds(60, stuck), leaking)).toMatchObject({
+      verdict: 'held',
+      text: expect.stringContaining('Nothing has come back in the last 10 s'),
+      next: expect.stringContaining('does not give back'),
+    });
+  });
+});
