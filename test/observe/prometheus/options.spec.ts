@@ -95,7 +95,7 @@ describe('options of metrics', () => {
     ['something else among them', { pools: [new Pool({ create: () => ({}) }), {}] }, 'pools is an array'],
   ])('of collectPools are refused when there is %s, and nothing is registered', (_what, options, message) => {
     const registry = new Registry();
-    const given = options && { registry, ...(options) };
+    const given = options && { registry, ...options };
     expect(() => collectPools(given as never)).toThrow(`Metrics of pools: ${message}`);
     expect(registry.getMetricsAsArray()).toEqual([]);
   });
