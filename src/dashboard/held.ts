@@ -29,8 +29,10 @@ export function held(facts: Facts): Diagnosis | undefined {
   const share = top.count / long.length;
   const others = now.known.filter(({ who }) => !top.routes.has(who));
 
-  if (named.length >= 2 && share <= 0.6) {
-    const everybody = named.length >= 3 || named.length >= now.known.length;
+  // Where one route is most of all work, it is most of what is stuck, too.
+  const isAll = now.known.every(({ who }) => groups.some(({ routes }) => routes.has(who)));
+  if (named.length >= 2 && (share <= 0.6 || isAll)) {
+    const everybody = named.length >= 3 || isAll;
     const names = named.slice(0, 3).map(({ who }) => who);
     return {
       verdict: everybody ? 'slow' : 'unsure',

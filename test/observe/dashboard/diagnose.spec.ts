@@ -340,6 +340,22 @@ describe('of a pool by key it says', () => {
   });
 });
 
+test('a slow database is told from a leak where one of two routes is most of the work, and both are stuck', () => {
+  const stuck = { ...full, acquired: 0, released: 0, holdMs: undefined };
+  const both = holding(['GET /orders/1', 9, 4_000], ['POST /orders', 1, 4_000]);
+  const known = [
+    { who: 'GET /orders/:id', holds: 200 },
+    { who: 'POST /orders', holds: 20 },
+  ];
+  const history = [...seconds(60), ...seconds(4, stuck)];
+  expect(diagnose(history, { ...now, known, holders: both })).toMatchObject({
+    verdict: 'slow',
+    serious: true,
+  });
+  const one = { ...now, known: [...known, { who: 'GET /stock', holds: 200 }], holders: both };
+  expect(diagnose(history, one).verdict).not.toBe('slow');
+});
+
 describe('what lasts for long', () => {
   const slowNow = { ...full, holdMs: 1_500, acquired: 4, released: 4 };
   const alone = { ...now, known: alike('GET /orders'), holders: holding(['GET /orders', 10, 1_400]) };

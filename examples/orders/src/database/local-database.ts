@@ -11,6 +11,12 @@ export class LocalDatabase extends Database {
     return new LocalDatabase(await startPostgres({ database: 'orders' }));
   }
 
+  /** Stops the server, and starts it again after so many milliseconds. */
+  async interrupt(ms: number): Promise<void> {
+    await this.postgres.stop();
+    setTimeout(() => void this.postgres.start(), ms).unref();
+  }
+
   override async stop(): Promise<void> {
     await this.postgres.close();
   }
