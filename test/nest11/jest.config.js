@@ -27,6 +27,8 @@ export default {
     ),
     '<rootDir>/test/network/(?!http/nest\\.)',
     '<rootDir>/test/databases/(?!nest/(borrow-transaction|transactional|graphql-transaction)\\.)',
+    // What it compares with is of NestJS 12.
+    '<rootDir>/test/messages/suite/matrix',
     // The built examples are of NestJS 12.
     '<rootDir>/test/messages/examples/',
     // Neither a browser nor PromQL finds anything here that it does not on NestJS 12.
