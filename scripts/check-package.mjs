@@ -8,7 +8,8 @@ import { join } from 'node:path';
 const directory = mkdtempSync(join(tmpdir(), 'nestjs-pool-package-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 
-run('npm', 'run', '--silent', 'build');
+// Where others make use of what has been built, it must not be built anew.
+if (process.env.BUILT !== '1') run('npm', 'run', '--silent', 'build');
 run('npm', 'pack', '--silent', '--pack-destination', directory);
 const [tarball] = readdirSync(directory);
 run('npm', 'exec', '--no', '--', 'publint', '--strict', join(directory, tarball));
