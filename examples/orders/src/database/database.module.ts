@@ -29,7 +29,6 @@ export class DatabaseModule {
               min: 2,
               max: 10,
               acquireTimeout: 2_000,
-              validateTimeout: 1_000,
               maxWaiting: 200,
               // A database that comes back after an outage is found again within a second.
               createBackoff: { max: 1_000 },
