@@ -40,6 +40,7 @@ const ENGINE = [
   'options/', // what a pool is told: settings, the factory, the options of calls
   'transaction.ts', // one that is open on what is lent
   'lease.ts', // sees a slot as Lent: so they need not know each other
+  'witness.ts', // what those who watch are told of acquires
   'slots/', // the life of a resource
   'lending/', // what a borrower has of it
   'queue/', // who waits

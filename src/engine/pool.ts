@@ -17,8 +17,7 @@ import type { Advice, Capacity } from './reports/advice.js';
 import type { Preparations } from './preparations.js';
 import type { PoolListener } from './reports/listener.js';
 import { served, type Wish } from './queue/waiter-queue.js';
-import { askedBy } from './reports/asked.js';
-import { acquires, CHANNELS, opened, type AcquireContext } from './reports/channels.js';
+import { acquires, CHANNELS, opened } from './reports/channels.js';
 import {
   histograms,
   type PoolHistograms,
@@ -27,7 +26,6 @@ import {
   type PoolStats,
   type PoolWaiter,
 } from './reports/stats.js';
-import { nameOf } from './basics/name-of.js';
 import { rewatch } from './reports/watch.js';
 import { recycle } from './slots/recycling.js';
 import type { Slot } from './slots/slot.js';
@@ -35,6 +33,7 @@ import { holdersOf, resourcesOf, snapshot, waitersOf } from './state/snapshot.js
 import type { FailureMemory } from './supply/attempts.js';
 import type { Share } from './supply/share.js';
 import type { Commons } from './time/commons.js';
+import { Witness } from './witness.js';
 
 /** The hold time of the first so many leases is measured, and of one in so many after that, when nobody listens. */
 const SAMPLE = 64;
@@ -62,6 +61,7 @@ export class Pool<T> {
   /** Undefined where there is no `onBorrow`. */
   private readonly preparations: Preparations<T> | undefined;
   private readonly listeners: Set<PoolListener>;
+  private readonly witness: Witness;
 
   /** @throws PoolOptionsError naming the option, its value and what is allowed */
   constructor(options: PoolOptions<T>);
@@ -83,6 +83,7 @@ export class Pool<T> {
     this.preparations = this.parts.preparations;
     this.name = this.in.settings.name;
     this.listeners = new Set(this.in.settings.listeners);
+    this.witness = new Witness(this.in.title, this.name, this.in.watch, this.in.clock);
     if (!share && opened.hasSubscribers) opened.publish({ pool: this });
   }
 
@@ -100,7 +101,8 @@ export class Pool<T> {
    * @throws what `onBorrow` throws
    */
   acquire(options?: AcquireOptions): Promise<Lease<T>> {
-    return acquires.hasSubscribers ? this.traced(options) : this.borrow(options);
+    if (!acquires.hasSubscribers) return this.borrow(options);
+    return this.witness.traced(options, () => this.borrow(options));
   }
 
   /**
@@ -112,8 +114,7 @@ export class Pool<T> {
    */
   tryAcquire(options?: Pick<AcquireOptions, 'owner'>): Lease<T> | undefined {
     if (!acquires.hasSubscribers) return this.borrowNow(options);
-    const context = this.contextOf(options);
-    return acquires.traceSync(() => notingLease(context, this.borrowNow(options)), context);
+    return this.witness.tracedNow(options, () => this.borrowNow(options));
   }
 
   /**
@@ -343,13 +344,13 @@ export class Pool<T> {
     try {
       if (options !== undefined) this.check(options);
       const slot = this.takeFit();
-      if (slot === undefined) return this.watched(this.wait(options), options);
+      if (slot === undefined) return this.witness.watched(this.wait(options), options);
       if (this.preparations === undefined) {
         return Promise.resolve(this.lend(slot, 0, options?.owner, this.trace()));
       }
-      return this.watched(this.prepared(this.preparations, slot, options), options);
+      return this.witness.watched(this.prepared(this.preparations, slot, options), options);
     } catch (error) {
-      return this.watched(Promise.reject(error), options);
+      return this.witness.watched(Promise.reject(error), options);
     }
   }
 
@@ -362,49 +363,6 @@ export class Pool<T> {
     }
     if (this.in.waiters.length === 0) this.exchange.prepareOne();
     return undefined;
-  }
-
-  /** Tells those who watch how an acquire ended that took its time, or failed. */
-  private watched(lease: Promise<Lease<T>>, options: AcquireOptions | undefined): Promise<Lease<T>> {
-    const { watch } = this.in;
-    if (!watch.onWaited) return lease;
-    const { priority, owner } = askedBy(options);
-    const since = this.in.clock.now();
-    const tell = (slot: number | undefined, error: unknown): void => {
-      const at = this.in.clock.now();
-      const name = owner && nameOf(owner);
-      watch.onWaited?.({ pool: this.name, at, waitedMs: at - since, slot, error, priority, owner: name });
-    };
-    return lease.then(
-      lent => {
-        // One that was only prepared has not waited for anybody.
-        if (lent.waitedMs > 0) tell(lent.slot, undefined);
-        return lent;
-      },
-      (error: unknown) => {
-        tell(undefined, error);
-        throw error;
-      },
-    );
-  }
-
-  private traced(options: AcquireOptions | undefined): Promise<Lease<T>> {
-    const context = this.contextOf(options);
-    const since = this.in.clock.now();
-    const noted = async (): Promise<Lease<T>> => {
-      try {
-        return notingLease(context, await this.borrow(options));
-      } catch (error) {
-        context.waitedMs = this.in.clock.now() - since;
-        throw error;
-      }
-    };
-    return acquires.tracePromise(noted, context);
-  }
-
-  private contextOf(options: AcquireOptions | undefined): AcquireContext {
-    const { pool, key } = this.in.title;
-    return { pool, key, ...askedBy(options) };
   }
 
   private check(options: AcquireOptions): void {
@@ -503,11 +461,4 @@ export class Pool<T> {
       observed.waitedAtMax(waitedMs, latencies.create.recent);
     }
   }
-}
-
-/** Notes what an acquire has come to, for those who trace it. */
-function notingLease<L extends Lease<unknown> | undefined>(context: AcquireContext, lease: L): L {
-  context.waitedMs = lease?.waitedMs ?? 0;
-  if (lease) context.slot = lease.slot;
-  return lease;
 }

@@ -1,5 +1,4 @@
 import { brand } from '../basics/brand.js';
-import { nameOf as ownerName } from '../basics/name-of.js';
 import { PoolClosedError, PoolQueueFullError } from '../errors.js';
 import type { Lease } from '../lease.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions } from '../options/calls.js';
@@ -9,8 +8,7 @@ import type { ResourceTarget } from '../options/factory.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from '../options/options.js';
 import { Pool } from '../pool.js';
 import type { PoolListener } from '../reports/listener.js';
-import { askedBy } from '../reports/asked.js';
-import { acquires, opened, type AcquireContext } from '../reports/channels.js';
+import { opened } from '../reports/channels.js';
 import {
   histograms,
   type PoolHistograms,
@@ -20,6 +18,7 @@ import {
   type PoolWaiter,
 } from '../reports/stats.js';
 import { watchWith } from '../reports/watch.js';
+import { Witness } from '../witness.js';
 import type { Sharer } from '../supply/share.js';
 import { Commons } from '../time/commons.js';
 import { KeyedMemory } from './keyed-memory.js';
@@ -98,7 +97,7 @@ export class KeyedPool<K, T> {
     return this.enter(
       key,
       pool => pool.acquire(options),
-      error => this.refusedAcquire(key, error, options),
+      error => this.witnessOf(key).refused(error, options),
     );
   }
 
@@ -111,7 +110,7 @@ export class KeyedPool<K, T> {
     return this.enter(
       key,
       pool => pool.tryAcquire(options),
-      error => this.refusedNow(key, error, options),
+      error => this.witnessOf(key).refusedNow(error, options),
     );
   }
 
@@ -128,7 +127,7 @@ export class KeyedPool<K, T> {
     return this.enter(
       key,
       pool => pool.use(work, options),
-      error => this.refusedAcquire(key, error, options),
+      error => this.witnessOf(key).refused(error, options),
     );
   }
 
@@ -352,37 +351,10 @@ export class KeyedPool<K, T> {
     );
   }
 
-  /** One that has not come as far as the pool of its key: those who watch are told of it, too. */
-  private refusedAcquire(key: K, error: unknown, options: AcquireOptions | undefined): Promise<never> {
-    this.tellRefused(key, error, options);
-    const refusal = (): Promise<never> => Promise.reject(error);
-    return acquires.hasSubscribers ? acquires.tracePromise(refusal, this.contextOf(key, options)) : refusal();
-  }
-
-  /** Likewise, without a promise. */
-  private refusedNow(key: K, error: unknown, options: AcquireOptions | undefined): never {
-    const refusal = (): never => {
-      throw error;
-    };
-    return acquires.hasSubscribers ? acquires.traceSync(refusal, this.contextOf(key, options)) : refusal();
-  }
-
-  private contextOf(key: K, options: AcquireOptions | undefined): AcquireContext {
-    return { pool: this.name, key: nameOf(key), ...askedBy(options), waitedMs: 0 };
-  }
-
-  private tellRefused(key: K, error: unknown, options: AcquireOptions | undefined): void {
+  /** Who tells of an acquire that has not come as far as the pool of its key. */
+  private witnessOf(key: K): Witness {
     const title = { pool: this.name, key: nameOf(key) };
-    const { priority, owner } = askedBy(options);
-    watchWith([...this.listeners], title).onWaited?.({
-      pool: poolOf(title),
-      at: this.settings.clock.now(),
-      waitedMs: 0,
-      slot: undefined,
-      error,
-      priority,
-      owner: owner && ownerName(owner),
-    });
+    return new Witness(title, poolOf(title), watchWith([...this.listeners], title), this.settings.clock);
   }
 
   private refused(): PoolClosedError {
