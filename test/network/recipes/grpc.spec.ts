@@ -91,7 +91,14 @@ describe('the recipe for gRPC', () => {
       () => watchers.size,
       size => size === STREAMS,
     );
-    await new Promise(resolve => setTimeout(resolve, 100));
+    // The next begins when one has ended: those that wait for that had been sent long before, and more of them would have begun.
+    const [first] = watchers;
+    watchers.delete(first!);
+    first!.end();
+    await until(
+      () => watchers.size,
+      size => size >= STREAMS,
+    );
     // And two clients for the same server share a connection.
     expect([watchers.size, proxy.attempts]).toEqual([STREAMS, 1]);
     for (const call of calls) call.cancel();
