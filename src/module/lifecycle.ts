@@ -9,6 +9,7 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Server } from 'node:http';
 import { messageOf } from '../engine/index.js';
+import { LONGEST_TIMER } from '../engine/time/timer.js';
 import { PoolStartError } from './errors.js';
 import { startPool } from './pool-start.js';
 import { PoolRegistry } from './registry.js';
@@ -21,9 +22,6 @@ const SAME_SIGNAL = 500;
 
 /** Milliseconds that handlers have, once their resources are gone, to answer with the error that they get. */
 const LAST_WORDS = 500;
-
-/** The longest delay setTimeout takes; a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Starts the pools with the application, and ends them with it.

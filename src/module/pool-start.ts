@@ -1,8 +1,6 @@
 import { KeyedPool, PoolUnavailableError, type Pool } from '../engine/index.js';
+import { startTimer } from '../engine/time/timer.js';
 import type { RegisteredPool } from './registry.js';
-
-/** The longest delay setTimeout takes; a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Starts a pool with its application. A `warm` one is given up as soon as its creates keep failing: the application goes on
@@ -39,11 +37,11 @@ async function recovery(pool: Pool<unknown>, ms: number): Promise<void> {
   if (pool.stats().state !== 'unavailable') return;
   await new Promise<void>(resolve => {
     const done = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       forget();
       resolve();
     };
-    const timer = setTimeout(done, Math.min(ms, LONGEST_TIMER));
+    const timer = startTimer(done, ms);
     const forget = pool.addListener({
       onStateChange: ({ to }) => {
         if (to !== 'unavailable') done();

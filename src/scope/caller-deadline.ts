@@ -1,7 +1,5 @@
+import { LONGEST_TIMER } from '../engine/time/timer.js';
 import { DeadlineExceededError } from './errors.js';
-
-/** The longest delay setTimeout takes; a longer one would fire at once. */
-export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Why a wait was ended: the error it becomes is made where it is known who waited, for what and how long. */
 export const DEADLINE_PASSED = new Error('the deadline of the caller has passed');

@@ -1,5 +1,5 @@
+import { LONGEST_TIMER, startTimer, type Timer } from '../engine/time/timer.js';
 import type { BorrowScope } from './borrow-scope.js';
-import { LONGEST_TIMER } from './caller-deadline.js';
 import { AbandonedError } from './errors.js';
 import type { ScopeHost } from './host.js';
 
@@ -20,7 +20,7 @@ export abstract class HeldScope {
   private holds = 0;
   private doubts = 0;
   /** Runs while there is nothing left but doubts. */
-  private patience: NodeJS.Timeout | undefined = undefined;
+  private patience: Timer | undefined = undefined;
   /** The application has said itself what the scope has to wait for. */
   private vouched = false;
   private opened = false;
@@ -133,24 +133,21 @@ export abstract class HeldScope {
     this.end();
   }
 
-  private beginToLosePatience(): NodeJS.Timeout | undefined {
+  private beginToLosePatience(): Timer | undefined {
     const { abandonedTimeout = ABANDONED_TIMEOUT } = this.host;
     if (abandonedTimeout > LONGEST_TIMER) return undefined;
-    const timer = setTimeout(() => {
-      // After a blockage timers come first: what would clear the doubt may have been there for long.
-      setImmediate(() => {
-        if (this.patience !== timer) return;
-        this.patience = undefined;
-        if (this.holds === 0 && this.doubts > 0) this.end(new AbandonedError(String(this), abandonedTimeout));
-      }).unref();
+    const timer = startTimer(() => {
+      this.patience = undefined;
+      if (this.holds === 0 && this.doubts > 0) this.end(new AbandonedError(String(this), abandonedTimeout));
     }, abandonedTimeout);
-    return timer.unref();
+    timer.unref();
+    return timer;
   }
 
   private end(abandoned?: AbandonedError): void {
     if (this.ended) return;
     this.ended = true;
-    clearTimeout(this.patience);
+    this.patience?.cancel();
     if (abandoned) this.abandoned(abandoned);
     this.giveBack(abandoned);
     this.close();

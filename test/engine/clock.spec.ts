@@ -1,11 +1,6 @@
-import { performance } from 'node:perf_hooks';
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/engine/time/clock.js';
-
-/** Nothing else runs meanwhile. */
-function blockTheLoop(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
+import { blockTheLoop } from '../support/block-the-loop.js';
 
 const held = (): number => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length;
 
@@ -48,21 +43,6 @@ describe('the clock of the process', () => {
       expect(called).toBe(false);
     },
   );
-
-  it('calls back at once when it is about in time', async () => {
-    const now = jest.spyOn(performance, 'now').mockReturnValue(1_000);
-    let called = false;
-    const timer = systemClock.setTimer(() => {
-      called = true;
-    }, 15);
-    const later = new Promise<boolean>(resolve => {
-      setTimeout(() => resolve(called), 15);
-    });
-    now.mockReturnValue(1_030);
-    expect(await later).toBe(true);
-    timer.cancel();
-    now.mockRestore();
-  });
 
   it('calls back after a blockage only when the event loop has been once round', async () => {
     const order: string[] = [];

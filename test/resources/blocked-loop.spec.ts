@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LocalPostgres } from 'local-postgres';
 import { Pool } from '../../src/engine/index.js';
-import { pgPool } from '../../src/resources/pg.js';
+import { pgDatabase, pgPool } from '../../src/resources/pg.js';
+import { blockTheLoop, sent } from '../support/block-the-loop.js';
 import { launchPostgres } from '../support/postgres.js';
 
 let server: LocalPostgres;
@@ -10,11 +11,6 @@ beforeAll(async () => {
   server = await launchPostgres();
 });
 afterAll(() => server.close());
-
-/** Nothing runs in this process for a second, as with a large JSON. The server goes on. */
-function blockTheLoop(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
-}
 
 describe('an event loop that was blocked for longer than any limit', () => {
   it('costs no connection whose validation has been answered meanwhile, nor its borrower', async () => {
@@ -25,7 +21,7 @@ describe('an event loop that was blocked for longer than any limit', () => {
 
     const next = pool.acquire({ timeout: 200 });
     expect(pool.stats().validating).toBe(1);
-    blockTheLoop();
+    blockTheLoop(1_000);
     const lease = await next;
     expect(lease.resource.connection).toBe(before.connection);
     lease.release();
@@ -37,8 +33,17 @@ describe('an event loop that was blocked for longer than any limit', () => {
     const lease = await pool.acquire();
     lease.resource.query('select 1', () => lease.release());
     const waiting = pool.acquire({ timeout: 100 });
-    blockTheLoop();
+    blockTheLoop(1_000);
     (await waiting).release();
     expect(pool.stats().totals.timedOut).toBe(0);
+  });
+
+  it('costs no caller the rows that have arrived in time', async () => {
+    await using pool = new Pool(pgPool({ connectionString: server.url, max: 1 }));
+    await pool.use(client => client.query('select 0'));
+    const asked = pgDatabase(pool).query('select 1 as one', [], { timeout: 200 });
+    await sent();
+    blockTheLoop(1_000);
+    expect((await asked).rows).toEqual([{ one: 1 }]);
   });
 });

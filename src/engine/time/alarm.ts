@@ -1,8 +1,6 @@
 import { neutrally } from '../basics/neutral.js';
 import type { Clock, ClockTimer } from './clock.js';
-
-/** The longest delay setTimeout takes; a longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+import { LONGEST_TIMER } from './timer.js';
 
 /** Something that has to be woken at a time. */
 export interface Sleeper {

@@ -1,13 +1,15 @@
+import { startTimer } from '../../engine/time/timer.js';
+
 /**
  * Waits for what may never settle: whether it has settled `well`, has `failed`, or is `late` after so many milliseconds.
  */
 export function settles(work: () => Promise<unknown>, ms: number): Promise<'well' | 'failed' | 'late'> {
   return new Promise(resolve => {
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       resolve('late');
     }, ms);
     const say = (how: 'well' | 'failed'): void => {
-      clearTimeout(timer);
+      timer.cancel();
       resolve(how);
     };
     attempt(work).then(

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { AcquireSignal, KeyedPool, Lease } from '../../engine/index.js';
+import { startTimer, type Timer } from '../../engine/time/timer.js';
 import { CONTEXT, type CallContext, type PooledDispatchOptions } from './call-context.js';
 import type { ClientHandler } from './client-handler.js';
-import { LONGEST_TIMER } from './connect.js';
 import type { HttpConnection } from './connection.js';
 import { HttpConnectionTakenError, HttpTimeoutError } from './errors.js';
 import type { Watched } from './watchdog.js';
@@ -42,7 +42,7 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
   private reused = false;
   private done = false;
   private aborted = false;
-  private totalTimer: NodeJS.Timeout | undefined = undefined;
+  private totalTimer: Timer | undefined = undefined;
   /** Who listens for an abort while it queues. */
   private waiting: { handleEvent(): void } | undefined = undefined;
   reason: unknown = undefined;
@@ -67,14 +67,9 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
         this.fail(late());
         return;
       }
-      // What has arrived before the deadline is looked at first.
-      this.totalTimer = setTimeout(
-        () =>
-          setImmediate(() => {
-            this.abort(late());
-          }),
-        Math.min(left, LONGEST_TIMER),
-      );
+      this.totalTimer = startTimer(() => {
+        this.abort(late());
+      }, left);
     }
     this.begin();
   }
@@ -298,7 +293,7 @@ export class Call implements ClientHandler, AcquireSignal, Watched {
 
   private finish(): void {
     this.done = true;
-    clearTimeout(this.totalTimer);
+    this.totalTimer?.cancel();
   }
 
   private giveBack(error?: Error): void {

@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { startTimer } from '../../engine/time/timer.js';
 import { HttpConnectError, HttpTimeoutError } from './errors.js';
 import type { TlsSessions } from './tls-sessions.js';
 
@@ -32,8 +33,6 @@ export interface ConnectSettings {
 const READ_AHEAD = 64 * 1024;
 /** TCP keep-alive begins after so many milliseconds of silence. */
 const TCP_KEEP_ALIVE = 60_000;
-/** The longest delay setTimeout takes; a longer one would fire at once. */
-export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Opens a connection to an origin, with TLS if that is https.
@@ -68,7 +67,7 @@ export function openSocket(
     if (secure) socket.on('session', (session: Buffer) => sessions.set(origin, session));
 
     const settle = (): void => {
-      clearTimeout(timer);
+      timer?.cancel();
       signal.removeEventListener('abort', aborted);
       socket
         .off('error', failed)
@@ -98,10 +97,7 @@ export function openSocket(
     const timer =
       timeout === Infinity
         ? undefined
-        : setTimeout(
-            () => giveUp(new HttpTimeoutError('connect', origin, timeout)),
-            Math.min(timeout, LONGEST_TIMER),
-          );
+        : startTimer(() => giveUp(new HttpTimeoutError('connect', origin, timeout)), timeout);
     socket
       .once(secure ? 'secureConnect' : 'connect', connected)
       .once('error', failed)

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { startTimer, type Timer } from '../../engine/time/timer.js';
 import { CONTEXT, EXCHANGE, type Abortable, type PooledDispatchOptions } from './call-context.js';
 import { Shown } from './client-handler.js';
-import { LONGEST_TIMER } from './connect.js';
 import { HttpTimeoutError } from './errors.js';
 import { originOf } from './origin.js';
 
@@ -29,7 +29,7 @@ class Exchange extends Shown implements Handler, Controller, Abortable {
   reason: Error | null = null;
   /** Has the handler been told its end? */
   private over = false;
-  private timer: NodeJS.Timeout | undefined = undefined;
+  private timer: Timer | undefined = undefined;
   /** That of the present request. */
   private current: Controller | undefined = undefined;
   /** The handler has it from the beginning; what interceptors say of it is added. */
@@ -73,14 +73,12 @@ class Exchange extends Shown implements Handler, Controller, Abortable {
       if (!this.over)
         this.abort(new HttpTimeoutError('total', originOf(origin) ?? 'an unknown origin', timeout));
     };
-    const left = Math.min(Math.max(0, at - performance.now()), LONGEST_TIMER);
-    // What has arrived before the deadline is looked at first.
-    this.timer = setTimeout(() => setImmediate(late), left);
+    this.timer = startTimer(late, Math.max(0, at - performance.now()));
   }
 
   private finish(): void {
     this.over = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
   }
 
   // ---- what its handler may do ----

@@ -1,4 +1,4 @@
-import { LONGEST_TIMER } from './connect.js';
+import { LONGEST_TIMER } from '../../engine/time/timer.js';
 
 /** What is under way on a connection. */
 export interface Watched {

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'mysql2';
 import type { CreateContext } from '../../engine/index.js';
+import { startTimer } from '../../engine/time/timer.js';
 import { closed, connected, openCore, type Client } from './core.js';
 import { kill, type Kills } from './kill.js';
 import { Session, type SessionReset } from './session.js';
@@ -53,7 +54,7 @@ export async function endSession(
   if (session.ended) return;
   const { core } = session;
   const given = new AbortController();
-  const timer = setTimeout(() => {
+  const timer = startTimer(() => {
     given.abort();
     core.stream.destroy();
   }, patience);
@@ -66,7 +67,7 @@ export async function endSession(
     if (!core.stream.closed && !core._closing) core.end(() => undefined);
     await session.closed();
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     given.abort();
   }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Handle } from '../../engine/index.js';
+import { startTimer, type Timer } from '../../engine/time/timer.js';
 import { closed, refuse, textOf, type Client, type Command, type Core } from './core.js';
 import { charsetClause } from './charset.js';
 import { endsSession, refusesToWrite } from './errors.js';
@@ -214,12 +215,12 @@ export class Session {
 
   /** The borrower did not wait for its last command. That gets a short time; longer ones cost the connection. */
   private async resetWhenIdle(): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, GRACE);
+      timer = startTimer(resolve, GRACE);
     });
     await Promise.race([this.whenAtRest(), late]);
-    clearTimeout(timer);
+    timer?.cancel();
     return !this.busy && this.clean();
   }
 

@@ -1,3 +1,4 @@
+import { startTimer } from '../../engine/time/timer.js';
 import { requestCancel } from './cancel-request.js';
 import type { Session } from './session.js';
 
@@ -21,13 +22,13 @@ export class Cancels {
    * which another part has failed, a `query_timeout`): that is cancelled, unless it soon ends by itself.
    */
   async reset(session: Session): Promise<boolean> {
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       session.interrupt();
     }, GRACE);
     try {
       return await session.reset();
     } finally {
-      clearTimeout(timer);
+      timer.cancel();
     }
   }
 

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Client, ClientConfig } from 'pg';
 import pg from 'pg';
 import type { CreateContext } from '../../engine/index.js';
+import { startTimer } from '../../engine/time/timer.js';
 import { requestCancel } from './cancel-request.js';
 import { explained } from './errors.js';
 import type { Session } from './session.js';
@@ -76,7 +77,7 @@ export async function endSession(session: Session, patience: number, reachable: 
   if (session.ended) return;
   const { client } = session;
   let canceller: Socket | undefined;
-  const timer = setTimeout(() => {
+  const timer = startTimer(() => {
     canceller?.destroy();
     client.connection.stream.destroy();
   }, patience);
@@ -95,5 +96,5 @@ export async function endSession(session: Session, patience: number, reachable: 
   });
   if (cancel) canceller = requestCancel(client);
   await session.closed();
-  clearTimeout(timer);
+  timer.cancel();
 }

@@ -6,6 +6,7 @@ import {
   type Lease,
 } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { startTimer } from '../../engine/time/timer.js';
 import { checkPool } from '../common/check-pool.js';
 import { cancelOnAbort } from './abort.js';
 import { PgQueryTimeoutError } from './errors.js';
@@ -60,9 +61,6 @@ export interface PgDatabase {
    */
   transaction<R>(work: (client: Client) => R | PromiseLike<R>, options?: PgTransactionOptions): Promise<R>;
 }
-
-/** Node takes what is longer for 1 ms. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 const LEVELS: readonly unknown[] = ['read committed', 'repeatable read', 'serializable'];
 
@@ -164,16 +162,16 @@ function limited<R>(
   const limit = new AbortController();
   const left = timeout - waitedMs;
   const timer =
-    left <= LONGEST_TIMER
-      ? setTimeout(() => limit.abort(new PgQueryTimeoutError(timeout, waitedMs)), left)
-      : undefined;
+    timeout === Infinity
+      ? undefined
+      : startTimer(() => limit.abort(new PgQueryTimeoutError(timeout, waitedMs)), left);
   const forget = signal && onAbort(signal, () => limit.abort(signal.reason));
   const cancelling = cancelOnAbort(client, limit.signal);
   return new Promise<R>((resolve, reject) => {
     limit.signal.addEventListener('abort', () => reject(limit.signal.reason as Error), { once: true });
     send().then(resolve, reject);
   }).finally(() => {
-    clearTimeout(timer);
+    timer?.cancel();
     forget?.();
     cancelling.stop();
   });

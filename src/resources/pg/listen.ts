@@ -1,6 +1,7 @@
 import type { Client, Notification } from 'pg';
 import { PoolClosedError, messageOf, type Pool } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { startTimer } from '../../engine/time/timer.js';
 import { checkPool } from '../common/check-pool.js';
 
 /** What a NOTIFY has sent. */
@@ -40,8 +41,6 @@ const ANSWER_WITHIN = 5_000;
 const END_WITHIN = 2_500;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 10_000;
-/** Node takes what is longer for 1 ms. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 /** Bytes. The server would cut off a longer one, and tell notifications by what is left. */
 const LONGEST_CHANNEL = 63;
 
@@ -212,13 +211,13 @@ class Subscription implements PgSubscription {
     for (;;) {
       await pause(checkEvery, signal);
       if (this.client !== client) return;
-      const giveUp = setTimeout(
+      const giveUp = startTimer(
         () => client.connection.stream.destroy(),
         Math.min(checkEvery, ANSWER_WITHIN),
       );
       // What is wrong with it is told by its end.
       await client.query('').catch(() => client.connection.stream.destroy());
-      clearTimeout(giveUp);
+      giveUp.cancel();
     }
   }
 
@@ -250,20 +249,20 @@ class Subscription implements PgSubscription {
 /** Resolves when the socket is closed, which a server that does not answer cannot prevent. */
 async function endClient(client: Client): Promise<void> {
   client.on('error', () => undefined);
-  const timer = setTimeout(() => client.connection.stream.destroy(), END_WITHIN);
+  const timer = startTimer(() => client.connection.stream.destroy(), END_WITHIN);
   await client.end();
-  clearTimeout(timer);
+  timer.cancel();
 }
 
 /** Over at once when the signal is aborted. Does not keep the process alive. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     const over = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       signal.removeEventListener('abort', over);
       resolve();
     };
-    const timer = setTimeout(over, Math.min(ms, LONGEST_TIMER));
+    const timer = startTimer(over, ms);
     timer.unref();
     if (signal.aborted) over();
     else signal.addEventListener('abort', over);

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Handle } from '../../engine/index.js';
+import { startTimer, type Timer } from '../../engine/time/timer.js';
 import { whileRunning, type Foundable } from '../common/hooks.js';
 import { isUnfit } from './errors.js';
 import { Listeners } from '../common/listeners.js';
@@ -143,12 +144,12 @@ export abstract class Session<C = unknown> implements Foundable {
       return this.closed();
     }
     this.broken = true;
-    const timer = setTimeout(() => this.kill(), patience);
+    const timer = startTimer(() => this.kill(), patience);
     // The socket holds the process until then.
     timer.unref();
     this.bye();
     await this.closed();
-    clearTimeout(timer);
+    timer.cancel();
   }
 
   private clean(): boolean | Promise<boolean> {
@@ -174,9 +175,9 @@ export abstract class Session<C = unknown> implements Foundable {
 
   /** The borrower did not wait for its last command. Answers come in the order of the commands. */
   private async settle(): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const late = new Promise<false>(resolve => {
-      timer = setTimeout(resolve, GRACE, false);
+      timer = startTimer(() => resolve(false), GRACE);
     });
     const pong = this.ping();
     // When it comes too late, the connection is destroyed under it.
@@ -184,7 +185,7 @@ export abstract class Session<C = unknown> implements Foundable {
     try {
       return (await Promise.race([pong, late])) === false ? false : !this.spoilt && (await this.clean());
     } finally {
-      clearTimeout(timer);
+      timer?.cancel();
     }
   }
 }

@@ -1,4 +1,5 @@
 import { Observable } from 'rxjs';
+import { startTimer } from '../../engine/time/timer.js';
 import { within, type BorrowScope } from '../../scope/index.js';
 import { holdWhileSubscribed } from '../subscription.js';
 import type { MessageScope } from './message-scope.js';
@@ -20,11 +21,12 @@ export function heldUntilSubscribed(scope: MessageScope, source: Observable<unkn
   if (scope.isUnheard) return watched;
   const letGo = scope.hold();
   const drop = (): void => {
-    clearTimeout(timer);
+    timer.cancel();
     forget();
     letGo();
   };
-  const timer = setTimeout(drop, UNSUBSCRIBED_TIMEOUT).unref();
+  const timer = startTimer(drop, UNSUBSCRIBED_TIMEOUT);
+  timer.unref();
   const forget = scope.audience.whenGone(drop);
   return new Observable(subscriber => {
     const subscription = watched.subscribe(subscriber);

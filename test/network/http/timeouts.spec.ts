@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PoolTimeoutError, PoolUnavailableError } from '../../../src/engine/index.js';
 import { HttpConnectError, HttpSession, HttpTimeoutError } from '../../../src/resources/http.js';
+import { blockTheLoop, sent } from '../../support/block-the-loop.js';
 import { deadOrigin, httpServer, silentServer, type CountingServer } from './servers.js';
 
 const SECRET = 'token=hunter2';
@@ -70,6 +71,18 @@ describe('Timeouts', () => {
     expect(error.cause).toMatchObject({ phase: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT', timeout: 30 });
     expect(error.message).toContain('no connection within 30 ms (timeouts.connect)');
     expect(shown(error)).not.toContain(SECRET);
+  });
+
+  it('of a connection do not count what was open in time, though the process was blocked', async () => {
+    server = await httpServer();
+    session = new HttpSession({ baseUrl: server.origin, timeouts: { connect: 50 }, unavailableAfter: 1 });
+    // From here on, timers come before sockets.
+    await sent();
+    const response = session.request('/');
+    await new Promise(resolve => process.nextTick(resolve));
+    blockTheLoop(200);
+    expect((await response).statusCode).toBe(200);
+    expect(server.connections).toBe(1);
   });
 
   it.each(['request', 'fetch'] as const)('in total hold also in the queue, of %s', async way => {

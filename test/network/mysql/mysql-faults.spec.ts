@@ -5,6 +5,7 @@ import type { Connection as CoreConnection, RowDataPacket } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import { LeaseReleasedError, Pool } from '../../../src/engine/index.js';
 import { mysqlPool } from '../../../src/resources/mysql.js';
+import { blockTheLoop, sent } from '../../support/block-the-loop.js';
 import { failureOf } from '../../support/follow.js';
 import { MariadbWatch, describeWithMariadb, launchMariadb } from '../../support/mariadb.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
@@ -274,6 +275,18 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
         expect(await rowOf(connection, `select 'second' as n`)).toEqual({ n: 'second' });
       });
       expect(await left).toMatchObject({ n: 'first' });
+    });
+
+    it('is kept when the statement has ended while the process was blocked', async () => {
+      await using pool = new Pool(mysqlPool({ ...watch.config, max: 1 }));
+      const lease = await pool.acquire();
+      const left = rowOf(lease.resource, `select 'first' as n, sleep(0.02)`);
+      lease.release();
+      await sent();
+      blockTheLoop(300);
+      expect(await left).toMatchObject({ n: 'first' });
+      await lease.finished;
+      expect(pool.stats()).toMatchObject({ idle: 1, totals: { destroyed: 0 } });
     });
 
     it('is ended in time when nobody can reach the server to kill it', async () => {

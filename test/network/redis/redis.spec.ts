@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { LeaseReleasedError, Pool, PoolUnavailableError } from '../../../src/engine/index.js';
+import { blockTheLoop, sent } from '../../support/block-the-loop.js';
 import { failureOf, follow } from '../../support/follow.js';
 import { LocalRedis, describeWithRedis } from '../../support/redis.js';
 import { REDIS_SUBJECTS, type RedisConfig } from '../../support/redis-subjects.js';
@@ -239,6 +240,19 @@ describeWithRedis()('redis', () => {
         await pool.use(client => subject.call(client, 'SET', 'late', 'mine'));
         expect(await answer).toBe(1);
         expect((await infoOf()).id).toBe(id);
+      });
+
+      it('counts as an answer when it came while the process was blocked', async () => {
+        open();
+        const lease = await pool.acquire();
+        await subject.call(lease.resource, 'PING');
+        const answer = subject.call(lease.resource, 'INCR', 'blocked');
+        lease.release();
+        await sent();
+        blockTheLoop(300);
+        await answer;
+        await lease.finished;
+        expect(pool.stats()).toMatchObject({ idle: 1, totals: { destroyed: 0 } });
       });
 
       it('is not waited for for long', async () => {

@@ -1,0 +1,39 @@
+/** A timer that is set. */
+export interface Timer {
+  cancel(): void;
+  /** Lets the timer hold the process alive. */
+  ref(): void;
+  /** Lets the process end although the timer is set. */
+  unref(): void;
+}
+
+/** The longest delay setTimeout takes, some 24 days; a longer one would fire at once. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
+/**
+ * Calls back once, after so many milliseconds: the timer for whatever can come too late.
+ *
+ * After the event loop was blocked Node runs timers before it looks at sockets. An answer that has been there for long is
+ * none that came too late, so what has arrived is looked at first.
+ */
+export function startTimer(callback: () => void, ms: number): Timer {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(
+    () => {
+      immediate = setImmediate(callback);
+    },
+    Math.min(ms, LONGEST_TIMER),
+  );
+  return {
+    cancel: () => {
+      clearTimeout(timer);
+      clearImmediate(immediate);
+    },
+    ref: () => {
+      timer.ref();
+    },
+    unref: () => {
+      timer.unref();
+    },
+  };
+}
