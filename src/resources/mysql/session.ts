@@ -3,10 +3,8 @@ import type { Handle } from '../../engine/index.js';
 import { startTimer, type Timer } from '../../engine/time/timer.js';
 import { closed, refuse, textOf, type Client, type Command, type Core } from './core.js';
 import { charsetClause } from './charset.js';
-import { endsSession, refusesToWrite } from './errors.js';
 import { Handles } from './handle.js';
-import { leavesUnseen } from './unseen.js';
-import { errorIn, wordIn, type Word } from './wire.js';
+import { Trace, type Packet, type Sender } from './trace.js';
 
 /**
  * What happens to the session between two borrowers:
@@ -15,9 +13,6 @@ import { errorIn, wordIn, type Word } from './wire.js';
  * - `never`: none
  */
 export type SessionReset = 'auto' | 'always' | 'never';
-
-/** A statement of the pool itself, or one that makes the session what it is for everybody. */
-type Sender = 'pool' | 'set-up';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 
@@ -30,8 +25,7 @@ const TRACKING = 'session_track_state_change = ON';
 const READ_ONLY = 'select @@global.read_only as r, @@global.innodb_read_only as i';
 
 /**
- * What the pool knows of one connection beyond what mysql2 tells: what its session has been through since it was last
- * clean, and whether it is still of use. It takes the place of two methods of mysql2's connection: of `addCommand`, to see
+ * What the pool knows of one connection beyond what mysql2 tells, and whether it is still of use. It takes the place of two methods of mysql2's connection: of `addCommand`, to see
  * what is sent, and of `handlePacket`, to see what the server says about the session.
  */
 export class Session {
@@ -42,31 +36,12 @@ export class Session {
    * says nothing of the kind, as it may be that of another connection.
    */
   broken = false;
-  /** By the server's last word; after an error, which is none, it counts as being in one. */
-  private inTransaction = false;
-  /** By its last word, whatever error has come since. */
-  isInTransaction = false;
-  /** An error has come since, by which the server may have ended it. */
-  mayHaveEnded = false;
   /** The pool has begun one for the borrower. */
   begun = false;
-  /** Something may have left a trace. */
-  private touched = false;
-  private otherDatabase = false;
-  /** A statement was refused because it writes. */
-  private cannotWrite = false;
   /** Somebody has had the configuration in hand, and may have changed it. */
   private configSeen = false;
   /** Nothing can make it fit for another borrower. */
   private spoilt = false;
-  /** Does the server say whether the session was changed? */
-  private tracked = false;
-  /** It has said so for a set-up. */
-  private told = false;
-  private backslashEscapes = true;
-  /** Whose is what is sent now, when it is not a borrower's? */
-  private sender: Sender | undefined = undefined;
-  private readonly senders = new WeakMap<Command, Sender>();
   private readonly streams = new Set<Readable>();
   private readonly whenIdle: (() => void)[] = [];
   private readonly isMariadb: boolean;
@@ -74,8 +49,7 @@ export class Session {
   private readonly clientEncoding: string;
   private readonly resetSession: (callback: Callback) => void;
   private readonly handles: Handles;
-  /** The user's `onCreate` is at work: what it does is the session's own. */
-  private founding = false;
+  private readonly trace: Trace;
   renewed = false;
   /** Counts the sessions that this connection has had: each reset makes a new one. */
   generation = 0;
@@ -90,6 +64,7 @@ export class Session {
     this.config = { ...core.config };
     this.clientEncoding = core.clientEncoding;
     this.resetSession = core.reset.bind(core) as (callback: Callback) => void;
+    this.trace = new Trace(core);
     this.takePlace();
     this.watch();
     this.handles = new Handles(this);
@@ -135,12 +110,22 @@ export class Session {
 
   /** Was a transaction open when the connection broke, which nobody has tried to end since? */
   get hasLostTransaction(): boolean {
-    return this.broken && this.inTransaction;
+    return this.broken && this.trace.inTransaction;
+  }
+
+  /** By the server's last word, whatever error has come since. */
+  get isInTransaction(): boolean {
+    return this.trace.isInTransaction;
+  }
+
+  /** An error has come since, by which the server may have ended the transaction. */
+  get mayHaveEnded(): boolean {
+    return this.trace.mayHaveEnded;
   }
 
   /** Somebody tries to end the transaction, and hears that the connection is broken. */
   acknowledge(text: string): void {
-    if (this.broken && /^\s*(?:commit|rollback)\b/i.test(text)) this.inTransaction = false;
+    if (this.broken && /^\s*(?:commit|rollback)\b/i.test(text)) this.trace.inTransaction = false;
   }
 
   /**
@@ -149,20 +134,21 @@ export class Session {
    * @throws what it throws, and an error when it has left a transaction open
    */
   async found(work: () => unknown): Promise<void> {
-    this.founding = true;
+    const { trace } = this;
+    trace.founding = true;
     this.renewed = false;
     try {
       await work();
       await this.whenAtRest();
     } finally {
-      this.founding = false;
+      trace.founding = false;
     }
-    if (this.inTransaction) throw new Error('onCreate has left a transaction open');
+    if (trace.inTransaction) throw new Error('onCreate has left a transaction open');
   }
 
   /** Something of the pool's own is left, which only a reset takes away. */
   leavesTrace(): void {
-    this.touched = true;
+    this.trace.touched = true;
   }
 
   sawConfig(): void {
@@ -177,7 +163,7 @@ export class Session {
 
   /** What is queued meanwhile makes the session what it is for everybody, and is no trace of a borrower. */
   setUp(queue: () => void): void {
-    this.sendAs('set-up', queue);
+    this.trace.sendAs('set-up', queue);
   }
 
   /** Its borrower has gone: what waits is not sent, and what is read from it ends. */
@@ -227,39 +213,40 @@ export class Session {
   private clean(): boolean | Promise<boolean> {
     if (this.spoilt) return false;
     if (this.configSeen) this.restoreConfig();
-    const { mode } = this;
-    const renew = mode === 'always' || (mode === 'auto' && (this.touched || !this.tracked));
-    if (!renew && !this.inTransaction && !this.cannotWrite) return true;
+    const { mode, trace } = this;
+    const renew = mode === 'always' || (mode === 'auto' && (trace.touched || !trace.tracked));
+    if (!renew && !trace.inTransaction && !trace.cannotWrite) return true;
     return this.scrub(renew);
   }
 
   private async scrub(renew: boolean): Promise<boolean> {
+    const { trace } = this;
     if (renew) await this.renew();
-    else if (this.inTransaction) {
+    else if (trace.inTransaction) {
       await this.run('ROLLBACK');
       // A server may tell only now what has changed before.
-      if (this.mode === 'auto' && this.touched) await this.renew();
+      if (this.mode === 'auto' && trace.touched) await this.renew();
     }
-    this.inTransaction = this.begun = false;
-    if (this.cannotWrite) await this.checkWritable();
+    trace.inTransaction = this.begun = false;
+    if (trace.cannotWrite) await this.checkWritable();
     return !this.spoilt;
   }
 
   /** COM_RESET_CONNECTION, and what has to follow it for the session to be what it was at its beginning. */
   private async renew(): Promise<void> {
-    const { core, config } = this;
+    const { core, config, trace } = this;
     await this.ask(this.resetSession);
     this.generation++;
     this.renewed = true;
-    this.touched = false;
+    trace.touched = false;
     // The server goes back to the character set of the login; mysql2 still has that of the last SET NAMES.
     this.restoreConfig();
-    if (this.otherDatabase) {
+    if (trace.otherDatabase) {
       if (typeof config.database !== 'string' || config.database === '') {
         throw new Error('another database was chosen, and there was none at first');
       }
       await this.run(`USE ${core.escapeId([config.database])}`, 'set-up');
-      this.otherDatabase = false;
+      trace.otherDatabase = false;
     }
     await this.track();
   }
@@ -270,14 +257,14 @@ export class Session {
     const clause = isMariadb || this.generation === 0 ? undefined : charsetClause(this.config.charsetNumber);
     const wanted = [clause, mode === 'auto' ? TRACKING : undefined].filter(part => part !== undefined);
     if (wanted.length === 0) return;
-    this.told = false;
-    try {
-      await this.run(`SET ${wanted.join(', ')}`, 'set-up');
-    } catch (error) {
-      // A server that does not know of it: each borrower costs a reset.
-      if (this.broken || clause !== undefined) throw error;
-    }
-    this.tracked = this.told;
+    await this.trace.track(async () => {
+      try {
+        await this.run(`SET ${wanted.join(', ')}`, 'set-up');
+      } catch (error) {
+        // A server that does not know of it: each borrower costs a reset.
+        if (this.broken || clause !== undefined) throw error;
+      }
+    });
   }
 
   private restoreConfig(): void {
@@ -291,27 +278,18 @@ export class Session {
   private async checkWritable(): Promise<void> {
     const [row] = (await this.run(READ_ONLY)) as Record<'r' | 'i', unknown>[];
     if (isOn(row?.r) || isOn(row?.i)) throw new Error('the server has become read-only');
-    this.cannotWrite = false;
+    this.trace.cannotWrite = false;
   }
 
   private ask(send: (callback: Callback) => void, sender: Sender = 'pool'): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.sendAs(sender, () => {
+      this.trace.sendAs(sender, () => {
         send((error, result) => {
           if (error) reject(error);
           else resolve(result);
         });
       });
     });
-  }
-
-  private sendAs(sender: Sender, queue: () => void): void {
-    this.sender = sender;
-    try {
-      queue();
-    } finally {
-      this.sender = undefined;
-    }
   }
 
   private takePlace(): void {
@@ -327,17 +305,17 @@ export class Session {
     };
     Object.assign(core, {
       addCommand: (command: Command) => {
-        this.sees(command);
+        this.trace.sees(command);
         return addCommand(command);
       },
-      handlePacket: (packet?: Parameters<Core['handlePacket']>[0]) => {
+      handlePacket: (packet?: Packet) => {
         if (packet) this.hears(packet);
         handlePacket(packet);
         if (this.whenIdle.length > 0 && !this.busy) this.tellIdle();
       },
       // By a borrower: then the server does not say any more what changes.
       reset: (callback?: Callback) => {
-        this.touched = true;
+        this.trace.touched = true;
         reset(callback);
       },
       // Only a new connection is that of the user whom the pool wants.
@@ -356,52 +334,11 @@ export class Session {
     });
   }
 
-  /** A command that is about to be queued. */
-  private sees(command: Command): void {
-    const sender = this.sender ?? (this.founding ? 'set-up' : undefined);
-    if (sender) {
-      this.senders.set(command, sender);
-      return;
-    }
-    if (this.touched) return;
-    const text = textOf(command);
-    this.touched = text !== undefined && leavesUnseen(text, this.backslashEscapes);
-  }
-
-  /** A packet that the server has sent. */
-  private hears(packet: NonNullable<Parameters<Core['handlePacket']>[0]>): void {
-    const errno = errorIn(packet);
-    if (errno !== undefined) this.hearsError(errno);
-    else {
-      const word = wordIn(packet, this.core);
-      if (word) this.hearsWord(word);
-    }
-  }
-
-  private hearsWord({ inTransaction, backslashEscapes, changed, otherDatabase }: Word): void {
-    this.inTransaction = this.isInTransaction = inTransaction;
-    this.mayHaveEnded = false;
-    this.backslashEscapes = backslashEscapes;
-    this.otherDatabase ||= otherDatabase;
-    if (!changed) return;
-    if (this.senderOfAnswer === 'set-up') this.told = true;
-    else this.touched = true;
-  }
-
-  private hearsError(errno: number): void {
-    if (endsSession(errno)) {
-      this.broken = true;
-      this.spoil(new Error(`the server has ended the session (error ${errno})`));
-    }
-    this.cannotWrite ||= refusesToWrite(errno);
-    // It does not say what has changed before it failed, nor whether a transaction is open.
-    if (!this.senderOfAnswer) this.touched = this.inTransaction = true;
-    this.mayHaveEnded = true;
-  }
-
-  private get senderOfAnswer(): Sender | undefined {
-    const { _command: command } = this.core;
-    return command ? this.senders.get(command) : undefined;
+  private hears(packet: Packet): void {
+    const over = this.trace.hears(packet);
+    if (!over) return;
+    this.broken = true;
+    this.spoil(over);
   }
 
   private watch(): void {
