@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Alarm } from '../../src/engine/time/alarm.js';
+import { systemClock } from '../../src/engine/time/clock.js';
 import { Deadline, Deadlines } from '../../src/engine/time/deadlines.js';
+import { blockTheLoop } from '../support/block-the-loop.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { randomFrom } from '../support/random.js';
 
@@ -113,6 +115,29 @@ describe('deadlines', () => {
     expect(order).toEqual([100, 200]);
     await clock.advance(4_100);
     expect(order).toEqual([100, 200, 5_000]);
+  });
+
+  it('are missed by nobody who has begun something and blocked the event loop while the timer was due', async () => {
+    const deadlines = new Deadlines(new Alarm(systemClock));
+    const order: string[] = [];
+    const done = new Promise<void>(resolve => {
+      deadlines.set(new Deadline(() => order.push('due')), systemClock.now(), 1);
+      setTimeout(() => {
+        deadlines.set(
+          new Deadline(() => {
+            order.push('begun since');
+            resolve();
+          }),
+          systemClock.now(),
+          1,
+        );
+        blockTheLoop(100);
+        setImmediate(() => order.push('what has arrived meanwhile'));
+      }, 10);
+      blockTheLoop(50);
+    });
+    await done;
+    expect(order).toEqual(['due', 'what has arrived meanwhile', 'begun since']);
   });
 
   it('need few timers: those that are close to each other share one', async () => {

@@ -6,8 +6,8 @@ import { LONGEST_TIMER } from './timer.js';
 export interface Sleeper {
   /** When, on the clock; Infinity for never. */
   readonly wakeAt: number;
-  /** Does what is due by now. */
-  wake(now: number): void;
+  /** Does what was due at `at`, which is now or not long ago. */
+  wake(at: number, now: number): void;
 }
 
 /**
@@ -60,9 +60,9 @@ export class Alarm {
     if (this.awaited === 0) this.timer.unref();
   }
 
-  private readonly ring = (): void => {
+  private readonly ring = (ago = 0): void => {
     const now = this.clock.now();
-    for (const sleeper of this.sleepers) sleeper.wake(now);
+    for (const sleeper of this.sleepers) sleeper.wake(now - ago, now);
     this.arm(this.clock.now());
   };
 }

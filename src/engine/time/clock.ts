@@ -11,8 +11,11 @@ export type ClockTimer = Timer;
 export interface Clock {
   /** Milliseconds since some fixed point; never goes backwards. */
   now(): number;
-  /** Calls back once, `ms` milliseconds from now. */
-  setTimer(callback: () => void, ms: number): ClockTimer;
+  /**
+   * Calls back once, `ms` milliseconds from now. A clock that lets what has arrived by then be looked at first says how many
+   * milliseconds that took: what the pool began meanwhile is not too late yet.
+   */
+  setTimer(callback: (ago?: number) => void, ms: number): ClockTimer;
   /**
    * The time of day in milliseconds, as `Date.now()` gives it. Where `now()` stands still while the machine sleeps, the
    * difference tells: everything idle is validated before it is lent again. Optional; without it nobody knows.

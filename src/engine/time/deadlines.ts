@@ -90,10 +90,10 @@ export class Deadlines implements Sleeper {
     return this.heap[0] ? this.heap[0].at + this.lag : Infinity;
   }
 
-  wake(now: number): void {
+  wake(at: number, now: number): void {
     // An expiring deadline may stop the time.
     for (let top = this.heap[0]; top && this.stoppedAt === undefined; top = this.heap[0]) {
-      if (top.at + this.lag > now) return;
+      if (top.at + this.lag > at) return;
       const due = top.shift();
       if (due) {
         due.bucket = undefined;

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** A timer that is set. */
 export interface Timer {
   cancel(): void;
@@ -14,13 +16,17 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
  * Calls back once, after so many milliseconds: the timer for whatever can come too late.
  *
  * After the event loop was blocked Node runs timers before it looks at sockets. An answer that has been there for long is
- * none that came too late, so what has arrived is looked at first.
+ * none that came too late, so what has arrived is looked at first. Whoever does so may block the loop again: the callback is
+ * told for how many milliseconds nobody has looked since.
  */
-export function startTimer(callback: () => void, ms: number): Timer {
+export function startTimer(callback: (ago: number) => void, ms: number): Timer {
   let immediate: NodeJS.Immediate | undefined;
   const timer = setTimeout(
     () => {
-      immediate = setImmediate(callback);
+      const at = performance.now();
+      immediate = setImmediate(() => {
+        callback(performance.now() - at);
+      });
     },
     Math.min(ms, LONGEST_TIMER),
   );

@@ -203,7 +203,7 @@ export class Session {
   private async resetWhenIdle(): Promise<boolean> {
     let timer: Timer | undefined;
     const late = new Promise<void>(resolve => {
-      timer = startTimer(resolve, GRACE);
+      timer = startTimer(() => resolve(), GRACE);
     });
     await Promise.race([this.whenAtRest(), late]);
     timer?.cancel();
