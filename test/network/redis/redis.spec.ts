@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { LeaseReleasedError, Pool, PoolUnavailableError } from '../../../src/engine/index.js';
 import { failureOf, follow } from '../../support/follow.js';
+import { longGrace } from '../../support/long-grace.js';
 import { LocalRedis, describeWithRedis } from '../../support/redis.js';
 import { REDIS_SUBJECTS, type RedisConfig } from '../../support/redis-subjects.js';
 import { until } from '../../support/until.js';
@@ -229,6 +230,7 @@ describeWithRedis()('redis', () => {
       });
 
       it('is waited for for a moment when it is an answer', async () => {
+        using _grace = longGrace();
         open();
         const lease = await pool.acquire();
         await subject.call(lease.resource, 'PING');
