@@ -313,7 +313,10 @@ export function keepsTheContract<T>(subject: Subject<T>): void {
       lease.release();
       // A reset may take longer; so it is not what has ended this.
       await bench.visit({ timeout: 20_000 });
-      expect(await backend.running()).toBe(0);
+      await until(
+        () => backend.running(),
+        running => running === 0,
+      );
       await slow;
     });
 
