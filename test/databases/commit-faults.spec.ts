@@ -178,7 +178,7 @@ describe('a connection that is lost', () => {
 describe('an answer', () => {
   it('that takes longer than pg waits leaves it unknown', async () => {
     await pool.close();
-    pool = poolThroughProxy({ query_timeout: 200 });
+    pool = poolThroughProxy({ query_timeout: 1_000 });
     const failed = failureOf(paying(() => proxy.deafen()));
     await once(proxy, 'lost');
     expect(await failed).toMatchObject({ ...UNKNOWN, cause: { message: 'Query read timeout' } });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const SUSPICIOUS = { validateAfterIdle: 0, validateTimeout: 40, destroyTimeout: 200 };
+const SUSPICIOUS = { validateAfterIdle: 0, validateTimeout: 40, destroyTimeout: 1_000 };
 
 describe('connections that fall silent, with no FIN and no RST,', () => {
   it('while idle fail their validation, and the borrower gets a good one within its deadline', async () => {
@@ -78,7 +78,7 @@ describe('connections that fall silent, with no FIN and no RST,', () => {
   });
 
   it('while they are reset are replaced once the reset has taken too long', async () => {
-    await using bench = await FaultBench.open(server, { max: 1, resetTimeout: 40, destroyTimeout: 200 });
+    await using bench = await FaultBench.open(server, { max: 1, resetTimeout: 40, destroyTimeout: 1_000 });
     const lease = await bench.acquire();
     const before = pidOf(lease.resource);
     await lease.resource.query('set search_path to nowhere');
@@ -93,7 +93,7 @@ describe('connections that fall silent, with no FIN and no RST,', () => {
   });
 
   it('in the middle of a query can be given up by their borrower', async () => {
-    await using bench = await FaultBench.open(server, { max: 1, destroyTimeout: 200 });
+    await using bench = await FaultBench.open(server, { max: 1, destroyTimeout: 1_000 });
     const lease = await bench.acquire();
     const before = pidOf(lease.resource);
     bench.proxy.blackhole('old');
@@ -110,7 +110,8 @@ describe('connections that fall silent, with no FIN and no RST,', () => {
     await using bench = await FaultBench.open(server, {
       ...SUSPICIOUS,
       max: 3,
-      createTimeout: 250,
+      createTimeout: 1_000,
+      unavailableAfter: 1,
       createBackoff: { initial: 500, max: 500 },
     });
     await bench.expectWhole();
@@ -119,7 +120,7 @@ describe('connections that fall silent, with no FIN and no RST,', () => {
     const errors = await Promise.all(Array.from({ length: 9 }, () => failureOf(bench.visit())));
     for (const error of errors) {
       expect(error).toBeInstanceOf(PoolUnavailableError);
-      expect((error as Error).cause).toMatchObject({ message: 'create did not settle within 250 ms' });
+      expect((error as Error).cause).toMatchObject({ message: 'create did not settle within 1000 ms' });
     }
     // A create that is given up in this very moment has reached the server, and is one too many there until that notices.
     await until(

@@ -221,7 +221,8 @@ describeHere('a launch that hangs', () => {
         return new Promise<Browser>(resolve => (arrive = resolve));
       },
       max: 2,
-      createTimeout: 500,
+      // Also on a busy machine a browser is there within that time.
+      createTimeout: 3_000,
       createBackoff: { initial: 1, max: 1 },
     });
     await using pool = new Pool(options);

@@ -3,6 +3,7 @@ import type { LocalPostgres } from 'local-postgres';
 import type { Client } from 'pg';
 import { Pool } from '../../src/engine/index.js';
 import { pgPool, type PgPoolOptions } from '../../src/resources/pg.js';
+import { longGrace } from '../support/long-grace.js';
 import { launchPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 
@@ -39,6 +40,7 @@ describe('a query that is still running when its client is given back', () => {
   });
 
   it('may end by itself if it is soon done', async () => {
+    using _grace = longGrace();
     await using pool = one();
     await pool.use(client => client.query('create table if not exists left_behind (n int)'));
     await leaveRunning(pool, 'insert into left_behind select 1 from pg_sleep(0.02)');

@@ -127,8 +127,8 @@ describe('what pg takes', () => {
 
 describe('a statement that takes too long', () => {
   it.each<[string, PgPoolOptions, string, string]>([
-    ['statement_timeout', { statement_timeout: 30 }, 'select pg_sleep(60)', '57014'],
-    ['lock_timeout', { lock_timeout: 30 }, 'lock table locked', '55P03'],
+    ['statement_timeout', { statement_timeout: 200 }, 'select pg_sleep(60)', '57014'],
+    ['lock_timeout', { lock_timeout: 200 }, 'lock table locked', '55P03'],
   ])('by %s fails, and costs no connection', async (_option, options, text, code) => {
     await watch.sql('create table if not exists locked (n int)');
     await watch.sql('begin');

@@ -22,7 +22,8 @@ beforeEach(async () => {
   watch = await PostgresWatch.open(server);
   await watch.sql('drop table if exists notes');
   await watch.sql('create table notes (n int)');
-  pool = new Pool(pgPool({ ...watch.config, max: 1, acquireTimeout: 20_000 }));
+  // What is on its way of a million rows is read before it ends: a busy machine needs longer than a reset usually has.
+  pool = new Pool(pgPool({ ...watch.config, max: 1, acquireTimeout: 30_000, resetTimeout: 30_000 }));
 });
 afterEach(async () => {
   await pool.close({ timeout: 0 });

@@ -19,6 +19,7 @@ import {
 } from '../../src/resources/pg.js';
 import { collectGarbage } from '../cheap/memory.js';
 import { failureOf } from '../support/follow.js';
+import { GRACE } from '../support/long-grace.js';
 import { PostgresWatch, launchPostgres } from '../support/postgres.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
@@ -37,8 +38,6 @@ afterEach(() => watch[Symbol.asyncDispose]());
 
 /** So many queries that what one leaves behind is seen in the heap. */
 const MANY = 2_000;
-/** Milliseconds that a query has to end by itself when its client is given back. */
-const GRACE = 100;
 
 const one = (options: PgPoolOptions = {}): Pool<Client> =>
   new Pool(pgPool({ name: 'orders', ...watch.config, max: 1, ...options }));

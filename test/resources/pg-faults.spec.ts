@@ -191,7 +191,7 @@ describe('a connection that goes', () => {
       pgPool({
         ...config,
         connectionString: connectionString.replace(`:${server.port}`, `:${net.port}`),
-        ...{ max: 1, validateAfterIdle: 0, validateTimeout: 50, destroyTimeout: 200 },
+        ...{ max: 1, validateAfterIdle: 0, validateTimeout: 50, destroyTimeout: 1_000 },
       }),
     );
     const [pid, { stream }] = await pool.use(async client => [pidOf(client), client.connection]);
@@ -208,7 +208,7 @@ describe('a connection that goes', () => {
   it('in a black hole does not keep close() waiting, whatever it was doing', async () => {
     await using net = await BlackHole.before(server.port);
     const pool = new Pool(
-      pgPool({ host: '127.0.0.1', port: net.port, user: 'postgres', min: 2, max: 2, destroyTimeout: 200 }),
+      pgPool({ host: '127.0.0.1', port: net.port, user: 'postgres', min: 2, max: 2, destroyTimeout: 1_000 }),
     );
     await pool.start();
     const { resource: client } = await pool.acquire();

@@ -7,6 +7,7 @@ import QueryStream from 'pg-query-stream';
 import { LeaseReleasedError, Pool, type Lease } from '../../src/engine/index.js';
 import { pgPool } from '../../src/resources/pg.js';
 import { failureOf } from '../support/follow.js';
+import { longGrace } from '../support/long-grace.js';
 import { Cursor } from '../support/pg-cursor.js';
 import { PostgresWatch, launchPostgres } from '../support/postgres.js';
 
@@ -105,6 +106,7 @@ describe('after the lease has ended', () => {
 
 describe('at the end of the lease', () => {
   it('what still waits for its turn is refused, what is running runs to its end', async () => {
+    using _grace = longGrace();
     const running = client.query('insert into notes select 0 from pg_sleep(0.01)');
     const waiting = [
       client.query(LATE),

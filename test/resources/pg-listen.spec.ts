@@ -122,7 +122,7 @@ describe('a subscription', () => {
     });
     const told: string[] = [];
     await using _subscription = await listen(pool, 'news', ({ payload }) => told.push(payload), {
-      checkEvery: 250,
+      checkEvery: 1_000,
       onLost: () => told.push('lost'),
       onRestored: () => told.push('restored'),
     });

@@ -6,6 +6,7 @@ import QueryStream from 'pg-query-stream';
 import { LeaseReleasedError, Pool } from '../../src/engine/index.js';
 import { pgPool, type PgPoolOptions } from '../../src/resources/pg.js';
 import { failureOf } from '../support/follow.js';
+import { longGrace } from '../support/long-grace.js';
 import { PostgresWatch, launchPostgres } from '../support/postgres.js';
 import { until } from '../support/until.js';
 
@@ -104,6 +105,7 @@ describe('the session of the next borrower', () => {
   });
 
   it('has nothing of what was sent while it was being given back', async () => {
+    using _grace = longGrace();
     const pool = poolOfOne();
     const lease = await pool.acquire();
     const first = lease.resource.query('select pg_sleep(0.01)');

@@ -79,7 +79,7 @@ describe('a call whose signal aborts', () => {
   });
 
   it('costs nothing when the task stops in time', async () => {
-    open(100);
+    open(1_000);
     await pool.use(async worker => {
       const aborter = new AbortController();
       const aborted = rejection(worker.call('wait', undefined, { signal: aborter.signal }));
@@ -87,7 +87,7 @@ describe('a call whose signal aborts', () => {
       await aborted;
       // Beyond the time that the task had.
       const later = worker.call('stubborn', 'later');
-      await worker.call('openIn', { name: 'later', ms: 200 });
+      await worker.call('openIn', { name: 'later', ms: 1_200 });
       expect(await later).toBe('late later');
     });
     expect(pool.stats().totals).toMatchObject({ created: 1, destroyed: 0 });

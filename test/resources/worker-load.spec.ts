@@ -19,6 +19,9 @@ it('gives no wrong result and loses no lease while workers are killed at random'
   const wrong: unknown[] = [];
   const done = { right: 0, aborted: 0, crashed: 0, left: 0 };
   const changed = new Error('changed my mind');
+  /** Otherwise nothing was tested; a busy machine needs longer for it. */
+  const enough = (): boolean =>
+    wrong.length > 0 || (done.right > 100 && Math.min(done.aborted, done.crashed, done.left) > 0);
 
   async function sum(worker: CrunchWorker, n: number): Promise<void> {
     const result = await worker.call(n % 2 ? 'add' : 'later', { a: n, b: 1 });
@@ -52,7 +55,7 @@ it('gives no wrong result and loses no lease while workers are killed at random'
     await call({ signal: aborter.signal });
   }
   async function borrower(from: number): Promise<void> {
-    for (let n = from; performance.now() < end; n += 10) {
+    for (let n = from; performance.now() < end || !enough(); n += 10) {
       try {
         await pool.use(worker => one(worker, n));
       } catch (error) {
@@ -65,8 +68,6 @@ it('gives no wrong result and loses no lease while workers are killed at random'
 
   await Promise.all(Array.from({ length: BORROWERS }, (_, i) => borrower(i * 1_000_000)));
   expect({ seed, wrong }).toEqual({ seed, wrong: [] });
-  expect(done.right).toBeGreaterThan(100);
-  expect(Math.min(done.aborted, done.crashed, done.left)).toBeGreaterThan(0);
   await pool.close();
   const { total, leased, totals } = pool.stats();
   expect({ total, leased }).toEqual({ total: 0, leased: 0 });

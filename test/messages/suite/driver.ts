@@ -67,7 +67,7 @@ export class Reply {
     await until(
       () => this.over,
       over => over,
-      3_000,
+      20_000,
     );
   }
 
@@ -76,7 +76,7 @@ export class Reply {
     return until(
       () => this.values,
       values => values.length >= count,
-      3_000,
+      20_000,
     );
   }
 }

@@ -11,7 +11,7 @@ import type { Order } from './order.js';
 import { Work } from './work.js';
 
 /** Milliseconds until what is to come must be there. */
-const SOON = 3_000;
+const SOON = 20_000;
 
 /** One application for all cases of a transport, looked over after each. */
 export class SuiteRig {

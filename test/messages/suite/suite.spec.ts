@@ -3,8 +3,8 @@ import { THEMES } from './cases/index.js';
 import { DRIVERS } from './drivers/index.js';
 import { SuiteRig } from './rig.js';
 
-// A case takes milliseconds.
-jest.setTimeout(5_000);
+// A case takes milliseconds: this only ends one that hangs.
+jest.setTimeout(30_000);
 
 describe.each(DRIVERS)('over $name,', driver => {
   if (driver.missing !== undefined) {

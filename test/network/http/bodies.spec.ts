@@ -62,14 +62,18 @@ describe('A response body', () => {
 
   it('that is read slowly is not timed out as long as it goes on', async () => {
     server = await large();
-    session = new HttpSession({ baseUrl: server.origin, timeouts: { body: 400 } });
+    session = new HttpSession({ baseUrl: server.origin, timeouts: { body: 1_000 } });
     const { body } = await session.request('/large');
     let length = 0;
+    let pauses = 0;
     for await (const chunk of body) {
       length += (chunk as Buffer).length;
       // In all more than the limit, and each time much less.
-      if (length % 10 === 0) await new Promise(resolve => setTimeout(resolve, 5));
+      if (length < ((pauses + 1) * LARGE) / 8) continue;
+      pauses++;
+      await new Promise(resolve => setTimeout(resolve, 150));
     }
+    expect(pauses).toBe(8);
     expect(length).toBe(LARGE);
     await leased(0);
     expect(session.stats().idle).toBe(1);

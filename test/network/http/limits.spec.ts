@@ -24,7 +24,7 @@ describe('Limits', () => {
   it('leave others their share where one origin takes connections of TCP and never answers', async () => {
     const hole = await a(silentServer());
     const good = await a(httpServer());
-    session = new HttpSession({ max: 10, maxTotal: 4 });
+    session = new HttpSession({ max: 10, maxTotal: 4, timeouts: { connect: 1_000 } });
     const blackhole = hole.origin.replace('http:', 'https:');
     const hanging = Array.from({ length: 20 }, () =>
       session.request(`${blackhole}/`).catch((error: unknown) => error),
@@ -109,14 +109,14 @@ describe('Limits', () => {
   });
 });
 
-it('Ten thousand origins leave nothing behind', async () => {
+it('Thousands of origins leave nothing behind', async () => {
   const server = await a(httpServer());
   const port = new URL(server.origin).port;
   const agent = new PooledAgent({ max: 2, maxTotal: 400, unavailableAfter: 1 });
   session = new HttpSession({}, agent.pool);
   let next = 0;
   const one = async (): Promise<void> => {
-    while (next < 10_000) {
+    while (next < 2_000) {
       const i = next++;
       // All of 127.0.0.0/8 is this machine, but only one address is listened to: the others are refused.
       const host = i % 10 === 0 ? '127.0.0.1' : `127.1.${i >> 8}.${i & 255}`;

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { PoolTimeoutError, PoolUnavailableError } from '../../../src/engine/index.js';
 import { HttpConnectError, HttpSession, HttpTimeoutError } from '../../../src/resources/http.js';
 import { blockTheLoop, sent } from '../../support/block-the-loop.js';
+import { until } from '../../support/until.js';
 import { deadOrigin, httpServer, silentServer, type CountingServer } from './servers.js';
 
 const SECRET = 'token=hunter2';
@@ -20,6 +21,15 @@ async function failure(call: Promise<unknown>): Promise<Error> {
       throw new Error('it has not failed');
     },
     (error: unknown) => error as Error,
+  );
+}
+
+/** Somebody has the only connection, and hears nothing. */
+async function takeTheOnlyOne(): Promise<void> {
+  void session.request('/', { acquireTimeout: 60_000 }).catch(() => undefined);
+  await until(
+    () => session.stats().leased,
+    leased => leased === 1,
   );
 }
 
@@ -88,7 +98,7 @@ describe('Timeouts', () => {
   it.each(['request', 'fetch'] as const)('in total hold also in the queue, of %s', async way => {
     server = await silentServer();
     session = new HttpSession({ baseUrl: server.origin, max: 1 });
-    void session.request('/').catch(() => undefined);
+    await takeTheOnlyOne();
     const error = await failure(session[way]('/', { timeouts: { total: 40 } }));
     expect(error).toMatchObject({ phase: 'total', code: 'HTTP_TOTAL_TIMEOUT', timeout: 40 });
     expect(session.stats().waiting).toBe(0);
@@ -99,7 +109,7 @@ describe('Timeouts', () => {
       const timer = setInterval(() => response.write('.'), 5);
       response.once('close', () => clearInterval(timer));
     });
-    session = new HttpSession({ baseUrl: server.origin, timeouts: { total: 600 } });
+    session = new HttpSession({ baseUrl: server.origin, timeouts: { total: 1_000 } });
     const { body } = await session.request('/');
     expect(await failure(body.text())).toMatchObject({ phase: 'total' });
     const response = await session.fetch('/');
@@ -136,7 +146,7 @@ describe('Timeouts', () => {
   it('of the queue are those of the pool', async () => {
     server = await silentServer();
     session = new HttpSession({ name: 'quiet', baseUrl: server.origin, max: 1, acquireTimeout: 40 });
-    void session.request('/').catch(() => undefined);
+    await takeTheOnlyOne();
     const error = await failure(session.fetch(`/?${SECRET}`));
     expect(error).toBeInstanceOf(PoolTimeoutError);
     expect(error.message).toContain(`Pool "quiet[${server.origin}]": no resource within 40 ms`);

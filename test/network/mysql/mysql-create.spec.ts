@@ -82,7 +82,8 @@ describeWithMariadb('making a connection to MariaDB', () => {
     await watch.sql('set global max_connections = 10');
     try {
       const taken = await Promise.all(Array.from({ length: 9 }, () => mysql.createConnection(config)));
-      await using pool = new Pool(mysqlPool({ ...config, max: 1, createBackoff: { initial: 10, max: 20 } }));
+      const tireless = { createBackoff: { initial: 10, max: 20 }, unavailableAfter: Infinity };
+      await using pool = new Pool(mysqlPool({ ...config, max: 1, ...tireless }));
       const waiting = pool.use(connection => connection.query('select 1 as n'));
       await until(
         () => pool.stats().failing,

@@ -7,6 +7,7 @@ import { LeaseReleasedError, Pool } from '../../../src/engine/index.js';
 import { mysqlPool } from '../../../src/resources/mysql.js';
 import { blockTheLoop, sent } from '../../support/block-the-loop.js';
 import { failureOf } from '../../support/follow.js';
+import { longGrace } from '../../support/long-grace.js';
 import { MariadbWatch, describeWithMariadb, launchMariadb } from '../../support/mariadb.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
@@ -207,7 +208,7 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
     await using pool = new Pool(
       mysqlPool({
         ...watch.config,
-        ...{ port: net.port, max: 1, validateAfterIdle: 0, validateTimeout: 50, destroyTimeout: 200 },
+        ...{ port: net.port, max: 1, validateAfterIdle: 0, validateTimeout: 50, destroyTimeout: 1_000 },
       }),
     );
     const id = await pool.use(async connection => connection.threadId);
@@ -221,7 +222,7 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
   it('in a black hole does not keep close() waiting, whatever it was doing', async () => {
     await using net = await TcpProxy.before(server.port);
     const pool = new Pool(
-      mysqlPool({ ...watch.config, port: net.port, min: 2, max: 2, destroyTimeout: 200 }),
+      mysqlPool({ ...watch.config, port: net.port, min: 2, max: 2, destroyTimeout: 1_000 }),
     );
     await pool.start();
     const { resource: connection } = await pool.acquire();
@@ -265,6 +266,7 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
     });
 
     it('is kept when the statement ends by itself in a moment, and its answer reaches nobody else', async () => {
+      using _grace = longGrace();
       await using pool = new Pool(mysqlPool({ ...watch.config, max: 1 }));
       const lease = await pool.acquire();
       const id = lease.resource.threadId;
@@ -291,7 +293,7 @@ describeWithMariadb('a connection to MariaDB that goes', () => {
 
     it('is ended in time when nobody can reach the server to kill it', async () => {
       await using net = await TcpProxy.before(server.port);
-      const pool = new Pool(mysqlPool({ ...watch.config, port: net.port, max: 1, destroyTimeout: 200 }));
+      const pool = new Pool(mysqlPool({ ...watch.config, port: net.port, max: 1, destroyTimeout: 1_000 }));
       const lease = await pool.acquire();
       const query = failureOf(lease.resource.query('select sleep(2)'));
       await watch.untilRunning('sleep(2)');

@@ -7,6 +7,7 @@ import type { Connection, PreparedStatementInfo } from 'mysql2/promise';
 import { LeaseReleasedError, Pool, type Lease } from '../../../src/engine/index.js';
 import { mysqlPool } from '../../../src/resources/mysql.js';
 import { failureOf } from '../../support/follow.js';
+import { longGrace } from '../../support/long-grace.js';
 import { MariadbWatch, describeWithMariadb, launchMariadb } from '../../support/mariadb.js';
 
 const LATE = 'insert into notes values (1)';
@@ -133,6 +134,7 @@ describeWithMariadb('after the lease of a MySQL connection has ended', () => {
   });
 
   it('what still waits for its turn is refused, what is running runs to its end', async () => {
+    using _grace = longGrace();
     const running = connection.query('insert into notes select 0 from (select sleep(0.01)) s');
     const stream = core.query(LATE).stream();
     const waiting = [
@@ -157,6 +159,7 @@ describeWithMariadb('after the lease of a MySQL connection has ended', () => {
   });
 
   it('a callback is called once, also by an execution of which the statement was not prepared yet', async () => {
+    using _grace = longGrace();
     const calls: unknown[] = [];
     const running = connection.query('select sleep(0.01)');
     core.execute('insert into notes values (?)', [1], error => calls.push(error));

@@ -31,7 +31,7 @@ describeWithMariadb('a transaction on MariaDB that is begun by the pool', () => 
     watch = await MariadbWatch.open(server);
     await watch.sql('create or replace table notes (n int primary key) engine = innodb');
     proxy = await TcpProxy.before(server.port);
-    const options = { ...watch.config, port: proxy.port, max: 1, resetTimeout: 500, destroyTimeout: 500 };
+    const options = { ...watch.config, port: proxy.port, max: 1, resetTimeout: 2_000, destroyTimeout: 2_000 };
     pool = new Pool(mysqlPool(options));
     lease = await pool.acquire();
   });

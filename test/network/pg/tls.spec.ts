@@ -242,7 +242,7 @@ describe('a query on a server that admits TLS only', () => {
   });
 
   it('is not cancelled by a request to a server whose certificate is not good', async () => {
-    await using pool = one({ destroyTimeout: 600 });
+    await using pool = one({ destroyTimeout: 1_000 });
     const lease = await pool.acquire();
     const query = failureOf(lease.resource.query('select pg_sleep(3600)'));
     await watch.untilRunning('pg_sleep');

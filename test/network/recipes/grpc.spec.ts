@@ -125,9 +125,9 @@ describe('the recipe for gRPC', () => {
   });
 
   it('tells those who wait when there is no place, where HTTP/2 would say nothing', async () => {
-    await using pool = new Pool({ factory: factory(port), max: STREAMS, acquireTimeout: 50 });
+    await using pool = new Pool({ factory: factory(port), max: STREAMS });
     const leases = await Promise.all([pool.acquire(), pool.acquire()]);
-    expect(await failureOf(pool.acquire())).toBeInstanceOf(PoolTimeoutError);
+    expect(await failureOf(pool.acquire({ timeout: 50 }))).toBeInstanceOf(PoolTimeoutError);
     for (const lease of leases) lease.release();
   });
 
@@ -219,7 +219,10 @@ describe('the recipe for gRPC', () => {
     const pool = new Pool({ factory: factory(proxy.port), min: 4, max: 4 });
     await pool.start();
     await pool.use(work);
-    expect(proxy.open).toBe(2);
+    await until(
+      () => proxy.open,
+      open => open === 2,
+    );
     await pool.close();
     await until(
       () => proxy.open,

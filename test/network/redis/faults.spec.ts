@@ -88,7 +88,8 @@ describeWithRedis()('redis, when something fails,', () => {
         expect(await failureOf(pool!.acquire())).toMatchObject({
           cause: { message: expect.stringContaining('did not settle within 100 ms') },
         });
-        expect(proxy.attempts).toBe(1);
+        // A process that was stopped for so long has not got as far.
+        expect(proxy.attempts).toBeLessThanOrEqual(1);
         await until(
           () => proxy.open,
           count => count === 0,
@@ -250,7 +251,7 @@ describeWithRedis()('redis, when something fails,', () => {
 
     describe('a connection that falls silent', () => {
       it('is validated away, and its socket is closed', async () => {
-        open({ validateAfterIdle: 0, validateTimeout: 50, destroyTimeout: 200 });
+        open({ validateAfterIdle: 0, validateTimeout: 50, destroyTimeout: 1_000 });
         const id = await pool!.use(client => subject.call(client, 'CLIENT', 'ID'));
         proxy.blackhole('old');
         expect(await pool!.use(client => subject.call(client, 'CLIENT', 'ID'))).not.toBe(id);
@@ -260,7 +261,7 @@ describeWithRedis()('redis, when something fails,', () => {
       });
 
       it('does not keep close() waiting, whatever it was doing', async () => {
-        open({ max: 2, min: 2, destroyTimeout: 200 });
+        open({ max: 2, min: 2, destroyTimeout: 1_000 });
         await pool!.start();
         const lease = await pool!.acquire();
         proxy.blackhole('all');

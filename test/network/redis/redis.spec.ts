@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { LeaseReleasedError, Pool, PoolUnavailableError } from '../../../src/engine/index.js';
 import { blockTheLoop, sent } from '../../support/block-the-loop.js';
 import { failureOf, follow } from '../../support/follow.js';
+import { longGrace } from '../../support/long-grace.js';
 import { LocalRedis, describeWithRedis } from '../../support/redis.js';
 import { REDIS_SUBJECTS, type RedisConfig } from '../../support/redis-subjects.js';
 import { until } from '../../support/until.js';
@@ -230,6 +231,7 @@ describeWithRedis()('redis', () => {
       });
 
       it('is waited for for a moment when it is an answer', async () => {
+        using _grace = longGrace();
         open();
         const lease = await pool.acquire();
         await subject.call(lease.resource, 'PING');
