@@ -38,7 +38,13 @@ connect(new URL('events', import.meta.url), {
       renew(pool, told.now);
     });
     if (!isSame) part('cards').replaceChildren(...pools.map(({ card }) => card.article));
-    part('empty').hidden = pools.length > 0;
+    const { unread } = picture;
+    part('empty').hidden = pools.length + unread.length > 0;
+    part('unread').hidden = unread.length === 0;
+    write(
+      part('unread'),
+      `Cannot be read: ${unread.join(', ')}. A warning in the log of the application says why.`,
+    );
     overview();
     if (isAnew) announce('The application was started anew.');
   },
