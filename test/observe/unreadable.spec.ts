@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest, test } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { DashboardFeed } from '../../src/dashboard/feed.js';
 import { KeyedPool, Pool } from '../../src/engine/index.js';
 import { instrumentPools, otel } from '../../src/otel/index.js';
 import { asAny } from '../../src/otel/options.js';
