@@ -1,5 +1,6 @@
 import { Inject, Injectable, Optional, type OnApplicationBootstrap } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { AnyPool } from '../scope/index.js';
 import { PoolRegistry } from '../module/registry.js';
 import { requireRegistry } from '../module/require-registry.js';
@@ -7,6 +8,7 @@ import { warnUnreadable } from '../module/unreadable.js';
 import { DASHBOARD_OPTIONS, type Settings } from './options.js';
 import { PoolRecord } from './record.js';
 import { FIELDS } from './sample.js';
+import { cut } from './who.js';
 
 /** What somebody who looks is sent with. */
 export interface Viewer {
@@ -26,7 +28,7 @@ const MANY = 10;
  */
 @Injectable()
 export class DashboardFeed implements OnApplicationBootstrap {
-  /** Another one tells the page that the application was started anew. */
+  /** Another one tells the page that this is not the process that it has seen so far. */
   readonly boot = randomBytes(8).toString('hex');
   /** What an action has to bring along: only a page that this process has served knows it. */
   readonly token = randomBytes(32).toString('hex');
@@ -117,7 +119,11 @@ export class DashboardFeed implements OnApplicationBootstrap {
       .list()
       .filter(pool => !this.records.has(pool))
       .map(({ name }) => name);
-    const common = { boot: this.boot, title, fields: FIELDS, seconds: this.settings.history, at: Date.now() };
+    const common = {
+      ...{ boot: this.boot, title, fields: FIELDS, seconds: this.settings.history, at: Date.now() },
+      // Behind a load balancer nobody knows otherwise whose page this is. In Kubernetes the host is the pod.
+      process: `${cut(hostname(), 100)}, pid ${process.pid}`,
+    };
     return JSON.stringify({ ...common, ...(actions && { token: this.token }), pools, unread });
   }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
-const lines = (text: string): string[] => text.split('\n').map(line => line.replace(/(?<=\S) +\/\/ .*/, '').trim());
+const lines = (text: string): string[] =>
+  text.split('\n').map(line => line.replace(/(?<=\S) +\/\/ .*/, '').trim());
 
 /** The lines of all code that a page shows. */
 export async function shownOn(page: string): Promise<string[]> {
