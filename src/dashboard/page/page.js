@@ -29,8 +29,8 @@ connect(new URL('events', import.meta.url), {
     write(part('process'), isElsewhere ? `${common.process}, before: ${before}` : common.process);
     here.title = picture.title;
     write(part('title'), picture.title);
+    const known = pools;
     // What another process has told is no past of this one.
-    const known = isOther ? [] : pools;
     const isSame =
       !isOther &&
       known.length === picture.pools.length &&
