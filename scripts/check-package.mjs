@@ -1,9 +1,10 @@
-// Looks at the package as npm would publish it: are the files there, do all imports and types resolve, and is what an
-// application does with them accepted by its compiler?
+// Looks at the package as npm would publish it: are the files there, do all imports and types resolve, is what an
+// application does with them accepted by its compiler, and is what is missing named where an optional peer is?
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { absentPeers } from './absent-peers.mjs';
 
 const directory = mkdtempSync(join(tmpdir(), 'nestjs-pool-package-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
@@ -16,6 +17,11 @@ run('npm', 'exec', '--no', '--', 'publint', '--strict', join(directory, tarball)
 run('npm', 'exec', '--no', '--', 'attw', '--profile', 'esm-only', join(directory, tarball));
 // By its own name the package resolves to what has just been built.
 run('npm', 'exec', '--no', '--', 'tsc', '-p', 'test/fixtures/consumer');
+
+const wrong = absentPeers(join(directory, 'app'), join(directory, tarball));
+for (const one of wrong) console.error(one);
+if (wrong.length > 0) process.exit(1);
+console.log('Without its optional peers the package loads, or says which one is missing.');
 
 function run(command, ...args) {
   const { status } = spawnSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });

@@ -1,11 +1,14 @@
 import { Inject, Injectable, Optional, type OnApplicationBootstrap } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { AnyPool } from '../scope/index.js';
 import { PoolRegistry } from '../module/registry.js';
 import { requireRegistry } from '../module/require-registry.js';
+import { warnUnreadable } from '../module/unreadable.js';
 import { DASHBOARD_OPTIONS, type Settings } from './options.js';
 import { PoolRecord } from './record.js';
 import { FIELDS } from './sample.js';
+import { cut } from './who.js';
 
 /** What somebody who looks is sent with. */
 export interface Viewer {
@@ -25,13 +28,15 @@ const MANY = 10;
  */
 @Injectable()
 export class DashboardFeed implements OnApplicationBootstrap {
-  /** Another one tells the page that the application was started anew. */
+  /** Another one tells the page that this is not the process that it has seen so far. */
   readonly boot = randomBytes(8).toString('hex');
   /** What an action has to bring along: only a page that this process has served knows it. */
   readonly token = randomBytes(32).toString('hex');
   private readonly records = new Map<AnyPool<unknown>, PoolRecord>();
   private readonly viewers = new Map<Viewer, { behind: boolean }>();
   private readonly told = new Map<PoolRecord, string>();
+  /** Since the last second pools have come or gone: who looks knows them by their place, and gets all of it anew. */
+  private areOthers = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly registry: PoolRegistry;
 
@@ -61,6 +66,7 @@ export class DashboardFeed implements OnApplicationBootstrap {
       return () => undefined;
     }
     this.meet();
+    if (this.viewers.size === 0) this.areOthers = false;
     viewer.send('full', this.full());
     this.viewers.set(viewer, { behind: false });
     return () => this.viewers.delete(viewer);
@@ -72,58 +78,96 @@ export class DashboardFeed implements OnApplicationBootstrap {
   }
 
   private turn(): void {
-    const isNew = this.meet();
+    this.meet();
     const at = Date.now();
-    const turned = [...this.records.values()].map(record => ({ record, ...record.turn(at) }));
-    if (this.viewers.size === 0) {
-      this.told.clear();
-      return;
-    }
-    const pools = turned.map(({ record, sample, events }) => {
-      const now = record.now(this.lists);
-      const text = JSON.stringify(now);
-      const changed = this.told.get(record) !== text;
-      this.told.set(record, text);
-      return { sample, ...(events.length > 0 && { events }), ...(changed && { now }) };
-    });
+    const isSeen = this.viewers.size > 0;
+    if (!isSeen) this.told.clear();
+    const pools = this.ofEach(record => this.second(record, at, isSeen));
     const tick = JSON.stringify({ at, pools });
+    const { areOthers } = this;
+    this.areOthers = false;
     let full: string | undefined;
     for (const [viewer, state] of this.viewers) {
       // Who was behind has missed some, and gets all of it anew.
       const sent =
-        state.behind || isNew ? viewer.send('full', (full ??= this.full())) : viewer.send('tick', tick);
+        state.behind || areOthers ? viewer.send('full', (full ??= this.full())) : viewer.send('tick', tick);
       state.behind = !sent;
     }
+  }
+
+  /** What a second has brought of one pool. */
+  private second(record: PoolRecord, at: number, isSeen: boolean): object {
+    const { sample, events } = record.turn(at);
+    if (!isSeen) return {};
+    const now = record.now(this.lists);
+    const text = JSON.stringify(now);
+    const changed = this.told.get(record) !== text;
+    this.told.set(record, text);
+    return { sample, ...(events.length > 0 && { events }), ...(changed && { now }) };
   }
 
   /** All that is known, for a page that has just been opened. */
   private full(): string {
     const { title, actions } = this.settings;
-    const pools = [...this.records.values()].map(record => ({
+    const pools = this.ofEach(record => ({
       ...record.title,
       samples: record.past,
       events: record.events.kept,
       now: record.now(this.lists),
     }));
-    const common = { boot: this.boot, title, fields: FIELDS, seconds: this.settings.history, at: Date.now() };
-    return JSON.stringify({ ...common, ...(actions && { token: this.token }), pools });
+    const unread = this.registry
+      .list()
+      .filter(pool => !this.records.has(pool))
+      .map(({ name }) => name);
+    const common = {
+      ...{ boot: this.boot, title, fields: FIELDS, seconds: this.settings.history, at: Date.now() },
+      // Behind a load balancer nobody knows otherwise whose page this is. In Kubernetes the host is the pod.
+      process: `${cut(hostname(), 100)}, pid ${process.pid}`,
+    };
+    return JSON.stringify({ ...common, ...(actions && { token: this.token }), pools, unread });
   }
 
   private get lists(): number {
     return this.records.size > MANY ? LISTED_OF_MANY : LISTED;
   }
 
-  /** Pools that are there by now. @returns are there any that were not? */
-  private meet(): boolean {
-    const pools = this.registry.list().filter(pool => !this.records.has(pool));
-    for (const pool of pools) this.records.set(pool, new PoolRecord(pool, this.settings.history));
-    return pools.length > 0;
+  /** Pools that are there by now, and can be read. */
+  private meet(): void {
+    for (const pool of this.registry.list()) {
+      if (this.records.has(pool)) continue;
+      const record = attempt(pool, () => new PoolRecord(pool, this.settings.history));
+      if (!record) continue;
+      this.records.set(pool, record);
+      this.areOthers = true;
+    }
+  }
+
+  /** A pool that cannot be read is left out, until it can be: the others are shown. */
+  private ofEach(work: (record: PoolRecord) => object): object[] {
+    return [...this.records].flatMap(([pool, record]) => {
+      const told = attempt(pool, () => work(record));
+      if (told) return told;
+      this.records.delete(pool);
+      this.told.delete(record);
+      attempt(pool, () => record.end());
+      this.areOthers = true;
+      return [];
+    });
   }
 
   private stop(): void {
     clearInterval(this.timer);
     for (const viewer of this.viewers.keys()) viewer.end();
     this.viewers.clear();
-    for (const record of this.records.values()) record.end();
+    for (const [pool, record] of this.records) attempt(pool, () => record.end());
+  }
+}
+
+function attempt<R>(pool: AnyPool<unknown>, work: () => R): R | undefined {
+  try {
+    return work();
+  } catch (error) {
+    warnUnreadable(pool, 'the live page', error);
+    return undefined;
   }
 }

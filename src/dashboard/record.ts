@@ -56,13 +56,18 @@ export class PoolRecord {
     { pool: string; since: number; attempts: number; error: string; retryAt: number } | undefined;
   private readonly forget: () => void;
 
-  /** @param history how many samples are kept */
+  /**
+   * @param history how many samples are kept
+   * @throws what reading the pool throws: then nobody listens to it
+   */
   constructor(
     readonly pool: AnyPool<unknown>,
     private readonly history: number,
   ) {
     this.events = new EventLog(pool.name);
     this.before = { stats: pool.stats(), histograms: pool.histograms() };
+    // One that cannot be read every second would come and go.
+    for (const look of ['holders', 'resources', 'waiters'] as const) pool[look]();
     const ends = [pool.addListener(this.events.listener()), pool.addListener(this.listener())];
     this.forget = () => ends.forEach(end => end());
   }

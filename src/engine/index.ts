@@ -29,7 +29,6 @@ export type {
   OpenTransaction,
   ResetVerdict,
   ResourceFactory,
-  ResourceTarget,
   TransactionOptions,
   Verdict,
 } from './options/factory.js';
@@ -56,6 +55,7 @@ export type {
   PoolTotals,
   PoolWaiter,
 } from './reports/stats.js';
+export type { ResourceTarget } from './reports/target.js';
 export type { Clock, ClockTimer } from './time/clock.js';
 export type { KeyedCreateContext, KeyedPoolOptions, KeyedResourceFactory } from './keyed/keyed-options.js';
 export { KeyedPool } from './keyed/keyed-pool.js';

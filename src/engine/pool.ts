@@ -11,7 +11,6 @@ import type {
   StartOptions,
 } from './options/calls.js';
 import { checkDuration, checkWish, resizedLimits } from './options/checks.js';
-import type { ResourceTarget } from './options/factory.js';
 import type { PoolOptions } from './options/options.js';
 import type { Advice, Capacity } from './reports/advice.js';
 import type { Preparations } from './preparations.js';
@@ -26,6 +25,7 @@ import {
   type PoolStats,
   type PoolWaiter,
 } from './reports/stats.js';
+import type { ResourceTarget } from './reports/target.js';
 import { rewatch } from './reports/watch.js';
 import { recycle } from './slots/recycling.js';
 import type { Slot } from './slots/slot.js';
@@ -83,7 +83,7 @@ export class Pool<T> {
     this.preparations = this.parts.preparations;
     this.name = this.in.settings.name;
     this.listeners = new Set(this.in.settings.listeners);
-    this.witness = new Witness(this.in.title, this.name, this.in.watch, this.in.clock);
+    this.witness = new Witness(this.in.title, this.name, this.in.watch, this.in.clock, () => this.target);
     if (!share && opened.hasSubscribers) opened.publish({ pool: this });
   }
 

@@ -4,6 +4,7 @@ import type { AcquireOptions } from './options/calls.js';
 import { askedBy } from './reports/asked.js';
 import { acquires, type AcquireContext, type Title } from './reports/channels.js';
 import type { PoolListener } from './reports/listener.js';
+import type { ResourceTarget } from './reports/target.js';
 import type { Clock } from './time/clock.js';
 
 /** Tells those who watch how acquires end: listeners of those that took their time or failed, the tracing channel of all. */
@@ -15,6 +16,7 @@ export class Witness {
     /** What its listeners make of it, if any does; others may listen later. */
     private readonly watch: Pick<PoolListener, 'onWaited'> | { readonly onWaited: undefined },
     private readonly clock: Clock,
+    private readonly target: () => ResourceTarget | undefined,
   ) {}
 
   /** An acquire that found nothing idle that could be lent at once, or has failed. */
@@ -84,6 +86,7 @@ export class Witness {
     this.watch.onWaited({
       ...{ pool: this.name, at: this.clock.now(), waitedMs, slot, error, priority },
       owner: owner && nameOf(owner),
+      target: this.target(),
     });
   }
 

@@ -10,6 +10,7 @@ import type { KnownPoolDefinition } from '../module/definition.js';
 import { PoolModule } from '../module/pool.module.js';
 import { getPoolToken } from '../module/tokens.js';
 import { HttpSession, httpPool, type HttpConnection, type HttpSessionOptions } from '../resources/http.js';
+import { serverOf } from '../resources/http/origin.js';
 import { checkSessions, madeBy, type HttpSessionDefinition, type HttpSessionsOptions } from './definition.js';
 import { getHttpToken } from './inject.decorator.js';
 
@@ -101,11 +102,13 @@ function poolOf(session: HttpSessionDefinition): KnownPoolDefinition {
     name,
     inject: [optionsToken(name)],
     useFactory: ({
-      baseUrl: _baseUrl,
+      baseUrl,
       headers: _headers,
       interceptors: _interceptors,
+      // The session says what is wrong with it, where it is no URL.
+      target = baseUrl ? serverOf(baseUrl) : undefined,
       ...others
-    }: HttpSessionOptions) => httpPool({ ...others, name }),
+    }: HttpSessionOptions) => httpPool({ ...others, target, name }),
   } as KnownPoolDefinition;
   poolsOf.set(session, definition);
   return definition;

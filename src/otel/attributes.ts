@@ -9,16 +9,21 @@ export interface PoolAttributes {
   readonly database: boolean;
   /** Of what a convention, or its counterpart of other resources, covers. */
   readonly shaped: Attributes;
-  /** Of what is this package's own, spans included. */
+  /** Of what is this package's own. */
   readonly own: Attributes;
 }
 
 export function attributesOf(pool: AnyPool<unknown>): PoolAttributes {
   const target = pool.target ?? {};
   const common = known(target);
-  const own = { [ATTRIBUTES.pool]: pool.name, ...common };
+  const own = spanAttributes(pool, target);
   const database = target.system !== undefined;
   return { database, own, shaped: database ? { [ATTRIBUTES.databasePool]: pool.name, ...common } : own };
+}
+
+/** What a span has: of a pool by key also where that key's resources lead to. Nobody counts spans by their attributes. */
+export function spanAttributes(pool: AnyPool<unknown>, target: ResourceTarget | undefined): Attributes {
+  return { [ATTRIBUTES.pool]: pool.name, ...known(target ?? {}) };
 }
 
 function known({ system, namespace, host, port }: ResourceTarget): Attributes {

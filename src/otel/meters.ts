@@ -1,10 +1,11 @@
 import type { BatchObservableResult, Meter, MeterProvider } from '@opentelemetry/api';
 import type { CreateEvent, PoolListener } from '../engine/index.js';
+import { warnUnreadable } from '../module/unreadable.js';
 import type { AnyPool } from '../scope/index.js';
 import { attributesOf, type PoolAttributes } from './attributes.js';
 import { AllInstruments, labelled, type Instruments } from './instruments.js';
 import { OWN, SCOPE } from './names.js';
-import { Readings, addCounters, addLevels, type Leaks } from './readings.js';
+import { OBSERVER, Readings, addCounters, addLevels, isClosed, type Leaks } from './readings.js';
 
 /** Pools whose attributes are the same: one, unless several have the same name and the same target. */
 interface Series extends PoolAttributes {
@@ -165,32 +166,44 @@ function listenerOf(series: Series, member: Member, histograms: boolean): PoolLi
 function sweep(series: Series): void {
   for (const member of series.members) {
     const pool = member.pool.deref();
-    if (!pool || pool.stats().state === 'closed') leave(series, member);
+    if (!pool || isClosed(pool)) leave(series, member);
   }
 }
 
 function leave({ members, gone }: Series, member: Member): void {
   if (!members.delete(member)) return;
-  const stats = member.pool.deref()?.stats();
+  const pool = member.pool.deref();
   // One that goes on, unseen, may be looked at again: it would count twice.
-  if (stats?.state === 'closed') addCounters(gone, stats, member.leaks);
+  if (pool && isClosed(pool)) addCounters(gone, pool.stats(), member.leaks);
 }
 
 function read(series: Series): Readings {
   const readings = new Readings();
   for (const member of series.members) {
-    const pool = member.pool.deref();
-    // Asked once: that of a pool with thousands of keys adds up thousands.
-    const stats = pool?.stats();
-    if (!pool || !stats || stats.state === 'closed') {
-      leave(series, member);
-      continue;
-    }
-    addLevels(readings, pool, stats);
-    addCounters(readings, stats, member.leaks);
+    const all = readingsOf(member);
+    if (all === 'gone') leave(series, member);
+    else if (all) readings.addAll(all);
   }
   readings.addAll(series.gone);
   return readings;
+}
+
+/** @returns undefined where it cannot be read: the collection goes on with the others */
+function readingsOf({ pool: ref, leaks }: Member): Readings | 'gone' | undefined {
+  const pool = ref.deref();
+  if (!pool) return 'gone';
+  try {
+    // Asked once: that of a pool with thousands of keys adds up thousands.
+    const stats = pool.stats();
+    if (stats.state === 'closed') return 'gone';
+    const readings = new Readings();
+    addLevels(readings, pool, stats);
+    addCounters(readings, stats, leaks);
+    return readings;
+  } catch (error) {
+    warnUnreadable(pool, OBSERVER, error);
+    return undefined;
+  }
 }
 
 function observe(result: BatchObservableResult, series: Series, readings: Readings): void {

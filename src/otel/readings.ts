@@ -1,6 +1,10 @@
 import type { KeyedPoolStats, LeakEvent, PoolState, PoolStats } from '../engine/index.js';
+import { warnUnreadable } from '../module/unreadable.js';
 import type { AnyPool } from '../scope/index.js';
 import type { OWN, Shape } from './names.js';
+
+/** Who looks, where something cannot be read. */
+export const OBSERVER = 'OpenTelemetry';
 
 /** What is read of a pool when somebody collects. */
 export type Read = Exclude<Shape, 'createTime' | 'waitTime' | 'useTime'> | keyof typeof OWN;
@@ -77,6 +81,16 @@ export function addCounters(
   to.add('aborts', totals.aborted);
   to.add('deadlocks', totals.deadlocked);
   for (const limit of LIMITS) to.add('leaks', leaks.get(limit) ?? 0, limit);
+}
+
+/** One that cannot be read is taken for one that goes on. */
+export function isClosed(pool: AnyPool<unknown>): boolean {
+  try {
+    return pool.stats().state === 'closed';
+  } catch (error) {
+    warnUnreadable(pool, OBSERVER, error);
+    return false;
+  }
 }
 
 /** So many are kept although nobody borrows. */

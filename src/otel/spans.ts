@@ -9,7 +9,7 @@ import {
 import { PoolError, describeStats, kindOf } from '../engine/index.js';
 import type { WaitedEvent } from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
-import { attributesOf } from './attributes.js';
+import { spanAttributes } from './attributes.js';
 import { ATTRIBUTES, SCOPE } from './names.js';
 
 /** Who makes the spans of a pool for a provider: the first that asks, so that two who look at it make one span. */
@@ -23,7 +23,6 @@ const makers = new WeakMap<TracerProvider, WeakMap<object, object>>();
  * @returns ends it
  */
 export function traceWaits(pool: AnyPool<unknown>, given: TracerProvider | undefined): () => void {
-  const { own } = attributesOf(pool);
   const self: object = pool.self;
   const me = {};
   const end = pool.addListener({
@@ -35,7 +34,7 @@ export function traceWaits(pool: AnyPool<unknown>, given: TracerProvider | undef
       // The pool has a clock of its own, of which only durations mean something to others.
       const startTime = ended - event.waitedMs;
       const attributes = {
-        ...own,
+        ...spanAttributes(pool, event.target),
         [ATTRIBUTES.waited]: event.waitedMs,
         [ATTRIBUTES.priority]: event.priority,
         [ATTRIBUTES.outcome]: event.slot === undefined ? 'failed' : 'acquired',

@@ -1,4 +1,5 @@
 import type { AnyPool } from '../scope/index.js';
+import { isClosed } from './readings.js';
 
 /** So many come, and then it is looked who has gone. */
 const SWEEP = 64;
@@ -37,7 +38,7 @@ export class WeakPools<V> {
   open(): AnyPool<unknown>[] {
     return [...this.refs].flatMap(ref => {
       const pool = ref.deref();
-      if (pool && this.values.has(pool) && pool.stats().state !== 'closed') return pool;
+      if (pool && this.values.has(pool) && !isClosed(pool)) return pool;
       this.refs.delete(ref);
       return [];
     });

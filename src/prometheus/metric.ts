@@ -7,9 +7,10 @@ import {
   type MetricType,
   type MetricValue,
 } from 'prom-client';
-import type { Family } from './families.js';
+import { warnUnreadable } from '../module/unreadable.js';
+import type { Family, Sample } from './families.js';
 import type { Labels } from './options.js';
-import { keyOf, type Reading } from './watched.js';
+import { OBSERVER, keyOf, type Reading } from './watched.js';
 
 /** Marks metrics that any copy of this package has made. */
 const OURS = Symbol.for('nestjs-pool.prometheus.metric');
@@ -51,7 +52,7 @@ export function metricOf(family: Family, name: string, readings: () => readonly 
 function valuesOf(family: Family, name: string, readings: readonly Reading[]): Value[] {
   const values = new Map<string, Value>();
   for (const reading of readings) {
-    for (const { suffix = '', labels, value } of family.samples(reading)) {
+    for (const { suffix = '', labels, value } of samplesOf(family, reading)) {
       const all: Labels = { ...reading.labels, ...labels };
       const key = reading.key + suffix + (labels ? keyOf(labels) : '');
       const known = values.get(key);
@@ -60,4 +61,14 @@ function valuesOf(family: Family, name: string, readings: readonly Reading[]): V
     }
   }
   return [...values.values()];
+}
+
+/** One of another version, or of somebody else's making, may not have all of it. */
+function samplesOf(family: Family, reading: Reading): readonly Sample[] {
+  try {
+    return family.samples(reading);
+  } catch (error) {
+    warnUnreadable(reading.pool, OBSERVER, error);
+    return [];
+  }
 }

@@ -6,7 +6,11 @@ import type {
   PoolHistograms,
   PoolStats,
 } from '../engine/index.js';
+import { warnUnreadable } from '../module/unreadable.js';
 import type { Labels } from './options.js';
+
+/** Who looks, where something cannot be read. */
+export const OBSERVER = 'Prometheus';
 
 /** A pool, or one by key, of whatever it lends. */
 export interface MeasuredPool extends Pick<Pool<unknown>, 'name' | 'addListener' | 'histograms'> {
@@ -30,6 +34,7 @@ export interface Watched {
 
 /** What is known of one pool in one scrape. */
 export interface Reading {
+  readonly pool: MeasuredPool;
   /** The same for the same labels. */
   readonly key: string;
   /** With the name of the pool. */
@@ -58,25 +63,33 @@ export function watched(pool: MeasuredPool, labels: Labels, use: boolean): reado
 export function readAll(all: Set<Watched>): Reading[] {
   const seen = new Map<string, Map<MeasuredPool, Mutable<Reading>>>();
   for (const one of all) {
-    const { pool, use, leaks } = one;
-    const stats = pool.stats();
-    if (stats.state === 'closed') {
-      all.delete(one);
-      continue;
-    }
-    const labels = { pool: pool.name, ...one.labels };
-    const key = keyOf(labels);
-    const same = seen.get(key) ?? new Map<MeasuredPool, Mutable<Reading>>();
-    seen.set(key, same);
+    const { pool, use } = one;
+    const reading = read(one);
+    if (reading === 'closed') all.delete(one);
+    if (typeof reading !== 'object') continue;
+    const same = seen.get(reading.key) ?? new Map<MeasuredPool, Mutable<Reading>>();
+    seen.set(reading.key, same);
     const known = same.get(pool);
     // Watched twice, as by two imports of the module, it is still one; that one of them measures every lease is enough.
     if (known) known.use ||= use;
-    else {
-      const { capacity } = pool;
-      same.set(pool, { key, labels, stats, histograms: pool.histograms(), capacity, leaks, use });
-    }
+    else same.set(pool, reading);
   }
   return [...seen.values()].flatMap(same => [...same.values()]);
+}
+
+/** @returns undefined where it cannot be read: the scrape goes on with the others */
+function read({ pool, labels: more, leaks, use }: Watched): Reading | 'closed' | undefined {
+  try {
+    const stats = pool.stats();
+    if (stats.state === 'closed') return 'closed';
+    const labels = { pool: pool.name, ...more };
+    const { capacity } = pool;
+    const histograms = pool.histograms();
+    return { pool, key: keyOf(labels), labels, stats, histograms, capacity, leaks, use };
+  } catch (error) {
+    warnUnreadable(pool, OBSERVER, error);
+    return undefined;
+  }
 }
 
 type Mutable<R> = { -readonly [K in keyof R]: R[K] };

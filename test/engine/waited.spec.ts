@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { KeyedPool, type WaitedEvent } from '../../src/engine/index.js';
+import { KeyedPool, type ResourceTarget, type WaitedEvent } from '../../src/engine/index.js';
 import { checkPoolsAfterEach, scriptedPool, type ScriptedOptions } from '../support/invariants.js';
 import { turn } from '../support/manual-clock.js';
 import { rejects, type Thing } from '../support/scripted-factory.js';
@@ -145,5 +145,39 @@ describe('onWaited', () => {
       { pool: 'tenants[acme]', priority: 'low', error: { code: 'POOL_CLOSED' } },
       { pool: 'tenants[acme]', priority: 'normal', error: { code: 'POOL_CLOSED' } },
     ]);
+  });
+
+  it('says what the resource is a connection to: what the factory says of its key before what it says of all', async () => {
+    const told: WaitedEvent[] = [];
+    const hosts: Record<string, unknown> = { acme: { host: 'acme.example' }, broken: { port: '5433' } };
+    const pool = new KeyedPool<string, object>({
+      maxTotal: 4,
+      maxKeys: 3,
+      create: () => ({}),
+      target: { system: 'postgresql', host: 'shared.example' },
+      targetOf: key => {
+        if (key === 'none') throw new Error('no such tenant');
+        return hosts[key] as ResourceTarget;
+      },
+      listeners: [{ onWaited: event => void told.push(event) }],
+    });
+    const leases = [];
+    for (const key of ['acme', 'broken', 'none']) {
+      leases.push(await pool.acquire(key));
+      await expect(pool.acquire(key, { signal: AbortSignal.abort() })).rejects.toThrow('abort');
+    }
+    hosts.late = { host: 'late.example' };
+    await expect(pool.acquire('late')).rejects.toThrow('maxKeys');
+    for (const lease of leases) lease.release();
+    await pool.close();
+    const failed = told.filter(({ error }) => error !== undefined);
+    expect(failed.map(({ target }) => target?.host)).toEqual([
+      'acme.example',
+      'shared.example',
+      'shared.example',
+      'late.example',
+    ]);
+    expect(new Set(failed.map(({ target }) => target?.system))).toEqual(new Set(['postgresql']));
+    expect(pool.target).toEqual({ system: 'postgresql', host: 'shared.example' });
   });
 });

@@ -11,6 +11,7 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   moduleNameMapper: {
     ...base.moduleNameMapper,
+    '^nestjs-pool/(otel|prometheus)$': '<rootDir>/src/$1/index.ts',
     '^content-disposition$': '<rootDir>/test/support/content-disposition.cjs',
     '^@willsoto/nestjs-prometheus$': '<rootDir>/test/support/nestjs-prometheus.ts',
   },

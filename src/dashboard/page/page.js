@@ -11,6 +11,8 @@ const part = id => here.getElementById(id);
 let pools = [];
 /** What the last full picture said of all. */
 let common = { boot: undefined, seconds: 300, fields: [], token: undefined };
+/** Which process was seen before this one, if one was. */
+let before;
 
 const STATUS = {
   live: 'Live',
@@ -20,13 +22,19 @@ const STATUS = {
 
 connect(new URL('events', import.meta.url), {
   full(picture) {
-    const isAnew = common.boot !== undefined && common.boot !== picture.boot;
+    const isOther = common.boot !== undefined && common.boot !== picture.boot;
+    if (isOther) before = common.process;
     common = picture;
+    const isElsewhere = before !== undefined && before !== common.process;
+    write(part('process'), isElsewhere ? `${common.process}, before: ${before}` : common.process);
     here.title = picture.title;
     write(part('title'), picture.title);
     const known = pools;
+    // What another process has told is no past of this one.
     const isSame =
-      known.length === picture.pools.length && known.every(({ name }, i) => name === picture.pools[i].name);
+      !isOther &&
+      known.length === picture.pools.length &&
+      known.every(({ name }, i) => name === picture.pools[i].name);
     // The same cards, so that what is focused stays so.
     pools = isSame ? known : picture.pools.map(make);
     picture.pools.forEach((told, i) => {
@@ -38,9 +46,21 @@ connect(new URL('events', import.meta.url), {
       renew(pool, told.now);
     });
     if (!isSame) part('cards').replaceChildren(...pools.map(({ card }) => card.article));
-    part('empty').hidden = pools.length > 0;
+    const { unread } = picture;
+    part('empty').hidden = pools.length + unread.length > 0;
+    part('unread').hidden = unread.length === 0;
+    write(
+      part('unread'),
+      `Cannot be read: ${unread.join(', ')}. A warning in the log of the application says why.`,
+    );
     overview();
-    if (isAnew) announce('The application was started anew.');
+    if (isOther) {
+      announce(
+        isElsewhere
+          ? `This is another process of the application now: ${common.process}. What is shown begins anew.`
+          : 'The application was started anew.',
+      );
+    }
   },
   tick({ pools: told }) {
     told.forEach(({ sample, events, now }, i) => {

@@ -4,7 +4,6 @@ import type { Lease } from '../lease.js';
 import type { AcquireOptions, CloseOptions, RecycleOptions } from '../options/calls.js';
 import { checkCount, checkDuration, checkLeftOut, resolveOptions } from '../options/checks.js';
 import { hooksOf, type KeyedSessionHooks } from '../options/hooks.js';
-import type { ResourceTarget } from '../options/factory.js';
 import type { PoolOptions, PoolSettings, ResolvedSettings } from '../options/options.js';
 import { Pool } from '../pool.js';
 import type { PoolListener } from '../reports/listener.js';
@@ -17,12 +16,13 @@ import {
   type PoolStats,
   type PoolWaiter,
 } from '../reports/stats.js';
+import type { ResourceTarget } from '../reports/target.js';
 import { watchWith } from '../reports/watch.js';
 import { Witness } from '../witness.js';
 import type { Sharer } from '../supply/share.js';
 import { Commons } from '../time/commons.js';
 import { KeyedMemory } from './keyed-memory.js';
-import type { KeyedPoolOptions, KeyedResourceFactory } from './keyed-options.js';
+import { targetOf, type KeyedPoolOptions, type KeyedResourceFactory } from './keyed-options.js';
 import { KeyedHistory, keyedCounts, type KeyedPoolStats } from './keyed-stats.js';
 import { SharedTotal } from './shared-total.js';
 import type { Member } from './total-member.js';
@@ -318,6 +318,7 @@ export class KeyedPool<K, T> {
           ...(factory.begin && { begin: factory.begin.bind(factory) }),
           isFatal: (error, resource) => factory.isFatal?.(error, resource) ?? false,
           isRetryable: error => factory.isRetryable?.(error) ?? true,
+          target: targetOf(factory, key),
         },
       },
       commons,
@@ -354,7 +355,8 @@ export class KeyedPool<K, T> {
   /** Who tells of an acquire that has not come as far as the pool of its key. */
   private witnessOf(key: K): Witness {
     const title = { pool: this.name, key: nameOf(key) };
-    return new Witness(title, poolOf(title), watchWith([...this.listeners], title), this.settings.clock);
+    const watch = watchWith([...this.listeners], title);
+    return new Witness(title, poolOf(title), watch, this.settings.clock, () => targetOf(this.factory, key));
   }
 
   private refused(): PoolClosedError {

@@ -1,3 +1,4 @@
+import type { ResourceTarget } from '../reports/target.js';
 import type { Clock } from '../time/clock.js';
 import type { ResourceFactory } from './factory.js';
 import type { SessionHooks } from './hooks.js';
@@ -90,7 +91,7 @@ export const SHED: Readonly<Record<keyof Shed, Rule>> = {
   interval: finite(1),
 };
 
-export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
+export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown> | 'targetOf', Rule>> = {
   create: { ...method, required: true },
   validate: method,
   reset: method,
@@ -104,6 +105,8 @@ export const FACTORY: Readonly<Record<keyof ResourceFactory<unknown>, Rule>> = {
     ok: isTarget,
     allowed: '{ system?, namespace?, host?, port? }, a number for the port and texts for the others',
   },
+  // Of a pool by key only.
+  targetOf: method,
 };
 
 export const HOOKS: Readonly<Record<keyof SessionHooks<unknown>, Rule>> = {
@@ -120,7 +123,7 @@ export const HOOK_NAMES = Object.keys(HOOKS) as readonly (keyof SessionHooks<unk
 export const FACTORY_NAMES = Object.keys(FACTORY) as readonly (keyof ResourceFactory<unknown>)[];
 
 /** It goes to whoever collects metrics, as it is. */
-function isTarget(value: unknown): boolean {
+export function isTarget(value: unknown): value is ResourceTarget {
   if (!isObject(value)) return false;
   const { system, namespace, host, port } = value as Record<string, unknown>;
   const texts = [system, namespace, host].every(text => text === undefined || typeof text === 'string');

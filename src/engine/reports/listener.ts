@@ -2,6 +2,7 @@ import type { Priority } from '../basics/priority.js';
 import type { Advice } from './advice.js';
 import type { DestroyReason } from './destroy-reason.js';
 import type { PoolState } from './stats.js';
+import type { ResourceTarget } from './target.js';
 
 /** What every event has: the pool's name, the moment on the pool's clock, and the resource's number in its pool. */
 export interface PoolEvent {
@@ -31,6 +32,8 @@ export interface WaitedEvent extends PoolEvent {
   readonly priority: Priority;
   /** Who wanted to borrow, as it calls itself; undefined where the borrower did not say. */
   readonly owner: string | undefined;
+  /** What the resource is a connection to; of a pool by key, with what the factory says of the key. */
+  readonly target: ResourceTarget | undefined;
 }
 export interface CreateEvent extends SlotEvent {
   readonly tookMs: number;

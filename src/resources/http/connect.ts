@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { startTimer } from '../../engine/time/timer.js';
 import { HttpConnectError, HttpTimeoutError } from './errors.js';
+import { bare } from './origin.js';
 import type { TlsSessions } from './tls-sessions.js';
 
 /** What Node's TLS is told beside the server's address. */
@@ -47,7 +48,7 @@ export function openSocket(
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const { protocol, hostname, port } = new URL(origin);
-    const host = hostname.replace(/^\[|\]$/g, '');
+    const host = bare(hostname);
     const secure = protocol === 'https:';
     const common = { host, highWaterMark: READ_AHEAD };
     const socket = secure

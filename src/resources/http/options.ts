@@ -1,6 +1,11 @@
-import { PoolOptionsError, type KeyedPoolOptions, type PoolSettings } from '../../engine/index.js';
+import {
+  PoolOptionsError,
+  type KeyedPoolOptions,
+  type PoolSettings,
+  type ResourceTarget,
+} from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
-import { duration, isObject, type Rule } from '../../engine/options/rules.js';
+import { FACTORY, duration, isObject, type Rule } from '../../engine/options/rules.js';
 import type { HttpTimeouts } from './call-context.js';
 import type { HttpTlsOptions } from './connect.js';
 import type { HttpConnection } from './connection.js';
@@ -24,6 +29,11 @@ export interface HttpPoolOptions extends Omit<PoolSettings, 'min' | 'minIdle'> {
   timeouts?: HttpTimeouts;
   /** Certificates and keys, and what else `node:tls` is told; `rejectUnauthorized: false` trusts anybody. */
   tls?: HttpTlsOptions;
+  /**
+   * The server, where nearly all connections go to one, for what is told of the pool as a whole: `{ host, port }`. Default: of a
+   * session that of its `baseUrl`, otherwise none.
+   */
+  target?: ResourceTarget | undefined;
 }
 
 /** What {@link httpPool} makes: options for `new KeyedPool()`, or for a definition in `PoolModule`. */
@@ -44,6 +54,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   timeouts: { ok: isObject, allowed: '{ connect?, headers?, body?, total? }, in milliseconds' },
   tls: { ok: isObject, allowed: 'an object of what node:tls is told, such as { ca }' },
   idleTimeout: duration(1),
+  target: FACTORY.target,
 };
 
 const TIMEOUT_RULES: Readonly<Record<keyof HttpTimeouts, Rule>> = {
@@ -71,10 +82,10 @@ export function checkTimeouts(pool: string, title: string, timeouts: HttpTimeout
  * @throws PoolOptionsError when an option of the connections is not what it must be; the pool itself checks the others
  */
 export function httpPool(given: HttpPoolOptions = {}): HttpPool {
-  const { timeouts, tls = {}, idleTimeout = DEFAULT_IDLE_TIMEOUT, ...others } = given;
+  const { timeouts, tls = {}, idleTimeout = DEFAULT_IDLE_TIMEOUT, target, ...others } = given;
   const { name = DEFAULT_NAME, max = 0, maxTotal, createTimeout } = others;
   const title = `Pool "${name}"`;
-  checkOwn(name, title, { tls, idleTimeout }, RULES);
+  checkOwn(name, title, { tls, idleTimeout, target }, RULES);
   checkTimeouts(name, title, timeouts);
   const { connect = DEFAULT_CONNECT_TIMEOUT } = timeouts ?? {};
   const keepAliveMaxTimeout = Math.max(LONGEST_KEEP_ALIVE, finite(idleTimeout));
@@ -88,6 +99,7 @@ export function httpPool(given: HttpPoolOptions = {}): HttpPool {
     factory: new HttpFactory(
       { timeout: connect, tls, sessions: new TlsSessions() },
       { keepAliveTimeout: finite(idleTimeout), keepAliveMaxTimeout },
+      target,
     ),
   };
 }

@@ -1,3 +1,5 @@
+import type { ResourceTarget } from '../../engine/index.js';
+
 /** So many are remembered; who asks for that many more has to wait a microsecond for each. */
 const MOST = 1_000;
 
@@ -26,4 +28,17 @@ export function originOf(url: string | URL | undefined): string | undefined {
 
 function ofHttp({ protocol, origin }: URL): string | undefined {
   return protocol === 'http:' || protocol === 'https:' ? origin : undefined;
+}
+
+/** The server that a URL names, and nothing else of it: undefined of what is no URL of http: or https:. */
+export function serverOf(url: string | URL): ResourceTarget | undefined {
+  const origin = originOf(url);
+  if (origin === undefined) return undefined;
+  const { protocol, hostname, port } = new URL(origin);
+  return { host: bare(hostname), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
+}
+
+/** An address of IPv6 without its brackets. */
+export function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
 }

@@ -19,6 +19,7 @@ import { exchanges } from './exchange.js';
 import { asOwnForm } from './form-data.js';
 import { OneCall } from './one-call.js';
 import { checkTimeouts, type HttpPoolOptions } from './options.js';
+import { serverOf } from './origin.js';
 import { OwnHeaders } from './own-headers.js';
 import { plainPath } from './plain-path.js';
 
@@ -135,7 +136,8 @@ export class HttpSession {
         'without authorization, cookie and proxy-authorization, or there must be a baseUrl to send them to';
       throw wrongOption(name, title, 'headers', headers, allowed);
     }
-    const agent = new PooledAgent({ ...others, timeouts }, pool);
+    const { target = this.base && serverOf(this.base) } = others;
+    const agent = new PooledAgent({ ...others, target, timeouts }, pool);
     this.name = name;
     this.pool = agent.pool;
     this.dispatcher = interceptors.length > 0 ? agent.compose(...interceptors, exchanges) : agent;

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable, Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Cron } from '@nestjs/schedule';
-import { readFile } from 'node:fs/promises';
 import {
   BorrowScopes,
   Borrowed,
@@ -14,6 +13,7 @@ import {
   type Pool,
 } from '../../../src/index.js';
 import { forgetLoggers } from '../../support/nest-app.js';
+import { codeOf, shownOn } from '../../support/shown-code.js';
 
 const queries: { client: number; text: string }[] = [];
 
@@ -62,8 +62,6 @@ async function script(): Promise<void> {
   await app.close();
 }
 
-const lines = (text: string): string[] => text.split('\n').map(line => line.replace(/ +\/\/ .*/, '').trim());
-
 describe('the page about jobs', () => {
   beforeAll(() => {
     Logger.overrideLogger(false);
@@ -75,10 +73,8 @@ describe('the page about jobs', () => {
   });
 
   it('shows this code', async () => {
-    const page = await readFile(new URL('../../../docs/jobs.md', import.meta.url), 'utf8');
-    const code = lines(await readFile(new URL(import.meta.url), 'utf8'));
-    const shown = [...page.matchAll(/```ts\n(.*?)```/gs)].flatMap(([, snippet]) => lines(snippet!));
+    const shown = await shownOn('jobs.md');
     expect(shown.length).toBeGreaterThan(0);
-    expect(code).toEqual(expect.arrayContaining(shown));
+    expect(await codeOf(import.meta.url)).toEqual(expect.arrayContaining(shown));
   });
 });

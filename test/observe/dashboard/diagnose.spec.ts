@@ -74,6 +74,22 @@ describe('the diagnosis of a pool says', () => {
     expect(text).toContain('10 of 10 are in use and 8 acquires wait; nobody holds for longer than usual');
   });
 
+  test.each([
+    [150, 'well'],
+    [250, 'busy'],
+  ])('of who has waited for %s ms: %s', (oldestWaitMs, verdict) => {
+    expect(diagnose([...seconds(60), ...seconds(10, { ...full, oldestWaitMs })], now).verdict).toBe(verdict);
+  });
+
+  test.each([
+    [250, 'busy'],
+    [400, 'slow'],
+  ])('of holds of %s ms where 100 are usual: %s', (holdMs, verdict) => {
+    const usual = { holdMs: 100, longHoldMs: 150 };
+    const longer = { ...full, holdMs, longHoldMs: holdMs * 1.5, longestHeldMs: holdMs };
+    expect(diagnose([...seconds(60, usual), ...seconds(10, longer)], now).verdict).toBe(verdict);
+  });
+
   test('who holds for too long, where one route does and the others do not', () => {
     const found = diagnose([...seconds(60), ...seconds(10, full)], {
       ...now,

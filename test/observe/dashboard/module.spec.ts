@@ -9,6 +9,7 @@ import {
   type CanActivate,
 } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { hostname } from 'node:os';
 import { map } from 'rxjs';
 import {
   PoolDashboardModule,
@@ -79,6 +80,19 @@ describe.each(PLATFORMS)('on %s', platform => {
     expect(told.status).toBe(path === '/nothing' ? 404 : 200);
     expect(told.headers.get('cache-control')).toMatch(/^no-store/);
     await told.body?.cancel();
+  });
+
+  test('the host and the process are told to whom the guard lets in, and to nobody else', async () => {
+    const { url } = await launch({ guard: WordGuard }, undefined, { platform });
+    const events = eventsOf(await fetch(`${url}/pools/events`, { headers: SESAME }));
+    expect((await next(events)).json).toMatchObject({ process: `${hostname()}, pid ${process.pid}` });
+    await events.return(undefined);
+    for (const path of ['', '/page.js', '/events', '/nothing']) {
+      const refused = await fetch(`${url}/pools${path}`);
+      const told = JSON.stringify([...refused.headers]) + (await refused.text());
+      expect(told).not.toContain(hostname());
+      expect(told).not.toContain(`pid ${process.pid}`);
+    }
   });
 
   test('and for actions', async () => {

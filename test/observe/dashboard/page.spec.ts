@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { hostname } from 'node:os';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { VersioningType } from '@nestjs/common';
 import helmet from 'helmet';
@@ -181,30 +183,51 @@ describe('in a browser', () => {
     expect(await page.locator('.card button').count()).toBe(0);
   });
 
-  test('it says when the connection is lost, and comes back by itself to an application that was started anew', async () => {
-    const first = await serveDashboard({ open: true });
-    const { page } = await look(first);
-    await first.app.close();
-    await page.waitForSelector('#connection[data-connection=stopping], #connection[data-connection=lost]');
-    expect(await text(page, '#connection')).toContain('trying again');
-    const port = Number(new URL(first.url).port);
-    const second = await serveDashboard({ open: true });
-    ends.push(() => second.app.close());
-    // The same address, as a restart has it.
-    const { createServer, connect } = await import('node:net');
+  /** What answers at the address of one application that is gone: another one, as if it were somewhere else. */
+  async function inPlaceOf(gone: DashboardApp, other: DashboardApp, pid: string): Promise<void> {
     const bridge = createServer(socket => {
-      const other = connect(Number(new URL(second.url).port), '127.0.0.1');
-      socket.pipe(other).pipe(socket);
-      for (const each of [socket, other]) each.on('error', () => undefined);
+      const behind = connect(Number(new URL(other.url).port), '127.0.0.1');
+      socket.pipe(behind);
+      behind.on('data', data => {
+        const told = data.toString('latin1').replace(`pid ${process.pid}"`, `pid ${pid}"`);
+        socket.write(Buffer.from(told, 'latin1'));
+      });
+      behind.once('close', () => socket.destroy());
+      for (const each of [socket, behind]) each.on('error', () => undefined);
     });
-    await new Promise<void>(resolve => bridge.listen(port, '127.0.0.1', resolve));
-    await page.waitForSelector('#connection[data-connection=live]', { timeout: 20_000 });
-    await until(
-      () => text(page, '#announcer'),
-      said => said.includes('started anew'),
-    );
-    bridge.close();
-  });
+    await new Promise<void>(resolve => bridge.listen(Number(new URL(gone.url).port), '127.0.0.1', resolve));
+    ends.push(async () => bridge.close());
+  }
+
+  const here = `${hostname()}, pid ${process.pid}`;
+  // As long, so that what counts bytes is not in the way.
+  const elsewhere = String(process.pid).replace(/./g, '9');
+
+  test.each([
+    ['started anew', String(process.pid), here],
+    ['another process', elsewhere, `${hostname()}, pid ${elsewhere}, before: ${here}`],
+  ])(
+    'it says when the connection is lost, comes back by itself, names the process, and begins anew where it is %s',
+    async (said, pid, shown) => {
+      const first = await serveDashboard({ open: true });
+      const { page } = await look(first);
+      expect(await text(page, '#process')).toBe(here);
+      first.pool('things').suspend();
+      await page.waitForSelector('text=ready → suspended');
+      await first.app.close();
+      await page.waitForSelector('#connection[data-connection=stopping], #connection[data-connection=lost]');
+      expect(await text(page, '#connection')).toContain('trying again');
+      await inPlaceOf(first, await launch({ open: true }), pid);
+      await page.waitForSelector('#connection[data-connection=live]', { timeout: 20_000 });
+      await until(
+        () => text(page, '#announcer'),
+        announced => announced.includes(said),
+      );
+      expect(await text(page, '#process')).toBe(shown);
+      expect(await page.locator('text=ready → suspended').count()).toBe(0);
+      expect(await page.locator('.card').count()).toBe(1);
+    },
+  );
 
   for (const [name, options] of [
     ['light', {}],

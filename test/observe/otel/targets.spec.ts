@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { Test } from '@nestjs/testing';
 import { inspect } from 'node:util';
 import { KeyedPool, Pool } from '../../../src/engine/index.js';
-import { PooledAgent } from '../../../src/resources/http.js';
+import { HttpSessionModule, getHttpToken } from '../../../src/http/index.js';
+import { HttpSession, PooledAgent, type HttpSessionOptions } from '../../../src/resources/http.js';
 import { keyedMysqlPool, mysqlPool } from '../../../src/resources/mysql.js';
 import { keyedPgPool, pgPool } from '../../../src/resources/pg.js';
 import { ioredisPool, nodeRedisPool } from '../../../src/resources/redis.js';
@@ -12,6 +14,7 @@ const login = `${USER}:${PASSWORD}`;
 
 const POSTGRES = { system: 'postgresql', namespace: 'shop', host: 'db.example', port: 5433 };
 const MYSQL = { system: 'mysql', namespace: 'shop', host: 'db.example', port: 3307 };
+const SERVER = { host: 'api.example', port: 443 };
 const REDIS = { system: 'redis', namespace: '3', host: 'cache.example', port: 6380 };
 
 describe('the target of a pool is where its connections go to, and nothing of the login', () => {
@@ -19,6 +22,8 @@ describe('the target of a pool is where its connections go to, and nothing of th
   const mysql = (options: Parameters<typeof mysqlPool>[0]) => new Pool(mysqlPool(options)).target;
   const ioredis = (options: Parameters<typeof ioredisPool>[0]) => new Pool(ioredisPool(options)).target;
   const nodeRedis = (options: Parameters<typeof nodeRedisPool>[0]) => new Pool(nodeRedisPool(options)).target;
+
+  const http = (options: HttpSessionOptions) => new HttpSession(options).pool.target;
 
   it.each([
     ['pg, a URL', pg({ connectionString: `postgres://${login}@db.example:5433/shop` }), POSTGRES],
@@ -140,6 +145,16 @@ describe('the target of a pool is where its connections go to, and nothing of th
     ['keyed mysql', new KeyedPool(keyedMysqlPool(keyed({ uri: 'mysql://db' }))).target, { system: 'mysql' }],
     // Connections to any origin.
     ['an agent', new PooledAgent().pool.target, undefined],
+    ['an agent that is told', new PooledAgent({ target: SERVER }).pool.target, SERVER],
+    [
+      'a session',
+      http({ baseUrl: 'https://api.example:8443/orders/7' }),
+      { host: 'api.example', port: 8_443 },
+    ],
+    ['a session, the port of https', http({ baseUrl: new URL('https://api.example/@scope') }), SERVER],
+    ['a session, the port of http', http({ baseUrl: 'http://[::1]' }), { host: '::1', port: 80 }],
+    ['a session that is told', http({ baseUrl: 'https://proxy.example', target: SERVER }), SERVER],
+    ['a session without a base URL', http({}), undefined],
   ])('%s', (_, target, expected) => {
     expect(target).toEqual(expected);
     expect(inspect(target)).not.toMatch(new RegExp(`${USER}|${PASSWORD}`));
@@ -150,6 +165,23 @@ describe('the target of a pool is where its connections go to, and nothing of th
     const pool = new Pool({ factory: { ...factory, create: factory.create } });
     expect(pool.target).toEqual(POSTGRES);
     expect(inspect(factory, { depth: 9, getters: true })).not.toContain(PASSWORD);
+  });
+
+  it.each([
+    [{ baseUrl: 'https://api.example/orders' }, SERVER],
+    [{}, undefined],
+  ])('of a session of HttpSessionModule is that of its base URL: %j', async (options, expected) => {
+    const app = await Test.createTestingModule({
+      imports: [HttpSessionModule.forRoot({ sessions: [{ name: 'api', ...options }] })],
+    }).compile();
+    expect(app.get<HttpSession>(getHttpToken('api')).pool.target).toEqual(expected);
+    await app.close();
+  });
+
+  it('must be one, where an agent is told', () => {
+    expect(() => new PooledAgent({ target: { port: '443' } as never })).toThrow(
+      /option "target" is an object; it must be \{ system\?, namespace\?, host\?, port\? \}/,
+    );
   });
 
   it('is no reason for a pool not to be made: who connects is told that a URL is none', () => {
