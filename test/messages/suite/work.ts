@@ -228,6 +228,9 @@ function reply(
   }
 }
 
+/** A filter, and nothing else around a handler. */
+export const Caught = (): MethodDecorator => UseFilters(SuiteFilter);
+
 /** A guard, an interceptor and a filter, bound as applications do it. The pipe is bound to the parameter of each transport. */
 export const Surrounded = (): MethodDecorator =>
   applyDecorators(UseGuards(SuiteGuard), UseInterceptors(SuiteInterceptor), UseFilters(SuiteFilter));

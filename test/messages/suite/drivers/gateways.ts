@@ -24,7 +24,7 @@ import { Stage } from '../../../support/stage.js';
 import { shared } from '../application.js';
 import { Reply, type Ability, type Client, type Driver, type Handler, type Running } from '../driver.js';
 import { orderOf, type Order } from '../order.js';
-import { SuitePipe, Surrounded, Work } from '../work.js';
+import { Caught, SuitePipe, Surrounded, Work } from '../work.js';
 
 /** NestJS before 11.1 has none, and so nothing to be tested. */
 const { Ack = () => () => undefined } = websockets as Partial<Pick<typeof websockets, 'Ack'>>;
@@ -60,6 +60,12 @@ export class Gateway {
     @BorrowSignal() signal: AbortSignal,
   ) {
     return events(order, this.work.handle(order, { thing, signal }));
+  }
+
+  @Caught()
+  @SubscribeMessage('caught')
+  caught(@MessageBody(SuitePipe) order: Order, @Borrow('things') thing: Thing) {
+    return events(order, this.work.handle(order, { thing }));
   }
 
   @SubscribeMessage('transacted')
