@@ -19,7 +19,7 @@ export default {
   // One more than the two cores that this is made for: much of the time is spent waiting for servers and processes.
   maxWorkers: 3,
   // The version of NestJS that the tests are to find, so that they cannot run on another unnoticed; 11 in test/nest11.
-  globals: { NEST_MAJOR: 12 },
+  globals: { NEST_VERSION: '12' },
   extensionsToTreatAsEsm: ['.ts'],
   // Sources name each other as they are called when compiled.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -1,4 +1,4 @@
-// The tests of the engine and of all that knows NestJS, on newer versions of node (from npm) and both of NestJS.
+// The tests of the engine and of all that knows NestJS, on newer versions of node (from npm), both of NestJS, and its oldest.
 // `npm run test:matrix -- 24` for one version of node only.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,6 +14,7 @@ const SUITES = {
   12: ['--testPathIgnorePatterns', ...config.testPathIgnorePatterns, 'test/(examples|faults|resources)/'],
   // The engine does not see the difference.
   11: ['--config', 'test/nest11/jest.config.js'],
+  '11.0': ['--config', 'test/nest11.0/jest.config.js'],
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -24,14 +25,16 @@ const chosen = process.argv.slice(2);
 const nodes = chosen.length === 0 ? NODES : NODES.filter(node => chosen.includes(node.split('.')[0]));
 if (nodes.length === 0) throw new Error(`There are ${NODES.join(', ')}`);
 
-installed(join(root, 'test/nest11'));
+for (const folder of ['test/nest11', 'test/nest11.0']) installed(join(root, folder));
 const built = spawnSync('npm run --silent build', { cwd: root, shell: true, stdio: 'inherit' });
 if (built.status !== 0) process.exit(1);
 
 const rows = nodes.flatMap(node => {
   const version = withNode(node, ['node', '--version'], 'pipe').stdout.trim();
   if (version !== `v${node}`) {
-    return [{ node, nest: '12, 11', result: 'COULD NOT BE HAD from npm', failed: true }];
+    return [
+      { node, nest: Object.keys(SUITES).join(', '), result: 'COULD NOT BE HAD from npm', failed: true },
+    ];
   }
   return Object.entries(SUITES).map(([nest, args]) => test(node, nest, args));
 });

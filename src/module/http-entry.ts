@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
+import type { Observable } from 'rxjs';
 import {
   beforeGateways,
   enterHttpScopes,
@@ -47,7 +48,7 @@ type Accessor = Required<Pick<TypedPropertyDescriptor<unknown>, 'get' | 'set'>>;
 
 /** NestJS tells since 11.1; before that it shows by what it sets. */
 function whenThereIsAnAdapter(host: HttpAdapterHost, work: () => void): void {
-  const { init$ } = host as Partial<HttpAdapterHost>;
+  const { init$ } = host as object as { readonly init$?: Observable<void> };
   if (init$) {
     init$.subscribe(work);
     return;

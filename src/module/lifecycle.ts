@@ -128,7 +128,7 @@ export class PoolLifecycle
     this.timer.unref();
   }
 
-  /** In reverse order of registration; one that cannot close does not keep the others from it. */
+  /** The last in the list of modules first; one that cannot close does not keep the others from it. */
   private closeAll(timeout: number): Promise<void> {
     const pools = this.registry.list().reverse();
     const closing = pools.map(pool => pool.close({ timeout }));

@@ -47,7 +47,11 @@ export interface RegisteredPool {
 export class PoolRegistry implements ScopeHost {
   /** By name: of all pools, those included that a test has put others in the place of. */
   private readonly definitions = new Map<string, AnyPoolDefinition>();
-  private readonly registered = new Map<string, RegisteredPool>();
+  /**
+   * As they are written down, undefined until they are made: in which order Nest makes providers depends on its version, and
+   * on what they wait for.
+   */
+  private readonly registered = new Map<string, RegisteredPool | undefined>();
   private readonly resolved = new Map<string, AnyPool<unknown>>();
   private readonly stop = new AbortController();
   private readonly silence = new AbortController();
@@ -115,12 +119,12 @@ export class PoolRegistry implements ScopeHost {
     return instancesOf(this.modules);
   }
 
-  /** The names of all pools that were registered, in that order. */
+  /** The names of all pools, in the order of {@link list}. */
   names(): string[] {
     return this.list().map(pool => pool.name);
   }
 
-  /** All pools, in the order of their registration. */
+  /** All pools, in the order in which modules list them. */
   list(): AnyPool<unknown>[] {
     return this.entries().map(entry => entry.pool);
   }
@@ -157,7 +161,7 @@ export class PoolRegistry implements ScopeHost {
 
   /** @internal */
   entries(): RegisteredPool[] {
-    return [...this.registered.values()];
+    return [...this.registered.values()].filter(entry => entry !== undefined);
   }
 
   /** @internal Every name that a module of this application provides a pool for. */
@@ -262,6 +266,7 @@ export class PoolRegistry implements ScopeHost {
         checkDefinition(definition);
         const modules = this.placesOf(module);
         this.definitions.set(definition.name, definition);
+        this.registered.set(definition.name, undefined);
         const owner = owners.get(definition.name);
         if (!owner) owners.set(definition.name, { definition, modules });
         else if (owner.definition !== definition) {

@@ -1,5 +1,5 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
-import { Observable, isObservable, tap } from 'rxjs';
+import { Observable, defer, finalize, isObservable, tap } from 'rxjs';
 import { within, type BorrowScope } from '../scope/index.js';
 import { scopeOfCall } from './executions.js';
 
@@ -23,9 +23,14 @@ export function watchedInterceptor(interceptor: NestInterceptor): NestIntercepto
   return watched;
 }
 
-/** How many values have gone into an interceptor, and come out of it. */
+/** What of the handler's answer is on its way through an interceptor. */
 interface Traffic {
+  /** How many values have gone in and not come out. */
   inside: number;
+  /** How often the answer is subscribed to: while it is, it has holds of its own. */
+  open: number;
+  /** It was ended for the reason that nobody listens any more. */
+  dismissed: boolean;
 }
 
 function intercept(
@@ -34,14 +39,28 @@ function intercept(
   context: ExecutionContext,
   next: CallHandler<unknown>,
 ): Observable<unknown> | Promise<Observable<unknown>> {
-  const traffic: Traffic = { inside: 0 };
+  const traffic: Traffic = { inside: 0, open: 0, dismissed: false };
   const counted: CallHandler<unknown> = {
-    handle: () =>
-      next.handle().pipe(
-        tap(() => {
-          traffic.inside++;
+    handle: () => {
+      const answer = next.handle();
+      const opened = defer(() => {
+        traffic.open++;
+        return answer;
+      });
+      return opened.pipe(
+        tap({
+          next: () => {
+            traffic.inside++;
+          },
+          complete: () => {
+            traffic.dismissed = scope.hasLeft;
+          },
         }),
-      ),
+        finalize(() => {
+          traffic.open--;
+        }),
+      );
+    },
   };
   const made = heldUntilSettled(scope, () => interceptor.intercept(context, counted));
   return made instanceof Promise
@@ -51,7 +70,8 @@ function intercept(
 
 /**
  * Holds the scope until what an interceptor has made is complete. If it is given up before (by a `timeout()` further out,
- * or by Nest, when the client leaves) while a value is inside of it, it may be at work with that: there is a doubt.
+ * or by Nest, when the client leaves) while a value is inside of it, it may be at work with that; and if it is not waiting
+ * for the handler, as it has yet to call it (`defer`) or goes on after it (`concat`), it is at work itself: there is a doubt.
  */
 function untilComplete(
   scope: BorrowScope,
@@ -79,10 +99,11 @@ function untilComplete(
       },
     });
     return () => {
+      const atWork = traffic.inside > 0 || (traffic.open === 0 && !traffic.dismissed);
       try {
         subscription.unsubscribe();
       } finally {
-        if (!over && traffic.inside > 0) scope.doubt();
+        if (!over && atWork) scope.doubt();
         scope.leave();
       }
     };

@@ -216,6 +216,23 @@ describe.each(PLATFORMS)('the life of pools in an application on %s', platform =
     expect(order).toEqual(['last', 'items']);
   });
 
+  it('closes pools in reverse order of their list, whichever was made first', async () => {
+    const order: string[] = [];
+    const pool = (name: string, turns: number): PoolDefinition => ({
+      name,
+      useFactory: async () => {
+        for (let i = 0; i < turns; i++) await new Promise(resolve => setImmediate(resolve));
+        return { create: () => ({}), destroy: () => order.push(name) };
+      },
+      min: 1,
+      start: 'warm',
+    });
+    const { app } = await start({ pools: [pool('items', 2), pool('second', 1), pool('last', 0)] });
+    expect(app.get(PoolRegistry).names()).toEqual(['items', 'second', 'last']);
+    await app.close();
+    expect(order).toEqual(['last', 'second', 'items']);
+  });
+
   it('says when nothing will tell it to shut down', async () => {
     const { log } = await start({ pools: [items()] });
     expect(log.lines).toContainEqual(expect.stringMatching(/warn:.*enableShutdownHooks/));

@@ -14,7 +14,7 @@ export default {
   ...onNest12,
   rootDir: fileURLToPath(new URL('../..', import.meta.url)),
   resolver: '<rootDir>/test/nest11/jest-resolver.js',
-  globals: { NEST_MAJOR: 11 },
+  globals: { NEST_VERSION: '11' },
   moduleNameMapper: {
     ...onNest12.moduleNameMapper,
     '^content-disposition$': '<rootDir>/test/support/content-disposition.cjs',

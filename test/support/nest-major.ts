@@ -1,2 +1,4 @@
-/** The version of NestJS that this run of the tests is on: `globals` in jest.config.js and test/nest11/jest.config.js. */
-export const NEST_MAJOR = (globalThis as unknown as { readonly NEST_MAJOR: number }).NEST_MAJOR;
+/** The version of NestJS that this run of the tests is on: `globals` in jest.config.js and in test/nest11…/jest.config.js. */
+export const { NEST_VERSION } = globalThis as unknown as { readonly NEST_VERSION: string };
+
+export const NEST_MAJOR = Number.parseInt(NEST_VERSION);

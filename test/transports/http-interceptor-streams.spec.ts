@@ -15,14 +15,14 @@ describe.each(PLATFORMS)('a stream on %s that is not the handler’s alone', pla
   const rig = borrowingRig(platform, { ...interceptorStreams, abandonedTimeout: 0 });
   const call = (path: string, method = 'GET'): Call => new Call(rig.url(path), { method });
 
-  const isHeldUntilItsSourceCloses = async (): Promise<void> => {
+  const isHeldUntilItsSourceCloses = async ({ destroyed } = { destroyed: 0 }): Promise<void> => {
     await rig.stage.reached('source');
     await nextTurn();
     expect(rig.leased()).toBe(1);
     rig.stage.open('source');
     await rig.stage.reached('closed');
     await rig.allBack();
-    expect(rig.pool.stats().totals).toMatchObject({ released: 1, destroyed: 0 });
+    expect(rig.pool.stats().totals).toMatchObject({ released: 1, destroyed });
   };
 
   it.each(MADE)('has its resource until its source has closed (%s)', async path => {
@@ -45,12 +45,12 @@ describe.each(PLATFORMS)('a stream on %s that is not the handler’s alone', pla
     expect((await answer).body).toBe('');
   });
 
-  it('has it until its source has closed when its client leaves before it is sent', async () => {
+  it('has it until its source has closed when its client leaves before it is sent, and destroyed with an interceptor given up at work', async () => {
     const leaving = call('late');
     await rig.stage.reached('late');
     leaving.leave();
     await rig.clientsGone();
-    await isHeldUntilItsSourceCloses();
+    await isHeldUntilItsSourceCloses({ destroyed: 1 });
   });
 
   it('has it until its source has closed that nobody will read, as the handler has failed', async () => {

@@ -21,6 +21,7 @@ export type Handler =
   | 'bare'
   | 'deep'
   | 'surrounded'
+  | 'caught'
   | 'transacted'
   | 'keyed'
   | 'inherited'

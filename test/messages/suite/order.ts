@@ -3,7 +3,7 @@ import type { ExecutionContext } from '@nestjs/common';
 /** Where the code of a message can be. */
 export type PlaceInMessage =
   /** In the guard, when nothing has been borrowed. */
-  'before' | 'guard' | 'pipe' | 'interceptor' | 'handler' | 'half' | 'after' | 'filter';
+  'before' | 'guard' | 'pipe' | 'interceptor' | 'deferred' | 'handler' | 'half' | 'after' | 'last' | 'filter';
 
 /** What a message wants to happen to it. All transports send it as JSON. */
 export interface Order {
@@ -17,7 +17,7 @@ export interface Order {
   readonly throws?: PlaceInMessage;
   readonly refused?: true;
   /** What the interceptor does besides. */
-  readonly interceptor?: 'gives up' | 'retries';
+  readonly interceptor?: 'gives up' | 'retries' | 'announces' | 'defers' | 'shares' | 'concludes';
   /** What the handler returns; a promise of a value, unless it says otherwise. */
   readonly returns?: Returned;
   readonly pool?: 'full' | 'down';

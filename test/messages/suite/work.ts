@@ -16,7 +16,20 @@ import {
 } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { WsException } from '@nestjs/websockets';
-import { EMPTY, Observable, concatMap, defer, map, retry, throwError, timeout } from 'rxjs';
+import {
+  EMPTY,
+  Observable,
+  concat,
+  concatMap,
+  defer,
+  ignoreElements,
+  map,
+  retry,
+  shareReplay,
+  startWith,
+  throwError,
+  timeout,
+} from 'rxjs';
 import { Borrowed, InjectBorrowed } from '../../../src/index.js';
 import { Facade } from '../../support/borrowing/services.js';
 import type { Thing } from '../../support/borrowing/thing.js';
@@ -167,6 +180,15 @@ export class SuiteInterceptor implements NestInterceptor {
         return answer.pipe(timeout(20));
       case 'retries':
         return answer.pipe(retry(1));
+      case 'announces':
+        // Of a form that every transport can send; over WebSockets it is no answer to anything.
+        return answer.pipe(startWith({ json: 'null' }));
+      case 'defers':
+        return defer(() => this.work.at('deferred', order)).pipe(concatMap(() => answer));
+      case 'shares':
+        return answer.pipe(shareReplay(1));
+      case 'concludes':
+        return concat(answer, defer(() => this.work.at('last', order)).pipe(ignoreElements()));
       default:
         return answer;
     }
@@ -227,6 +249,9 @@ function reply(
       });
   }
 }
+
+/** A filter, and nothing else around a handler. */
+export const Caught = (): MethodDecorator => UseFilters(SuiteFilter);
 
 /** A guard, an interceptor and a filter, bound as applications do it. The pipe is bound to the parameter of each transport. */
 export const Surrounded = (): MethodDecorator =>

@@ -7,13 +7,13 @@ import type { Case, Theme } from './case.js';
 /** Where the thing is borrowed first when it is thrown there; the filter uses it too. */
 const PLACES: readonly PlaceInMessage[] = ['guard', 'interceptor', 'pipe', 'handler', 'after'];
 
-const filtered = (place: PlaceInMessage): Case => ({
-  name: `what is thrown at the ${place} is answered by a filter with the thing of the message, which then goes to who queues for it`,
+const filtered = (place: PlaceInMessage, handler: 'surrounded' | 'caught'): Case => ({
+  name: `what is thrown at the ${place}, its handler ${handler}, is answered by a filter with the thing of the message, which then goes to who queues for it`,
   run: async rig => {
     const client = await rig.client();
     await rig.leaveOne();
     const order = rig.order({ throws: place, uses: [place, 'filter'], stops: [place, 'filter'] });
-    const reply = client.send('surrounded', order);
+    const reply = client.send(handler, order);
     await rig.stage.reached(`${place} ${order.id}`);
     const next = client.send('bare', rig.order());
     await rig.waitingAre(1);
@@ -68,7 +68,9 @@ export const errors: Theme = {
         expect(new Set(rig.work.usesOf(order).map(use => use.split(' ')[1])).size).toBe(1);
       },
     },
-    ...PLACES.map(filtered),
+    ...PLACES.map(place => filtered(place, 'surrounded')),
+    // No interceptor makes an Observable of what is thrown.
+    ...(['pipe', 'handler'] as const).map(place => filtered(place, 'caught')),
     {
       name: 'a pipe throws while the parameter beside it queues for a thing: that leaves the queue',
       run: async rig => {

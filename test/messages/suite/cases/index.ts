@@ -1,6 +1,7 @@
 import type { Theme } from './case.js';
 import { acknowledgements, hooks, shutdown, streams, transactions } from './endings.js';
 import { capacity, errors, keys } from './errors.js';
+import { interceptors } from './interceptors.js';
 import { endlessness, events, leaving } from './leaving.js';
 import { givingUp, observables } from './observables.js';
 import { sharing } from './sharing.js';
@@ -11,6 +12,7 @@ export const THEMES: readonly Theme[] = [
   errors,
   observables,
   givingUp,
+  interceptors,
   leaving,
   endlessness,
   events,

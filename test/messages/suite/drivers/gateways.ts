@@ -2,8 +2,8 @@ import { expect } from '@jest/globals';
 import { Injectable, Scope, type INestApplication, type Type } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
+import * as websockets from '@nestjs/websockets';
 import {
-  Ack,
   MessageBody,
   SubscribeMessage,
   WebSocketGateway,
@@ -24,7 +24,11 @@ import { Stage } from '../../../support/stage.js';
 import { shared } from '../application.js';
 import { Reply, type Ability, type Client, type Driver, type Handler, type Running } from '../driver.js';
 import { orderOf, type Order } from '../order.js';
-import { SuitePipe, Surrounded, Work } from '../work.js';
+import { Caught, SuitePipe, Surrounded, Work } from '../work.js';
+
+/** NestJS before 11.1 has none, and so nothing to be tested. */
+const { Ack = () => () => undefined } = websockets as Partial<Pick<typeof websockets, 'Ack'>>;
+const acks = 'Ack' in websockets ? (['acks'] as const) : [];
 
 const event = (order: Order, value: unknown): object => ({ event: 'answer', data: { id: order.id, value } });
 
@@ -56,6 +60,12 @@ export class Gateway {
     @BorrowSignal() signal: AbortSignal,
   ) {
     return events(order, this.work.handle(order, { thing, signal }));
+  }
+
+  @Caught()
+  @SubscribeMessage('caught')
+  caught(@MessageBody(SuitePipe) order: Order, @Borrow('things') thing: Thing) {
+    return events(order, this.work.handle(order, { thing }));
   }
 
   @SubscribeMessage('transacted')
@@ -303,6 +313,6 @@ function scopedGateway(): Type {
 
 /** NestJS 11 says errors to a native socket where nobody hears them. */
 export const GATEWAYS: readonly Driver[] = [
-  driverOf('socket.io', ['acks', 'tells']),
+  driverOf('socket.io', [...acks, 'tells']),
   driverOf('ws', NEST_MAJOR >= 12 ? ['tells'] : []),
 ];

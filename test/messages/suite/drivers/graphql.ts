@@ -10,7 +10,7 @@ import { serve } from '../../../support/nest-app.js';
 import { shared } from '../application.js';
 import type { Driver } from '../driver.js';
 import { orderOf, type Order } from '../order.js';
-import { SuitePipe, Surrounded, Work } from '../work.js';
+import { Caught, SuitePipe, Surrounded, Work } from '../work.js';
 import { HttpClient } from './http.js';
 
 const text = (value: unknown): string => JSON.stringify(value ?? null);
@@ -41,6 +41,12 @@ class Queries {
     @BorrowSignal() signal: AbortSignal,
   ) {
     return said(this.work.handle(order, { thing, signal }));
+  }
+
+  @Caught()
+  @Query(() => String)
+  caught(@Args('order', { type: () => String }, SuitePipe) order: Order, @Borrow('things') thing: Thing) {
+    return said(this.work.handle(order, { thing }));
   }
 
   @Query(() => String)

@@ -27,7 +27,7 @@ import { Stage } from '../../../support/stage.js';
 import { shared } from '../application.js';
 import { Reply, type Client, type Driver, type Running } from '../driver.js';
 import { orderOf, type Order } from '../order.js';
-import { SuitePipe, Surrounded, Work } from '../work.js';
+import { Caught, SuitePipe, Surrounded, Work } from '../work.js';
 
 const PROTO = fileURLToPath(new URL('./suite.proto', import.meta.url));
 
@@ -72,6 +72,12 @@ class Calls {
     @BorrowSignal() signal: AbortSignal,
   ) {
     return said(this.work.handle(order, { thing, signal }));
+  }
+
+  @Caught()
+  @GrpcMethod('Suite', 'caught')
+  caught(@Payload(SuitePipe) order: Order, @Borrow('things') thing: Thing) {
+    return said(this.work.handle(order, { thing }));
   }
 
   @GrpcMethod('Suite', 'bareStream')

@@ -6,7 +6,7 @@ import { serve, type Platform } from '../../../support/nest-app.js';
 import { shared } from '../application.js';
 import { Reply, type Client, type Driver, type Handler } from '../driver.js';
 import type { Order } from '../order.js';
-import { SuitePipe, Surrounded, Work } from '../work.js';
+import { Caught, SuitePipe, Surrounded, Work } from '../work.js';
 
 @Controller()
 class Routes {
@@ -30,6 +30,12 @@ class Routes {
     @BorrowSignal() signal: AbortSignal,
   ) {
     return this.work.handle(order, { thing, signal });
+  }
+
+  @Caught()
+  @Post('caught')
+  caught(@Body(SuitePipe) order: Order, @Borrow('things') thing: Thing) {
+    return this.work.handle(order, { thing });
   }
 
   @Post('transacted')

@@ -3,7 +3,7 @@ import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { Borrow, BorrowSignal } from '../../../../src/index.js';
 import type { Thing } from '../../../support/borrowing/thing.js';
 import type { Order } from '../order.js';
-import { SuitePipe, Surrounded, Work } from '../work.js';
+import { Caught, SuitePipe, Surrounded, Work } from '../work.js';
 
 /** Of every transport that Nest has a `ClientProxy` for. */
 @Controller()
@@ -28,6 +28,12 @@ export class Messages {
     @BorrowSignal() signal: AbortSignal,
   ) {
     return this.work.handle(order, { thing, signal });
+  }
+
+  @Caught()
+  @MessagePattern('caught')
+  caught(@Payload(SuitePipe) order: Order, @Borrow('things') thing: Thing) {
+    return this.work.handle(order, { thing });
   }
 
   @MessagePattern('transacted')
