@@ -8,6 +8,7 @@ import { filterOf, type Filter } from './hosts.js';
 import { HttpScope } from './http.js';
 import { MessageScope, enterMessage } from './messages/message-scope.js';
 import { heldUntilSettled, watchedInterceptor } from './interceptors.js';
+import { goesPastPipes } from './past-pipes.js';
 import { TransactedCall } from './transacted-call.js';
 
 // What all context creators of NestJS 11 and 12 call guards, interceptors and handlers through, whatever the transport. They
@@ -36,7 +37,7 @@ interface GuardsConsumer {
 }
 
 interface PipesConsumer {
-  apply(...args: unknown[]): Promise<unknown>;
+  apply(value: unknown, metadata: unknown, pipes: readonly unknown[]): Promise<unknown>;
 }
 
 interface Filters {
@@ -102,14 +103,17 @@ function watchFilters(prototype: Filters): void {
   };
 }
 
-/** All parameters are resolved at the same time: when one is refused, others may still be at work. */
+/**
+ * All parameters are resolved at the same time: when one is refused, others may still be at work. Those that are given what is
+ * borrowed are shown to no pipe.
+ */
 function watchPipes(prototype: PipesConsumer): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
   const { apply } = prototype;
-  prototype.apply = function (...args) {
+  prototype.apply = function (value, metadata, pipes) {
     // It is not told for which call; but whoever calls it is in the scope of that.
     const scope = anyScope();
-    const piped = apply.apply(this, args);
+    const piped = apply.call(this, value, metadata, goesPastPipes(metadata) ? [] : pipes);
     // No hold: one that only queues for a resource leaves the queue when the request has been answered.
     return scope && !scope.ended ? piped.finally(scope.doubt()) : piped;
   };

@@ -9,5 +9,6 @@ export { nameOf } from './handlers.js';
 export { watchFields, watchGateway } from './messages/gateways.js';
 export { joinHosts, type Application, type Filter } from './hosts.js';
 export { HttpScope } from './http.js';
+export { pastPipes } from './past-pipes.js';
 export { grpcCallOf, type GrpcCall } from './messages/peers.js';
 export { holdUntil } from './until.js';
