@@ -7,7 +7,7 @@ export { scopeOfContext } from './executions.js';
 export { isGraphqlDriver, watchGraphql, type GraphqlDriver } from './graphql/driver.js';
 export { nameOf } from './handlers.js';
 export { watchFields, watchGateway } from './messages/gateways.js';
-export { joinHosts, type Application, type Filter } from './hosts.js';
+export { joinHosts, type Application, type Filter, type Presentation } from './hosts.js';
 export { HttpScope } from './http.js';
 export { pastPipes } from './past-pipes.js';
 export { grpcCallOf, type GrpcCall } from './messages/peers.js';
