@@ -8,7 +8,7 @@ export class PoolMisuseError extends Error {
   constructor(
     readonly pool: string,
     message: string,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(`${pool}: ${message}`, options);
     this.name = new.target.name;

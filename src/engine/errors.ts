@@ -25,7 +25,7 @@ export abstract class PoolError extends Error {
     readonly pool: string,
     message: string,
     stats?: PoolStats,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(message, options);
     this.name = new.target.name;
@@ -88,7 +88,7 @@ export class PoolUnavailableError extends PoolError {
     stats: PoolStats,
     /** Milliseconds until the pool tries again to create; 0 when it is trying now. */
     readonly retryInMs: number,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
     /** Has the last create error said that trying again is of no use (`isRetryable` of the factory)? */
     readonly hopeless = false,
   ) {

@@ -7,7 +7,7 @@ import {
   type BorrowScope,
   type KeyRule,
 } from '../scope/index.js';
-import { scopeOfContext, unknownNest } from '../transports/index.js';
+import { pastPipes, scopeOfContext, unknownNest } from '../transports/index.js';
 import { at, borrowsOf, earlierThan, order, orderSignal, type Order } from './orders.js';
 import type { KeyOf, PoolName, ResourceOf, TypedParameterDecorator } from './pools.js';
 import { PoolRegistry } from './registry.js';
@@ -33,7 +33,8 @@ interface Parameter {
 /**
  * Borrows a resource for a handler's parameter: `find(@Param('id') id: string, @Borrow('orders-db') db: Client)`. It is
  * borrowed when the parameters are resolved, after the guards, and goes back when the request is done with it. Several
- * pools are borrowed one after the other, in the order of their names, so that two handlers never wait for each other.
+ * pools are borrowed one after the other, in the order of their names, so that two handlers never wait for each other. No
+ * pipe is shown it, whatever global ones there are.
  *
  * @param options `fresh: true` for a resource that nobody else in the request shares; `timeout` in milliseconds;
  *   `priority`; `transaction: true`, or how; for a keyed pool `key: request => …`, in place of its definition's
@@ -45,7 +46,7 @@ export function Borrow<N extends PoolName>(
 ): TypedParameterDecorator<N, ResourceOf<N>> {
   checkTransaction(`@Borrow('${name}')`, options);
   return ((target: object, key: string | symbol, index: number) => {
-    const parameter: Parameter = { order: { name, options }, key };
+    const parameter: Parameter = pastPipes({ order: { name, options }, key });
     order(target, key, parameter.order);
     borrowParameter(parameter)(target, key, index);
   }) as TypedParameterDecorator<N, ResourceOf<N>>;
@@ -59,7 +60,7 @@ export function BorrowSignal(): ParameterDecorator {
   return (target, key, index) => {
     // On a parameter of a constructor there is no method, and Nest says so.
     if (key !== undefined) orderSignal(target, key);
-    signalParameter()(target, key, index);
+    signalParameter(SIGNAL)(target, key, index);
   };
 }
 
@@ -81,6 +82,8 @@ async function inTurn(orders: readonly Order[], scope: BorrowScope, registry: Po
   for (const one of orders) resource = await borrow(one, scope, registry);
   return resource;
 }
+
+const SIGNAL = pastPipes({});
 
 const signalParameter = createParamDecorator((_: unknown, context: ExecutionContext) => {
   const scope = scopeOfContext(context);

@@ -11,6 +11,7 @@ import {
   watchGateway,
   type HttpAdapterLike,
 } from '../transports/index.js';
+import { presented } from './presented.js';
 import { PoolRegistry } from './registry.js';
 
 /**
@@ -25,7 +26,7 @@ export class HttpEntry implements OnModuleInit {
     registry: PoolRegistry,
   ) {
     joinHosts(registry);
-    watchCalls(contexts);
+    watchCalls(contexts, presented);
     for (const metatype of registry.classes()) watchGateway(metatype);
     // At once with NestFactory; with a testing module when its application is made; never without a server.
     whenThereIsAnAdapter(adapterHost, () => {

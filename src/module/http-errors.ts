@@ -19,7 +19,7 @@ import { DEADLINE_EXCEEDED, OUTCOME_UNKNOWN, graphQLError, replyOverWs, rpcReply
  * What a pool's error means to an HTTP client, with nothing of the pool, its factory or its backend in the body: 503 for
  * "not now", 504 when the deadline of the client itself has passed, and 500 with the code `TRANSACTION_OUTCOME_UNKNOWN` when nobody
  * knows whether what was asked for was committed.
- * `undefined` for every other error. For applications whose own catch-all filter gets the errors first; they set
+ * `undefined` for every other error. For what answers without filters of Nest; it sets
  * `Retry-After` from `retryAfter` (seconds), if that comes with it: what may have been done is not to be repeated.
  */
 export function toHttpException(
@@ -46,6 +46,16 @@ export function toHttpException(
   return { exception, retryAfter: known.retryAfter };
 }
 
+const log = new Logger('PoolModule');
+
+/** Logs what an application can do something about, while to the client it is as good as any other. Tells if it has. */
+export function reportToOperators(error: Error): boolean {
+  if (error instanceof PoolDeadlockError) log.error(error.message);
+  else if (error instanceof TransactionOutcomeUnknownError) log.error(error.message, error.stack);
+  else return false;
+  return true;
+}
+
 /** Nobody waits for the answer any more; that is no news to an operator. */
 function isGivenUp(error: Error): boolean {
   return error instanceof RequestAbortedError || error instanceof DeadlineExceededError;
@@ -55,23 +65,27 @@ interface RawResponse {
   readonly raw?: ServerResponse;
 }
 
+const ANSWERED = [
+  ...CAPACITY_ERRORS,
+  TransactionOutcomeUnknownError,
+  RequestAbortedError,
+  DeadlineExceededError,
+];
+
 /**
  * Answers capacity errors, and commits of which nobody has heard, so that a client knows what to do, and nothing of the pool: over HTTP with
  * {@link toHttpException}, elsewhere in the transport's own form. Those of clients that have left are not answered over HTTP.
  *
- * `PoolModule` puts it in place for the application, also where Nest shows handlers no global filters.
+ * `PoolModule` puts it in place for the application, also where Nest shows handlers no global filters. It is the last to be asked:
+ * any filter of the application that catches these errors gets them before. Bind it to a controller to have it asked there first.
  */
-@Catch(...CAPACITY_ERRORS, TransactionOutcomeUnknownError, RequestAbortedError, DeadlineExceededError)
+@Catch(...ANSWERED)
 export class PoolExceptionFilter extends BaseExceptionFilter {
-  private readonly log = new Logger('PoolModule');
-
   override catch(error: Error, host: ArgumentsHost): unknown {
     const type = host.getType<string>();
-    // To the client a deadlock is as good as any other; but the application can do something about it.
-    if (error instanceof PoolDeadlockError) this.log.error(error.message);
-    else if (error instanceof TransactionOutcomeUnknownError) this.log.error(error.message, error.stack);
+    const isReported = reportToOperators(error);
     // It may have been an event, of which nobody else is told; that is not to be seen here.
-    else if (type === 'rpc' && !isGivenUp(error)) this.log.warn(error.message);
+    if (!isReported && type === 'rpc' && !isGivenUp(error)) log.warn(error.message);
     switch (type) {
       case 'http':
         this.answer(error, host);
@@ -105,14 +119,18 @@ export class PoolExceptionFilter extends BaseExceptionFilter {
   }
 }
 
+/** That of `PoolModule`, which Nest tells from one that the application has bound itself by the list that it has of its own. */
+@Catch(...ANSWERED)
+export class DefaultPoolFilter extends PoolExceptionFilter {}
+
 /** What Nest keeps about a filter; the name is the same in NestJS 11 and 12. */
 const CATCHES = '__filterCatchExceptions__';
 
 /** The filter as Nest keeps it, for handlers that it shows no global ones. */
 export function poolFilter(): Filter {
-  const filter = new PoolExceptionFilter();
+  const filter = new DefaultPoolFilter();
   return {
     func: (error, host) => filter.catch(error as Error, host),
-    exceptionMetatypes: Reflect.getMetadata(CATCHES, PoolExceptionFilter) as readonly unknown[],
+    exceptionMetatypes: Reflect.getMetadata(CATCHES, DefaultPoolFilter) as readonly unknown[],
   };
 }

@@ -17,7 +17,7 @@ import { BorrowScopes } from './borrow-scopes.js';
 import type { AnyPoolDefinition, KnownPoolDefinition } from './definition.js';
 import { GraphqlEntry } from './graphql-entry.js';
 import { HttpEntry } from './http-entry.js';
-import { PoolExceptionFilter } from './http-errors.js';
+import { DefaultPoolFilter } from './http-errors.js';
 import { PoolLifecycle } from './lifecycle.js';
 import {
   checkList,
@@ -51,7 +51,7 @@ export interface PoolModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> 
     HttpEntry,
     GraphqlEntry,
     PoolLifecycle,
-    { provide: APP_FILTER, useClass: PoolExceptionFilter },
+    { provide: APP_FILTER, useClass: DefaultPoolFilter },
   ],
   exports: [PoolRegistry, BorrowScopes],
 })

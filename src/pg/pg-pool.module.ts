@@ -2,7 +2,9 @@ import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common
 import type { Client } from 'pg';
 import type { Pool } from '../engine/index.js';
 import { getPoolToken } from '../module/tokens.js';
+import { UnknownPoolError } from '../module/errors.js';
 import { PoolRegistry } from '../module/registry.js';
+import { requireRegistry } from '../module/require-registry.js';
 import { pgFacade, type PgFacadeOptions } from '../resources/pg.js';
 import { transactionHere } from '../scope/index.js';
 import { getPgPoolToken } from './inject.decorator.js';
@@ -65,11 +67,17 @@ function checked(pools: unknown): NamedPgPool[] {
 function providerOf({ name, joinTransactions = true, ...options }: NamedPgPool): FactoryProvider {
   return {
     provide: getPgPoolToken(name),
-    inject: [getPoolToken(name), PoolRegistry],
-    useFactory: (pool: Pool<Client>, registry: PoolRegistry) =>
-      pgFacade(pool, {
+    inject: [
+      { token: getPoolToken(name), optional: true },
+      { token: PoolRegistry, optional: true },
+    ],
+    useFactory: (pool: Pool<Client> | undefined, given: PoolRegistry | undefined) => {
+      const registry = requireRegistry(given, 'PgPoolModule');
+      if (!pool) throw new UnknownPoolError(name, registry.knownNames(), 'PgPoolModule');
+      return pgFacade(pool, {
         ...options,
         current: joinTransactions ? () => transactionHere(registry, pool) : undefined,
-      }),
+      });
+    },
   };
 }

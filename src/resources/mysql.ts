@@ -13,6 +13,7 @@ import {
 } from '../engine/index.js';
 import { checkOwn, wrongOption } from '../engine/options/own.js';
 import { checkPool } from './common/check-pool.js';
+import { checkUrl } from './common/check-url.js';
 import { HOOK_RULES } from './common/hooks.js';
 import type { KeyedDefinition, KeyedOptions } from './common/keyed.js';
 import { withoutInput } from './mysql/core.js';
@@ -207,7 +208,11 @@ export function keyedMysqlPool<K>(given: KeyedMysqlPoolOptions<K>): KeyedMysqlPo
   check(settings.name, config);
   const factory = makeFactory(
     settings.name,
-    (key: K) => ({ ...config, ...connection(key) }),
+    (key: K) => {
+      const own = connection(key);
+      checkUrl(settings.name ?? 'pool', 'uri', own.uri);
+      return { ...config, ...own };
+    },
     rest,
     false,
     () => ({
@@ -252,6 +257,7 @@ interface Split {
 function split({ sessionReset = 'auto', isFatal, ...options }: MysqlPoolOptions): Split {
   const { name } = options;
   checkOwn(name ?? 'pool', `Pool "${name ?? 'pool'}"`, options, HOOK_RULES);
+  checkUrl(name ?? 'pool', 'uri', options.uri);
   if (!SESSION_RESETS.includes(sessionReset)) {
     throw wrong(name, 'sessionReset', sessionReset, `'auto', 'always' or 'never'`);
   }

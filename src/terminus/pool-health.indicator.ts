@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { Pool } from '../engine/index.js';
 import type { AnyPool } from '../scope/index.js';
 import type { PoolName } from '../module/pools.js';
 import { PoolRegistry, type RegisteredPool } from '../module/registry.js';
+import { requireRegistry } from '../module/require-registry.js';
 import { PoolWatch } from './pool-watch.js';
 import { DEFAULTS, UP, faultOf, type AnyStats, type Readiness, type ReadinessOptions } from './readiness.js';
 
@@ -23,10 +24,14 @@ import { DEFAULTS, UP, faultOf, type AnyStats, type Readiness, type ReadinessOpt
 export class PoolHealthIndicator {
   private readonly watches = new WeakMap<AnyPool<unknown>, PoolWatch>();
 
+  private readonly registry: PoolRegistry;
+
   constructor(
     private readonly health: HealthIndicatorService,
-    private readonly registry: PoolRegistry,
-  ) {}
+    @Optional() @Inject(PoolRegistry) registry: PoolRegistry | undefined,
+  ) {
+    this.registry = requireRegistry(registry, 'PoolHealthIndicator');
+  }
 
   /**
    * Can requests that need these pools be served here? A pool is down while the application shuts down, and while it is

@@ -4,10 +4,11 @@ import { isObservable, tap } from 'rxjs';
 import { BorrowScope, anyScope, attach, inScope } from '../scope/index.js';
 import { scopeOfCall, scopeOfError } from './executions.js';
 import { factsOf, holdBody, runHeld } from './handlers.js';
-import { filterOf, type Filter } from './hosts.js';
+import { filterOf, isOfPools, type Filter, type Presentation } from './hosts.js';
 import { HttpScope } from './http.js';
 import { MessageScope, enterMessage } from './messages/message-scope.js';
 import { heldUntilSettled, watchedInterceptor } from './interceptors.js';
+import { goesPastPipes } from './past-pipes.js';
 import { TransactedCall } from './transacted-call.js';
 
 // What all context creators of NestJS 11 and 12 call guards, interceptors and handlers through, whatever the transport. They
@@ -36,7 +37,7 @@ interface GuardsConsumer {
 }
 
 interface PipesConsumer {
-  apply(...args: unknown[]): Promise<unknown>;
+  apply(value: unknown, metadata: unknown, pipes: readonly unknown[]): Promise<unknown>;
 }
 
 interface Filters {
@@ -59,15 +60,16 @@ const watched = new WeakSet();
  * belongs to, and holds that scope until it has really settled. An interceptor cannot know of a handler, as unsubscribing
  * does not stop one that is running; and a handler that borrows nothing itself may reach a `Borrowed` through its services.
  *
+ * @param present makes of an error what a filter of the application is told
  * @throws Error when this version of NestJS has no such thing
  */
-export function watchCalls(creator: ExternalContextCreator): void {
+export function watchCalls(creator: ExternalContextCreator, present: Presentation): void {
   const { interceptorsConsumer, guardsConsumer, pipesConsumer, filtersContextCreator } =
     creator as unknown as Consumers;
   watch(interceptorsConsumer, 'intercept', watchHandlers);
   watch(guardsConsumer, 'tryActivate', watchGuards);
   watch(pipesConsumer, 'apply', watchPipes);
-  watch(filtersContextCreator, 'createConcreteContext', watchFilters);
+  watch(filtersContextCreator, 'createConcreteContext', prototype => watchFilters(prototype, present));
 }
 
 /** Watches a method where the process has it: on the prototype. */
@@ -85,31 +87,37 @@ function watch<M extends string, T extends Record<M, unknown>>(
 }
 
 /**
- * Filters get ready for being called: over HTTP, Nest does not wait for their promises. Where Nest shows a handler no global
- * filters (gateways, hybrid applications), that of its application is the last to be asked, as it is everywhere else.
+ * Filters get ready for being called: over HTTP, Nest does not wait for their promises. The one that answers the errors of pools
+ * is the last to be asked, though Nest would go by the order of modules, and asks it also where it shows a handler no global
+ * filters (gateways, hybrid applications).
  */
-function watchFilters(prototype: Filters): void {
+function watchFilters(prototype: Filters, present: Presentation): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with their own `this` below
   const { createContext, createConcreteContext } = prototype;
   prototype.createContext = function (instance, ...args) {
     const filters = createContext.call(this, instance, ...args);
-    const last = filterOf(instance);
-    const isThere = filters.some(({ exceptionMetatypes }) => exceptionMetatypes === last?.exceptionMetatypes);
-    return last && !isThere ? [watchedFilter(last), ...filters] : filters;
+    const others = filters.filter(filter => !isOfPools(filter));
+    const own = filterOf(instance);
+    const last = filters.find(isOfPools) ?? (own && watchedFilter(own, present));
+    // Nest asks them from the end.
+    return last ? [last, ...others] : filters;
   };
   prototype.createConcreteContext = function (...args) {
-    return createConcreteContext.apply(this, args).map(watchedFilter);
+    return createConcreteContext.apply(this, args).map(filter => watchedFilter(filter, present));
   };
 }
 
-/** All parameters are resolved at the same time: when one is refused, others may still be at work. */
+/**
+ * All parameters are resolved at the same time: when one is refused, others may still be at work. Those that are given what is
+ * borrowed are shown to no pipe.
+ */
 function watchPipes(prototype: PipesConsumer): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
   const { apply } = prototype;
-  prototype.apply = function (...args) {
+  prototype.apply = function (value, metadata, pipes) {
     // It is not told for which call; but whoever calls it is in the scope of that.
     const scope = anyScope();
-    const piped = apply.apply(this, args);
+    const piped = apply.call(this, value, metadata, goesPastPipes(metadata) ? [] : pipes);
     // No hold: one that only queues for a resource leaves the queue when the request has been answered.
     return scope && !scope.ended ? piped.finally(scope.doubt()) : piped;
   };
@@ -170,19 +178,20 @@ function watchGuards(prototype: GuardsConsumer): void {
   };
 }
 
-function watchedFilter(filter: Filter): Filter {
+function watchedFilter(filter: Filter, present: Presentation): Filter {
   return {
     ...filter,
     func: (error, host) => {
       const scope = scopeOfError(error, host);
       if (scope instanceof HttpScope) scope.filters();
-      if (!scope) return filter.func(error, host);
-      if (!(scope instanceof MessageScope)) return heldUntilSettled(scope, () => filter.func(error, host));
+      const answer = (): unknown => filter.func(present(error, filter, host), host);
+      if (!scope) return answer();
+      if (!(scope instanceof MessageScope)) return heldUntilSettled(scope, answer);
       return heldUntilSettled(scope, () => {
-        const answer = filter.func(error, host);
-        return answer instanceof Promise
-          ? answer.then((value: unknown) => scope.follow(value))
-          : scope.follow(answer);
+        const answered = answer();
+        return answered instanceof Promise
+          ? answered.then((value: unknown) => scope.follow(value))
+          : scope.follow(answered);
       });
     },
   };

@@ -7,6 +7,9 @@ export interface Filter {
   readonly exceptionMetatypes: readonly unknown[];
 }
 
+/** What the filters of an application are told of an error. */
+export type Presentation = (error: unknown, filter: Filter, host: ArgumentsHost) => unknown;
+
 /** An application whose handlers run in scopes. */
 export interface Application extends ScopeHost {
   /** Is this one of its controllers, gateways, resolvers or other providers? */
@@ -34,6 +37,11 @@ export function hostOf(instance: object): ScopeHost | undefined {
 /** What answers the errors of pools in the application that an instance belongs to. */
 export function filterOf(instance: object): Filter | undefined {
   return applicationOf(instance)?.filter;
+}
+
+/** Is it the one that answers the errors of pools in an application, and none that the application has bound itself? */
+export function isOfPools({ exceptionMetatypes }: Filter): boolean {
+  return applications.some(one => one.deref()?.filter.exceptionMetatypes === exceptionMetatypes);
 }
 
 function applicationOf(instance: object): Application | undefined {

@@ -106,6 +106,7 @@ describe('what a borrower gets', () => {
   });
 
   it('shows itself as a client, and no password', async () => {
+    expect(() => inspect(Object.getPrototypeOf(client), { showHidden: true })).not.toThrow();
     const shown = inspect(client, { depth: 9 });
     expect(shown).toMatch(/^Client \{/);
     expect(shown).toContain(`port: ${server.port}`);

@@ -191,11 +191,11 @@ describe('a version of NestJS that is not known', () => {
     const [consumer, method] = missing.split('.') as [keyof typeof creator, string];
     (creator as unknown as Record<string, object>)[consumer] = { [method]: undefined };
     expect(() => {
-      watchCalls(creator as unknown as ExternalContextCreator);
+      watchCalls(creator as unknown as ExternalContextCreator, error => error);
     }).toThrow(UNKNOWN);
     (creator as unknown as Record<string, undefined>)[consumer] = undefined;
     expect(() => {
-      watchCalls(creator as unknown as ExternalContextCreator);
+      watchCalls(creator as unknown as ExternalContextCreator, error => error);
     }).toThrow(`its ${method}() is not where it was`);
   });
 });

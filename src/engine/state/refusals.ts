@@ -175,7 +175,7 @@ export class Refusals<T> {
     );
   }
 
-  private cause(): ErrorOptions {
+  private cause(): { cause?: unknown } {
     const { lastError } = this.growth.attempts;
     return lastError === undefined ? {} : { cause: lastError };
   }

@@ -140,7 +140,7 @@ export class TransactionOverlapError extends Error {
     readonly openedAt: string,
     /** Where the statement was sent that was refused, if that is known. */
     readonly refusedAt: string | undefined,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(message, options);
   }

@@ -101,8 +101,9 @@ function forwarders(client: Client): PropertyDescriptorMap {
     made.query = method(query);
     // Otherwise an empty object would be shown.
     Object.assign(made, {
-      [inspect.custom]: method(function (this: Lent) {
-        return this[BORROW].session.client;
+      // Of a prototype, which is shown as it is, there is none.
+      [inspect.custom]: method(function (this: Partial<Lent>) {
+        return this[BORROW]?.session.client ?? this;
       }),
     });
     cache.set(kind, made);

@@ -7,6 +7,7 @@ import {
   type SessionHooks,
 } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
+import { checkUrl } from '../common/check-url.js';
 import { HOOK_RULES } from '../common/hooks.js';
 import type { FactoryOptions } from './factory.js';
 import type { PgConnection, PgHosts, UntypedConfig } from './hosts.js';
@@ -155,6 +156,7 @@ export function split(given: PgPoolOptions): Split {
   } = given;
   const { name: pool = 'pool' } = options;
   checkOwn(pool, `Pool "${pool}"`, given, RULES);
+  checkUrl(pool, 'connectionString', options.connectionString);
   const connection: Record<string, unknown> = {
     keepAlive: tcpKeepAlive ?? options.stream === undefined,
     keepAliveInitialDelayMillis: TCP_KEEP_ALIVE_DELAY,
@@ -195,6 +197,7 @@ function applicationName(pool: unknown): string {
 
 /** @throws PoolOptionsError when pg would take no notice of what is said for the key */
 export function merge(pool: string, common: PgConnection, own: PgConnection): PgConnection {
+  checkUrl(pool, 'connectionString', own.connectionString);
   if (common.connectionString !== undefined && own.connectionString === undefined) {
     const taken = namesIn(common.connectionString);
     const lost = Object.keys(own).find(name => taken.has(name));

@@ -219,7 +219,8 @@ const OVERRIDES: PropertyDescriptorMap = Object.fromEntries(
   }).map(([name, value]) => [name, method(value)]),
 );
 Object.assign(OVERRIDES, {
-  [inspect.custom]: method(function (this: Lent) {
-    return this[BORROW].session.client;
+  // Of a prototype, which is shown as it is, there is none.
+  [inspect.custom]: method(function (this: Partial<Lent>) {
+    return this[BORROW]?.session.client ?? this;
   }),
 });

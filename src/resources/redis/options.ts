@@ -1,6 +1,7 @@
 import { PoolOptionsError, type PoolSettings, type ResourceFactory } from '../../engine/index.js';
 import { checkOwn } from '../../engine/options/own.js';
 import type { Rule } from '../../engine/options/rules.js';
+import { checkUrl } from '../common/check-url.js';
 import { HOOK_RULES } from '../common/hooks.js';
 import type { SessionReset } from './session.js';
 
@@ -52,6 +53,7 @@ export function prepare<C>(
   const { name: pool = 'pool', destroyTimeout = DEFAULT_DESTROY_TIMEOUT } = options;
   const title = `Pool "${pool}"`;
   checkOwn(pool, title, options, RULES);
+  checkUrl(pool, 'url', (options as { readonly url?: string }).url);
   const settings: Record<string, unknown> = {};
   const config: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {

@@ -28,7 +28,7 @@ export class WorkerCrashedError extends Error {
     message: string,
     /** With `exit`: the exit code. */
     readonly exitCode?: number,
-    options?: ErrorOptions,
+    options?: { cause?: unknown },
   ) {
     super(message, options);
   }

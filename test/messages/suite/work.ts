@@ -5,7 +5,9 @@ import {
   UseFilters,
   UseGuards,
   UseInterceptors,
+  UsePipes,
   applyDecorators,
+  type ArgumentMetadata,
   type ArgumentsHost,
   type CallHandler,
   type CanActivate,
@@ -250,9 +252,21 @@ function reply(
   }
 }
 
+/** Makes a plain copy of what other decorators give, as one does that validates with `validateCustomDecorators`. */
+class CopyingPipe implements PipeTransform {
+  transform(value: unknown, { type }: ArgumentMetadata): unknown {
+    return type === 'custom' && typeof value === 'object' ? { ...value } : value;
+  }
+}
+
 /** A filter, and nothing else around a handler. */
 export const Caught = (): MethodDecorator => UseFilters(SuiteFilter);
 
-/** A guard, an interceptor and a filter, bound as applications do it. The pipe is bound to the parameter of each transport. */
+/** A guard, an interceptor, a pipe and a filter, bound as applications do it. Another pipe is bound to the parameter of each transport. */
 export const Surrounded = (): MethodDecorator =>
-  applyDecorators(UseGuards(SuiteGuard), UseInterceptors(SuiteInterceptor), UseFilters(SuiteFilter));
+  applyDecorators(
+    UseGuards(SuiteGuard),
+    UseInterceptors(SuiteInterceptor),
+    UsePipes(CopyingPipe),
+    UseFilters(SuiteFilter),
+  );

@@ -47,11 +47,6 @@ describe('the target of a pool is where its connections go to, and nothing of th
       pg({ hosts: ['db.example:5433'], database: 'shop', user: USER, password: PASSWORD }),
       POSTGRES,
     ],
-    [
-      'pg, a password whose # was not escaped',
-      pg({ connectionString: `postgres://${USER}:1234#${PASSWORD}@db.example/shop` }),
-      { system: 'postgresql' },
-    ],
     ['mysql, a URL', mysql({ uri: `mysql://${login}@db.example:3307/shop` }), MYSQL],
     [
       'mysql, a URL of MariaDB',

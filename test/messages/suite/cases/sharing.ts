@@ -22,6 +22,15 @@ export const sharing: Theme = {
       },
     },
     {
+      name: 'the thing and the signal reach a handler as they are, past a pipe that copies what decorators give',
+      run: async rig => {
+        const client = await rig.client();
+        const order = rig.order();
+        const { thing } = (await client.send('surrounded', order).first()) as { thing: number };
+        expect(rig.work.usesOf(order)).toEqual([`handler ${thing}`, `service ${thing}`]);
+      },
+    },
+    {
       name: 'the thing that a guard has borrowed stays with its message on the way to the handler: nobody who queues is lent it',
       run: async rig => {
         const client = await rig.client();
