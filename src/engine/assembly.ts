@@ -154,7 +154,7 @@ export function assemble<T>(
       exchange.serve();
     },
     yields: slot => {
-      inspection.overdue(slot);
+      inspection.overdue(slot, 'hangs, and another one needs its place');
     },
     overdue: (slot, now) => {
       if (lateness.notes(slot, now)) {
@@ -167,7 +167,7 @@ export function assemble<T>(
       }
       switch (slot.state) {
         case 'creating':
-          growth.giveUp(slot, refusals.createTimedOut());
+          growth.giveUp(slot, refusals.createTimedOut(), 'limit');
           return;
         case 'validating':
         case 'resetting':
@@ -247,7 +247,7 @@ export function assemble<T>(
     growth,
     serve: () => exchange.serve(),
     giveUp: slot => {
-      growth.giveUp(slot, new Error('create hangs, and another key needs its place'));
+      growth.giveUp(slot, new Error('create hangs, and another key needs its place'), 'place');
     },
     evict: slot => {
       interior.idle.remove(slot);
