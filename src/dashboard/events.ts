@@ -33,6 +33,12 @@ const REASONS: Readonly<Record<DestroyReason, string>> = {
   caller: 'its borrower asked for it',
 };
 
+const GIVEN_UP = {
+  limit: 'which is its limit',
+  place: 'and another one needs its place',
+  closed: 'and the pool was closed',
+};
+
 /** What happens in one pool. Bounded, whatever happens in it: beyond ten a second there are only sums. */
 export class EventLog {
   readonly kept: ShownEvent[] = [];
@@ -84,10 +90,10 @@ export class EventLog {
           'failure',
           `${of(pool, slot)} could not be made: ${kindOf(error)}, attempt ${attempt}, the next one in ${duration(retryInMs)}`,
         ),
-      onAbandon: ({ pool, slot, stage, limitMs }) =>
+      onAbandon: ({ pool, slot, stage, ranMs, reason }) =>
         this.note(
           'failure',
-          `${of(pool, slot)} given up: its ${stage} took longer than ${duration(limitMs)}`,
+          `${of(pool, slot)} given up: its ${stage} was not done after ${duration(ranMs)}, ${GIVEN_UP[reason]}`,
         ),
       onLeak: ({ pool, slot, limit, heldMs, owner, stack, returned }) => {
         const who = owner === undefined ? '' : ` by ${cut(owner, 120)}`;

@@ -59,7 +59,7 @@ export function assemble<T>(
   const { settings, factory, hooks } = resolveOptions(options);
   const { clock, name, min, max, overflow } = settings;
   const commons = common ?? new Commons(clock);
-  const { alarm, deadlines, waits, coarse } = commons;
+  const { alarm, deadlines, waits, coarse, standstill } = commons;
   const owners = new WaitingOwners(share?.owners);
   const title = share?.title ?? { pool: name, key: undefined };
   const interior: Interior<T> = {
@@ -90,6 +90,7 @@ export function assemble<T>(
           if (why === 'late' && census.places >= interior.limits.max + interior.limits.overflow) {
             observed.waitedAtMax(waitedMs, latencies.create.recent);
           }
+          standstill.left(waitedMs);
           growth.demand.left(waitedMs, why);
           if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
           exchange.serve();
@@ -99,6 +100,7 @@ export function assemble<T>(
       share?.tally,
     ),
     owners,
+    standstill,
     totals: newTotals(),
     latencies: new Latencies(),
     observed: new Observed(),
@@ -154,7 +156,7 @@ export function assemble<T>(
       exchange.serve();
     },
     yields: slot => {
-      inspection.overdue(slot);
+      inspection.overdue(slot, 'hangs, and another one needs its place');
     },
     overdue: (slot, now) => {
       if (lateness.notes(slot, now)) {
@@ -167,7 +169,7 @@ export function assemble<T>(
       }
       switch (slot.state) {
         case 'creating':
-          growth.giveUp(slot, refusals.createTimedOut());
+          growth.giveUp(slot, refusals.createTimedOut(), 'limit');
           return;
         case 'validating':
         case 'resetting':
@@ -219,6 +221,7 @@ export function assemble<T>(
       left: (waitedMs, why) => {
         const { totals, watch } = interior;
         totals[why === 'late' ? 'timedOut' : 'aborted']++;
+        standstill.left(waitedMs);
         if (why === 'late') watch.onTimeout?.({ pool: name, at: clock.now(), waitedMs });
         exchange.serve();
       },
@@ -247,7 +250,7 @@ export function assemble<T>(
     growth,
     serve: () => exchange.serve(),
     giveUp: slot => {
-      growth.giveUp(slot, new Error('create hangs, and another key needs its place'));
+      growth.giveUp(slot, new Error('create hangs, and another key needs its place'), 'place');
     },
     evict: slot => {
       interior.idle.remove(slot);

@@ -280,6 +280,11 @@ export class Pool<T> {
     return waitersOf(this.in);
   }
 
+  /** @internal For how long nobody has been served although somebody waits for too long, or did; see standstill.ts. */
+  standstillMs(patience: number, oldestWaitMs: number): number {
+    return this.in.standstill.forMs(patience, oldestWaitMs);
+  }
+
   /** How long things took since the pool was made, in buckets; of the same events as `stats().latency`. */
   histograms(): PoolHistograms {
     return histograms(this.in.latencies, this.in.totals.acquired);
@@ -411,12 +416,20 @@ export class Pool<T> {
       throw refusals.refuse(refusals.queueFull());
     }
     totals.waited++;
+    if (this.isOpen) this.in.standstill.over();
     // Where an owner waits is shown in a deadlock.
     const trace = this.trace() ?? (owner && new Error('waiting'));
     const lease = waiters.join({ timeout, signal, priority, owner, trace });
     shedding?.joined();
     this.exchange.serve();
     return lease;
+  }
+
+  /** Nobody waits, and not everything is lent. */
+  private get isOpen(): boolean {
+    const { waiters, census, limits, share } = this.in;
+    if (share) return share.tally.waiting === 0 && (!share.isFull || share.census.idle > 0);
+    return waiters.length === 0 && census.leased < limits.max + limits.overflow;
   }
 
   /** Where this is being called from, if anybody wants to know. */
@@ -431,7 +444,7 @@ export class Pool<T> {
     owner: object | undefined,
     trace: Error | undefined,
   ): Lease<T> {
-    const { totals, watch, clock, coarse, latencies, settings } = this.in;
+    const { totals, watch, clock, coarse, latencies, settings, standstill } = this.in;
     const { leaks, returns } = this.parts;
     const lease = new Lease<T>(returns, slot, waitedMs);
     slot.lend(lease);
@@ -443,6 +456,7 @@ export class Pool<T> {
     slot.lentAt = measured || wanted ? clock.now() : NaN;
     // Who found something idle has just asked for the time.
     slot.lentAbout = waitedMs > 0 ? clock.now() : coarse.latest;
+    standstill.served(slot.lentAbout);
     if (totals.acquired === 0) latencies.firstLeaseAt = slot.lentAt;
     totals.acquired++;
     this.exchange.begun = true;

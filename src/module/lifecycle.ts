@@ -13,6 +13,7 @@ import { LONGEST_TIMER } from '../engine/time/timer.js';
 import { PoolStartError } from './errors.js';
 import { startPool } from './pool-start.js';
 import { PoolRegistry } from './registry.js';
+import { whenServerCloses, type ClosingServer } from './server-closing.js';
 
 /**
  * Milliseconds within which a repeated signal is no second one: a Ctrl-C goes to all processes at the terminal, and npm
@@ -31,6 +32,9 @@ const LAST_WORDS = 500;
  * asked); the server stops accepting and waits for its requests; the pools drain (`onApplicationShutdown`). A handler
  * that hangs keeps the server from closing, and then the last step never comes: the deadline does it instead, and ends
  * the connections that are left, so that the server closes and the process can end.
+ *
+ * Others may close the server before it is their turn, as Apollo Server does in its own `onModuleDestroy`, and wait for
+ * its connections. Subscriptions are completed then, as nobody else would end them.
  */
 @Injectable()
 export class PoolLifecycle
@@ -70,9 +74,10 @@ export class PoolLifecycle
       await this.closeAll(0);
       throw new PoolStartError(`The application cannot start: ${failures.map(sentence).join(' ')}`);
     }
+    const { server } = this;
+    if (server) whenServerCloses(server, () => this.endWhatIsServed());
     // What listens to nobody, such as a script, closes its context itself.
-    const serves = Boolean(this.adapterHost.httpAdapter as unknown);
-    if (serves && process.listenerCount('SIGTERM') === 0 && this.registry.entries().length > 0) {
+    if (server && process.listenerCount('SIGTERM') === 0 && this.registry.entries().length > 0) {
       this.logger.warn(
         'Nothing listens for SIGTERM: without app.enableShutdownHooks() the pools are not closed when the process is ' +
           'told to stop.',
@@ -85,7 +90,7 @@ export class PoolLifecycle
   }
 
   async beforeApplicationShutdown(signal?: string): Promise<void> {
-    this.registry.endSubscriptions();
+    this.endWhatIsServed();
     const timeout = this.registry.shutdownTimeout;
     this.deadline = performance.now() + timeout;
     if (timeout !== Infinity) {
@@ -105,6 +110,16 @@ export class PoolLifecycle
     this.stopListening();
   }
 
+  private get server(): (ClosingServer & Partial<Server>) | undefined {
+    const { httpAdapter } = this.adapterHost as { httpAdapter: HttpAdapterHost['httpAdapter'] | undefined };
+    return httpAdapter?.getHttpServer() as (ClosingServer & Partial<Server>) | undefined;
+  }
+
+  private endWhatIsServed(): void {
+    this.registry.shuttingDown = true;
+    this.registry.endSubscriptions();
+  }
+
   /** Nest takes no notice of a second signal; who sends one does not want to wait any longer. */
   private hastenOn(signal: string): void {
     const since = performance.now();
@@ -121,8 +136,7 @@ export class PoolLifecycle
   /** Takes all resources away, and then lets no handler keep the server from closing. */
   private async force(): Promise<void> {
     await this.closeAll(0);
-    const { httpAdapter } = this.adapterHost as { httpAdapter: HttpAdapterHost['httpAdapter'] | undefined };
-    const server = httpAdapter?.getHttpServer() as Partial<Server> | undefined;
+    const { server } = this;
     // Not with HTTP/2, whose server cannot do so.
     this.timer = setTimeout(() => server?.closeAllConnections?.(), LAST_WORDS);
     this.timer.unref();

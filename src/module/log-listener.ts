@@ -67,9 +67,14 @@ export function logListener(
       if (error !== undefined)
         logger.warn(`Pool "${pool}": destroying resource ${slot} failed: ${say(error)}`);
     },
-    onAbandon({ pool, slot, stage, limitMs }) {
+    onAbandon({ pool, slot, stage, ranMs, limitMs, reason }) {
+      const why = {
+        limit: `its limit is ${Math.round(limitMs)} ms`,
+        place: `before its limit of ${Math.round(limitMs)} ms, as another one needs its place`,
+        closed: 'as the pool is closed',
+      }[reason];
       logger.error(
-        `Pool "${pool}": the ${stage} of resource ${slot} has not settled within ${limitMs} ms and is given up; ` +
+        `Pool "${pool}": the ${stage} of resource ${slot} has not settled in ${Math.round(ranMs)} ms and is given up, ${why}; ` +
           'until it settles there may be more resources than max',
       );
     },

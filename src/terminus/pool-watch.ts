@@ -4,11 +4,8 @@ import { UP, capacityOf, judge, type AnyStats, type Readiness, type ReadinessOpt
 
 /** What is remembered of one pool between checks. */
 export class PoolWatch {
-  /** Since when nobody has been served, although somebody had waited for too long. */
-  private stuckSince: number | undefined = undefined;
-  /** How many leases it had given when it was last looked at, and when a check has last seen more. */
-  private acquired: number | undefined = undefined;
-  private servedAt = -Infinity;
+  /** For how long nobody had been served, although somebody had waited for too long, when it was last looked at. */
+  private stuckMs = 0;
   private probe: Promise<Readiness> | undefined = undefined;
   private probedAt = 0;
   /** The last probe has failed, and a pool with nothing live has still to show that it can serve. */
@@ -40,26 +37,17 @@ export class PoolWatch {
     }
     const now = performance.now();
     const failing = 'failing' in stats ? stats.failing : undefined;
-    const known = [this.troubledSince ?? now, this.stuckSince ?? now, now - (failing?.forMs ?? 0)];
+    const known = [this.troubledSince ?? now, now - this.stuckMs, now - (failing?.forMs ?? 0)];
     this.troubledSince = Math.min(...known);
     return new Date(Date.now() - (now - this.troubledSince)).toISOString();
   }
 
   private isStarved(stats: AnyStats, { maxWait, starvedFor }: Required<ReadinessOptions>): boolean {
-    const { waiting, leased, oldestWaitMs, totals } = stats;
-    const now = performance.now();
-    if (this.acquired !== undefined && totals.acquired !== this.acquired) {
-      this.servedAt = now;
-      this.stuckSince = undefined;
-    }
-    this.acquired = totals.acquired;
+    const { waiting, leased, oldestWaitMs } = stats;
     // That its waiters have given up is no sign of life: an unready process gets no new ones.
-    if (waiting === 0 && leased < capacityOf(stats)) this.stuckSince = undefined;
-    if (oldestWaitMs > maxWait) {
-      // The oldest waiter has been too old since before this check looked.
-      this.stuckSince ??= Math.max(now - (oldestWaitMs - maxWait), this.servedAt);
-    }
-    return this.stuckSince !== undefined && now - this.stuckSince > starvedFor;
+    const isOpen = waiting === 0 && leased < capacityOf(stats);
+    this.stuckMs = isOpen ? 0 : this.pool.standstillMs(maxWait, oldestWaitMs);
+    return this.stuckMs > starvedFor;
   }
 
   /** The answer of one idle resource, so that an idle pool notices a dead backend; the same for all who ask meanwhile. */

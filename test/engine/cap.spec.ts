@@ -50,7 +50,12 @@ describe('the cap', () => {
     await clock.advance(21);
     expect(next.state).toBe('fulfilled');
     expect(pool.stats()).toMatchObject({ abandoned: 1, leased: 1, total: 1 });
-    expect(events.find(one => one.event === 'onAbandon')).toMatchObject({ stage: 'destroy', limitMs: 1_000 });
+    expect(events.find(one => one.event === 'onAbandon')).toMatchObject({
+      stage: 'destroy',
+      ranMs: expect.closeTo(1_000, -2),
+      limitMs: 1_000,
+      reason: 'limit',
+    });
     factory.destroys.last.settle();
     await turn();
     expect(pool.stats()).toMatchObject({ abandoned: 0, leased: 1, totals: { destroyed: 1 } });

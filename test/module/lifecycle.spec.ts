@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Sse, type INestApplication } from '@nestjs/common';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Agent, type Server } from 'node:http';
 import { NEVER, startWith, type Observable } from 'rxjs';
 import {
   Borrow,
@@ -162,6 +163,19 @@ describe.each(PLATFORMS)('the life of pools in an application on %s', platform =
     await app.close();
     expect(destroyed).toEqual(['items closed']);
     call.leave();
+  });
+
+  it('completes an open subscription when another one closes the server, and the connection that was kept alive', async () => {
+    const { app, url } = await start({ pools: [items()], shutdownTimeout: 600_000 });
+    const server = app.getHttpServer() as Server;
+    server.keepAliveTimeout = 600_000;
+    const agent = new Agent({ keepAlive: true });
+    const call = new Call(`${url}/events`, { agent });
+    await call.firstBytes();
+    const closed = new Promise(resolve => server.close(resolve));
+    await Promise.all([call.rest(), closed]);
+    expect(app.get(PoolRegistry).shuttingDown).toBe(true);
+    agent.destroy();
   });
 
   it('waits for a handler without end when the deadline is Infinity', async () => {

@@ -87,7 +87,9 @@ describe('what is logged of a pool', () => {
     first.destroy();
     await clock.advance(5_200);
     expect(log.lines).toEqual([
-      expect.stringMatching(/error: .*the destroy of resource 1 has not settled within 5000 ms/),
+      expect.stringMatching(
+        /error: .*the destroy of resource 1 has not settled in 50\d\d ms and is given up, its limit is 5000 ms;/,
+      ),
     ]);
     second.release(new Error('broken pipe'));
     await turn();
@@ -96,6 +98,27 @@ describe('what is logged of a pool', () => {
       'warn: Pool "db": destroying resource 2 failed: Error: no goodbye',
     ]);
     await pool.close();
+  });
+
+  it('is how long a create has hung that is given up because another one needs its place', async () => {
+    const creates = [{}];
+    const { pool, clock, log } = watched({
+      max: 1,
+      create: () => creates.pop() ?? new Promise(() => undefined),
+    });
+    (await pool.acquire()).destroy();
+    await turn();
+    void pool.acquire().catch(() => undefined);
+    await clock.advance(1_100);
+    expect(log.lines[0]).toMatch(
+      /error: .*the create of resource 2 has not settled in 1\d\d\d ms and is given up, before its limit of 30000 ms, as another one needs its place;/,
+    );
+    await pool.close({ timeout: 0 });
+    expect(log.lines).toContainEqual(
+      expect.stringMatching(
+        /the create of resource \d has not settled in \d+ ms and is given up, as the pool is closed;/,
+      ),
+    );
   });
 
   it('is a use after the lease has ended, and where both were', async () => {

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { TerminusModule } from '@nestjs/terminus';
 import { Test, type TestingModule } from '@nestjs/testing';
-import type { Pool } from '../../src/index.js';
+import type { KeyedPool, Lease, Pool } from '../../src/index.js';
 import { PoolModule, PoolRegistry, type PoolDefinition } from '../../src/index.js';
 import { PoolHealthIndicator } from '../../src/terminus/index.js';
+import { ManualClock } from '../support/manual-clock.js';
 import { NEST_MAJOR } from '../support/nest-major.js';
 import { until } from '../support/until.js';
 
@@ -175,12 +176,86 @@ describe('PoolHealthIndicator', () => {
       lease = await queue.shift()!;
     }
     expect(oldest).toBeCloseTo(6_000);
-    pass(5_100);
+    pass(4_900);
     expect(await readiness(STRICT)).toMatchObject({ status: 'degraded' });
-    pass(5_100);
+    pass(200);
     expect(await readiness(STRICT)).toMatchObject({ status: 'down' });
     lease.release();
     for (const acquired of queue) (await acquired).release();
+  });
+
+  describe.each([
+    ['a pool', {}],
+    ['a pool by key', { maxTotal: 1 }],
+  ])('of %s that serves nobody', (_, options) => {
+    let clock: ManualClock;
+    let creates: () => unknown;
+    const acquire = (): Promise<Pick<Lease<unknown>, 'release' | 'destroy'>> =>
+      'maxTotal' in options ? (pool as unknown as KeyedPool<string, unknown>).acquire('a') : pool.acquire();
+
+    beforeEach(async () => {
+      clock = new ManualClock();
+      creates = () => ({});
+      await boot({ clock, acquireTimeout: 2_000, create: () => creates(), ...options } as object);
+    });
+
+    afterEach(() => pool.close({ timeout: 0 }));
+
+    /** Somebody comes every 700 ms, waits in vain and leaves. */
+    const crowd = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 700) {
+        void acquire().then(
+          lease => lease.release(),
+          () => undefined,
+        );
+        await clock.advance(700);
+      }
+    };
+
+    it('is down at the first check, however late that comes', async () => {
+      const lease = await acquire();
+      await crowd(7_700);
+      expect(await readiness(STRICT)).toMatchObject({
+        status: 'down',
+        reason: expect.stringMatching(/starved/),
+      });
+      lease.release();
+      await crowd(700);
+    });
+
+    it('is down also when the last who waited has left long before', async () => {
+      const lease = await acquire();
+      void acquire().catch(() => undefined);
+      await clock.advance(5_900);
+      expect(await readiness(STRICT)).toMatchObject({ status: 'degraded', waiting: 0 });
+      await clock.advance(200);
+      expect(await readiness(STRICT)).toMatchObject({ status: 'down', waiting: 0 });
+      lease.release();
+    });
+
+    it('is not down when somebody was served since, whom no check has seen', async () => {
+      const lease = await acquire();
+      await crowd(7_000);
+      await clock.advance(2_000);
+      lease.release();
+      const another = await acquire();
+      void acquire().catch(() => undefined);
+      await clock.advance(1_500);
+      expect(await readiness(STRICT)).toMatchObject({ status: 'degraded', waiting: 1 });
+      another.release();
+    });
+
+    it('forgets those who waited in vain once somebody comes who finds everything free', async () => {
+      const lease = await acquire();
+      await crowd(2_100);
+      await clock.advance(2_000);
+      lease.destroy();
+      await clock.advance(600_000);
+      creates = () => new Promise(() => undefined);
+      void acquire().catch(() => undefined);
+      await clock.advance(1_500);
+      expect(await readiness(STRICT)).toMatchObject({ status: 'up', waiting: 1 });
+    });
   });
 
   it('is down, and stays so when its waiters have given up, until something comes back', async () => {

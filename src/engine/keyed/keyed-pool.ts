@@ -240,6 +240,11 @@ export class KeyedPool<K, T> {
     return this.all(pool => pool.waiters()).sort((a, b) => b.waitedMs - a.waitedMs);
   }
 
+  /** @internal Of all keys together; see `Pool.standstillMs`. */
+  standstillMs(patience: number, oldestWaitMs: number): number {
+    return this.commons.standstill.forMs(patience, oldestWaitMs);
+  }
+
   /** How long things took, of all keys together; see `Pool.histograms`. */
   histograms(): PoolHistograms {
     const { totals, latencies } = this.history.with(this.counted());

@@ -1,6 +1,7 @@
 import type { Lease } from '../lease.js';
 import type { Deadlines } from '../time/deadlines.js';
 import type { WaitingOwners } from './owners.js';
+import type { Standstill } from '../time/standstill.js';
 import type { WaiterQueue } from './waiter-queue.js';
 
 /** Those who wait for something that a pool has. */
@@ -9,4 +10,5 @@ export interface Waiting<T> {
   readonly waits: Deadlines;
   readonly waiters: WaiterQueue<Lease<T>>;
   readonly owners: WaitingOwners;
+  readonly standstill: Standstill;
 }

@@ -52,10 +52,19 @@ export interface DestroyEvent extends SlotEvent {
   /** What `destroy` itself failed with, if it did. */
   readonly error: unknown;
 }
+export type AbandonReason = 'limit' | 'place' | 'closed';
+
 export interface AbandonEvent extends SlotEvent {
   readonly stage: 'create' | 'destroy';
-  /** The limit it exceeded, in milliseconds. */
+  /** For how long it had been running, in milliseconds. */
+  readonly ranMs: number;
+  /** How long it may run, in milliseconds. */
   readonly limitMs: number;
+  /**
+   * Why it was given up: it has reached its limit; it hangs, and somebody else needs its place; or the pool closes, and its
+   * deadline has come.
+   */
+  readonly reason: AbandonReason;
 }
 export interface TimeoutEvent extends PoolEvent {
   readonly waitedMs: number;

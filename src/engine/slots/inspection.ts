@@ -78,9 +78,9 @@ export class Inspection<T> {
     };
   }
 
-  /** The call did not settle within its limit. */
-  overdue(slot: Slot<T>): void {
-    const why = new Error(`${slot.state} did not settle in time`);
+  /** The call did not settle within its limit, or for another reason is not waited for any longer. */
+  overdue(slot: Slot<T>, what = 'did not settle in time'): void {
+    const why = new Error(`${slot.state} ${what}`);
     slot.abort?.abort(why);
     this.suspect(slot);
     this.verdicts.unfit(slot, fault(slot), why);

@@ -24,7 +24,10 @@ export class Retirement<T> {
     slot.condemn(reason, cause);
     slot.close();
     this.ends(slot);
-    deadlines.set(slot.limit, clock.now(), this.patience);
+    const { patience } = this;
+    slot.since = clock.now();
+    slot.limitAt = slot.since + patience;
+    deadlines.set(slot.limit, slot.since, patience);
     this.destroy(slot, reason, outcome => {
       this.bury(slot);
       this.report(slot, reason, cause, outcome);
@@ -43,16 +46,18 @@ export class Retirement<T> {
   /** The destroy of a closing slot did not settle in time. */
   giveUp(slot: Slot<T>): void {
     const { watch, settings, clock } = this.pool;
-    const { patience } = this;
+    const at = clock.now();
     this.abandoned.add(slot);
     slot.abandon();
     slot.done();
     watch.onAbandon?.({
       pool: settings.name,
-      at: clock.now(),
+      at,
       slot: slot.id,
       stage: 'destroy',
-      limitMs: patience,
+      ranMs: at - slot.since,
+      limitMs: slot.limitAt - slot.since,
+      reason: 'limit',
     });
     this.freed();
   }

@@ -138,7 +138,7 @@ export class Slot<T> implements Links<Slot<T>> {
   doubted = false;
   /** It is so late that its place may be given to another. */
   hangs = false;
-  /** Since when something is being done with it on its way to a borrower, and when that must have ended. */
+  /** Since when something is being done with it on its way to a borrower, or to its end, and when that must have ended. */
   since = 0;
   limitAt = 0;
   /** Set when the create has settled well. */

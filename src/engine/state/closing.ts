@@ -75,7 +75,7 @@ export class Closing<T> {
     this.refusals.refuseAll(() => this.refusals.closed());
     this.growth.stop(this.reason);
     for (const slot of [...this.pool.slots]) {
-      if (slot.state === 'creating') this.growth.giveUp(slot, this.reason);
+      if (slot.state === 'creating') this.growth.giveUp(slot, this.reason, 'closed');
       else if (slot.lease) this.events.revoke(slot, slot.lease, this.reason);
       else if (slot.state === 'preparing') this.events.unprepare(slot, this.reason);
       else if (slot.state === 'validating' || slot.state === 'resetting')

@@ -104,9 +104,10 @@ export class Refusals<T> {
 
   /** Turns away one who has waited for too long; it is out of the queue. */
   shed(waiter: Waiter<Lease<T>>, { target, interval }: Shed): void {
-    const { totals, watch, clock, waits } = this.interior;
+    const { totals, watch, clock, waits, standstill } = this.interior;
     const waitedMs = waits.now() - waiter.since;
     totals.shed++;
+    standstill.left(waitedMs);
     this.growth.demand.left(waitedMs, 'late');
     watch.onShed?.({ pool: this.pool, at: clock.now(), waitedMs });
     const stats = this.stats();

@@ -1,5 +1,6 @@
 import { guarded, isThenable, type Outcome } from '../basics/user-code.js';
 import type { CreateContext } from '../options/factory.js';
+import type { AbandonReason } from '../reports/listener.js';
 import { Refusal } from '../queue/waiter-queue.js';
 import type { Lateness } from '../slots/lateness.js';
 import { Slot } from '../slots/slot.js';
@@ -111,18 +112,21 @@ export class Growth<T> {
   }
 
   /** The create of a slot did not settle in time, or the pool gives up on it: what it still makes is destroyed. */
-  giveUp(slot: Slot<T>, why: Error): void {
+  giveUp(slot: Slot<T>, why: Error, reason: AbandonReason): void {
     const { watch, settings, clock, deadlines } = this.pool;
+    const at = clock.now();
     deadlines.cancel(slot.limit);
     // Given up before it is told so: what listens to the signal may come back into the pool.
     slot.abandon();
     slot.abort?.abort(why);
     watch.onAbandon?.({
       pool: settings.name,
-      at: clock.now(),
+      at,
       slot: slot.id,
       stage: 'create',
+      ranMs: at - slot.since,
       limitMs: settings.createTimeout,
+      reason,
     });
     this.failed(slot, why);
   }
@@ -148,7 +152,7 @@ export class Growth<T> {
     for (const slot of slots) {
       if (!slot.hangs) continue;
       if (slot.state === 'creating') {
-        this.giveUp(slot, new Error('create hangs, and another one needs its place'));
+        this.giveUp(slot, new Error('create hangs, and another one needs its place'), 'place');
       } else {
         this.events.yields(slot);
       }
