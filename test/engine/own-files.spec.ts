@@ -26,7 +26,7 @@ describe('the files of the library', () => {
   });
 
   it.each([
-    ['import', `await import('${BUILT}')`],
+    ['import', `await import('${BUILT.href}')`],
     ['require', `process.getBuiltinModule('module').createRequire('/')('${fileURLToPath(BUILT)}')`],
   ])('are found where it was loaded with %s, whatever the limit of stacks is', (_, load) => {
     const code = `console.log((${load}).ownPath('x'))`;
