@@ -4,6 +4,7 @@ import type { Pool } from '../engine/index.js';
 import { getPoolToken } from '../module/tokens.js';
 import { PoolRegistry } from '../module/registry.js';
 import { pgFacade, type PgFacadeOptions } from '../resources/pg.js';
+import { connectionsOf } from '../resources/pg/facade.js';
 import { transactionHere } from '../scope/index.js';
 import { getPgPoolToken } from './inject.decorator.js';
 
@@ -66,10 +67,22 @@ function providerOf({ name, joinTransactions = true, ...options }: NamedPgPool):
   return {
     provide: getPgPoolToken(name),
     inject: [getPoolToken(name), PoolRegistry],
-    useFactory: (pool: Pool<Client>, registry: PoolRegistry) =>
-      pgFacade(pool, {
+    useFactory: (pool: Pool<Client>, registry: PoolRegistry) => {
+      checkReal(name, pool);
+      return pgFacade(pool, {
         ...options,
         current: joinTransactions ? () => transactionHere(registry, pool) : undefined,
-      }),
+      });
+    },
   };
+}
+
+/** @throws TypeError for the pool of fakes that a test has put in its place, which cannot be shown as a `pg.Pool` */
+function checkReal(name: string, pool: Pool<Client>): void {
+  if (connectionsOf(pool)) return;
+  throw new TypeError(
+    `PgPoolModule: pool "${name}" is not one of pgPool(), and cannot be shown as a pg.Pool. Where a test has put a pool of ` +
+      `fakes in its place, put something in the place of this too: overrideProvider(getPgPoolToken('${name}')).useValue(…), ` +
+      'or of what is made of it, such as the DataSource.',
+  );
 }

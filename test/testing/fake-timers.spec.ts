@@ -104,12 +104,15 @@ describe.each([
     pool.addListener({ onRelease: ({ heldMs }) => held.push(heldMs) });
     let lease = await pool.acquire();
     useFakes();
+    lease.release();
+    lease = await pool.acquire();
     await jest.advanceTimersByTimeAsync(86_400_000);
     lease.release();
     lease = await pool.acquire();
     jest.useRealTimers();
     lease.release();
-    expect(held).toEqual([expect.closeTo(86_400_000, -4), expect.closeTo(0, -4)]);
+    const none: unknown = expect.closeTo(0, -4);
+    expect(held).toEqual([none, expect.closeTo(86_400_000, -4), none]);
     await module.close();
   });
 
