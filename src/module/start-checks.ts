@@ -1,6 +1,6 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { MetadataScanner } from '@nestjs/core';
-import { KeyedPool, type Pool } from '../engine/index.js';
+import { KeyedPool } from '../engine/index.js';
 import { UnknownPoolError } from './errors.js';
 import { evaluationOf } from './evaluation.js';
 import { borrowsOf, decoratorsOf } from './orders.js';
@@ -51,7 +51,7 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
 
 /** What a test has put in its place may be anything. */
 function checkLends(name: string, pool: unknown): void {
-  if (pool === undefined || typeof (pool as Partial<Pool<unknown>> | null)?.acquire === 'function') return;
+  if (pool === undefined || typeof (pool as { acquire?: unknown } | null)?.acquire === 'function') return;
   throw new TypeError(
     `Pool "${name}": what was put in its place, by overrideProvider(getPoolToken('${name}')) as it seems, is no pool. Give ` +
       'it a real one of fakes: useValue(fakePool(() => …)) of nestjs-pool/testing.',
