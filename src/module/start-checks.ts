@@ -51,7 +51,8 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
 
 /** What a test has put in its place may be anything. */
 function checkLends(name: string, pool: unknown): void {
-  if (pool === undefined || typeof (pool as { acquire?: unknown } | null)?.acquire === 'function') return;
+  if (pool === undefined) return;
+  if (typeof pool === 'object' && pool && 'acquire' in pool && typeof pool.acquire === 'function') return;
   throw new TypeError(
     `Pool "${name}": what was put in its place, by overrideProvider(getPoolToken('${name}')) as it seems, is no pool. Give ` +
       'it a real one of fakes: useValue(fakePool(() => …)) of nestjs-pool/testing.',
