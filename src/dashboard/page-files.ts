@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ownPath } from '../engine/basics/own-files.js';
 
 /** The page and all that it loads. */
 const FILES = [
@@ -28,20 +30,20 @@ export interface PageFile {
 /**
  * Reads them once, when the application starts.
  *
- * @throws Error where they are not beside this file
+ * @throws Error where they are not among the files of this library
  */
 export function readPage(): ReadonlyMap<string, PageFile> {
-  const directory = new URL('./page/', import.meta.url);
+  const directory = ownPath('dashboard/page');
   try {
     return new Map(
       FILES.map(name => {
-        const text = readFileSync(new URL(name, directory), 'utf8');
+        const text = readFileSync(join(directory ?? '', name), 'utf8');
         return [name, { type: TYPES[name.split('.')[1]!]!, text }];
       }),
     );
   } catch (cause) {
     throw new Error(
-      `PoolDashboardModule: the files of the live page are not in ${directory.pathname}. Where you bundle your application, leave ` +
+      `PoolDashboardModule: the files of the live page are not in ${directory ?? 'its package'}. Where you bundle your application, leave ` +
         'nestjs-pool out of the bundle.',
       { cause },
     );

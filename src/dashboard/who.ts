@@ -1,22 +1,18 @@
-import { fileURLToPath } from 'node:url';
+import { isOwnFrame } from '../engine/basics/own-files.js';
 
 /** Everything from users is cut: an owner, a key or a stack may be of any length. */
 export function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 
-/** Where this library lies, whose own frames tell nobody anything. */
-const OURS = fileURLToPath(new URL('..', import.meta.url));
-
-/** The frames of a stack that are of the application, or all where none is. */
+/** The frames of a stack that are of the application, or all where none is: those of this library tell nobody anything. */
 export function framesOf(stack: string): string[] {
   const frames = stack
     .split('\n')
     .map(line => line.trim())
     .filter(line => line.startsWith('at '));
   const own = frames.filter(
-    frame =>
-      !frame.includes(OURS) && !frame.includes('node:') && !/[\\/]nestjs-pool[\\/]dist[\\/]/.test(frame),
+    frame => !isOwnFrame(frame) && !frame.includes('node:') && !/[\\/]nestjs-pool[\\/]dist[\\/]/.test(frame),
   );
   return own.length > 0 ? own : frames;
 }

@@ -4,6 +4,10 @@ import { PoolRegistry } from './registry.js';
 
 const REGISTRY = Symbol('nestjs-pool.registry');
 
+const HOW_TO_TEST =
+  'In a test, let Test.createTestingModule({ imports: [PoolModule.forRoot({ pools })], providers: [TheClass] }) make it, with ' +
+  '.overrideProvider(getPoolToken(name)).useValue(fakePool(…)) of nestjs-pool/testing.';
+
 /** A method of an object that Nest has made, or has not. */
 export type Method = (
   this: Partial<Record<typeof REGISTRY, PoolRegistry>>,
@@ -45,10 +49,18 @@ export function registryOf(
 ): PoolRegistry {
   // Whoever calls a method that was taken off its object has none at all.
   const registry = (instance as typeof instance | undefined)?.[REGISTRY];
-  if (registry) return registry;
+  // Not by its class: another copy of this package has a class of its own.
+  if (typeof (registry as Partial<PoolRegistry> | undefined)?.require === 'function') return registry!;
+  if (registry) {
+    throw new Error(
+      `${where}: ${String(key)}() was called on an object that was given something else for the PoolRegistry of the ` +
+        `application, as useMocker() does. ${HOW_TO_TEST}`,
+    );
+  }
   throw new Error(
     `${where}: ${String(key)}() was called on an object that NestJS has not made. It is for classes that stand among the ` +
-      'providers or controllers of a module: what `new`, a `useFactory` or a `useValue` gives is not known there.',
+      'providers or controllers of a module: what `new`, a `useFactory` or a `useValue` gives is not known there. ' +
+      HOW_TO_TEST,
   );
 }
 

@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Server } from 'node:http';
+import { setImmediate } from 'node:timers';
 import { messageOf } from '../engine/index.js';
 import { LONGEST_TIMER } from '../engine/time/timer.js';
 import { PoolStartError } from './errors.js';

@@ -11,6 +11,7 @@ import { transactionalsOf } from './transactional.decorator.js';
 /**
  * Finds at start-up what would otherwise fail in the first request, or in the first job.
  *
+ * @throws TypeError when something that is no pool was put in the place of one
  * @throws UnknownPoolError when a handler borrows from a pool that nobody registered
  * @throws Error when a handler borrows from a keyed pool without a key, or with one from another pool, or wants a
  *   transaction where there is none, when a method borrows with its parameters that nobody calls as a handler, or when a
@@ -18,6 +19,7 @@ import { transactionalsOf } from './transactional.decorator.js';
  */
 export function checkApplication(modules: ModulesContainer, registry: PoolRegistry): void {
   const known = registry.knownNames();
+  for (const name of known) checkLends(name, registry.find(name));
   const scanner = new MetadataScanner();
   for (const module of modules.values()) {
     for (const { metatype } of [
@@ -45,6 +47,16 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
       }
     }
   }
+}
+
+/** What a test has put in its place may be anything. */
+function checkLends(name: string, pool: unknown): void {
+  if (pool === undefined) return;
+  if (typeof pool === 'object' && pool && 'acquire' in pool && typeof pool.acquire === 'function') return;
+  throw new TypeError(
+    `Pool "${name}": what was put in its place, by overrideProvider(getPoolToken('${name}')) as it seems, is no pool. Give ` +
+      'it a real one of fakes: useValue(fakePool(() => …)) of nestjs-pool/testing.',
+  );
 }
 
 function checkParameters(

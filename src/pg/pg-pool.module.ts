@@ -6,6 +6,7 @@ import { UnknownPoolError } from '../module/errors.js';
 import { PoolRegistry } from '../module/registry.js';
 import { requireRegistry } from '../module/require-registry.js';
 import { pgFacade, type PgFacadeOptions } from '../resources/pg.js';
+import { connectionsOf } from '../resources/pg/facade.js';
 import { transactionHere } from '../scope/index.js';
 import { getPgPoolToken } from './inject.decorator.js';
 
@@ -74,10 +75,21 @@ function providerOf({ name, joinTransactions = true, ...options }: NamedPgPool):
     useFactory: (pool: Pool<Client> | undefined, given: PoolRegistry | undefined) => {
       const registry = requireRegistry(given, 'PgPoolModule');
       if (!pool) throw new UnknownPoolError(name, registry.knownNames(), 'PgPoolModule');
+      checkReal(name, pool);
       return pgFacade(pool, {
         ...options,
         current: joinTransactions ? () => transactionHere(registry, pool) : undefined,
       });
     },
   };
+}
+
+/** @throws TypeError for the pool of fakes that a test has put in its place, which cannot be shown as a `pg.Pool` */
+function checkReal(name: string, pool: Pool<Client>): void {
+  if (connectionsOf(pool)) return;
+  throw new TypeError(
+    `PgPoolModule: pool "${name}" is not one of pgPool(), and cannot be shown as a pg.Pool. Where a test has put a pool of ` +
+      `fakes in its place, put something in the place of this too: overrideProvider(getPgPoolToken('${name}')).useValue(…), ` +
+      'or of what is made of it, such as the DataSource.',
+  );
 }

@@ -1,4 +1,5 @@
 import { Duplex, Readable, finished } from 'node:stream';
+import { clearImmediate, setImmediate } from 'node:timers';
 import { StreamableFile } from '@nestjs/common';
 import type { BorrowScope } from '../scope/index.js';
 import { untilIterated } from './iterables.js';

@@ -28,7 +28,7 @@ export class Alarm {
 
   /** A sleeper has to be woken at `at`, which may be earlier than it was. */
   expect(at: number, now: number): void {
-    if (at < this.timerAt) this.arm(now);
+    if (at < this.timerAt || this.timer?.lost) this.arm(now);
   }
 
   /** Somebody awaits the pool from now on: the process stays alive until as many {@link letGo} have been called. */

@@ -1,4 +1,4 @@
-import { performance } from 'node:perf_hooks';
+import { systemTime } from './system-time.js';
 import { startTimer, type Timer } from './timer.js';
 
 /** A timer that was set on a {@link Clock}. */
@@ -24,7 +24,7 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: systemTime,
   wallTime: () => Date.now(),
   setTimer: startTimer,
 };

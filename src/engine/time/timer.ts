@@ -1,4 +1,4 @@
-import { performance } from 'node:perf_hooks';
+import { systemTime } from './system-time.js';
 
 /** A timer that is set. */
 export interface Timer {
@@ -7,6 +7,8 @@ export interface Timer {
   ref(): void;
   /** Lets the process end although the timer is set. */
   unref(): void;
+  /** The timers it is one of are not those that there are now, as with a test that turns the time by hand: it may never ring. */
+  readonly lost?: boolean;
 }
 
 /** The longest delay setTimeout takes, some 24 days; a longer one would fire at once. */
@@ -20,12 +22,14 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
  * told for how many milliseconds nobody has looked since.
  */
 export function startTimer(callback: (ago: number) => void, ms: number): Timer {
+  // All of it by the same timers, whatever a test puts in their place meanwhile.
+  const { setTimeout, clearTimeout, setImmediate, clearImmediate } = globalThis;
   let immediate: NodeJS.Immediate | undefined;
   const timer = setTimeout(
     () => {
-      const at = performance.now();
+      const at = systemTime();
       immediate = setImmediate(() => {
-        callback(performance.now() - at);
+        callback(systemTime() - at);
       });
     },
     Math.min(ms, LONGEST_TIMER),
@@ -40,6 +44,9 @@ export function startTimer(callback: (ago: number) => void, ms: number): Timer {
     },
     unref: () => {
       timer.unref();
+    },
+    get lost() {
+      return globalThis.setTimeout !== setTimeout;
     },
   };
 }

@@ -1,4 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { readCallSites } from '../../engine/basics/call-sites.js';
+import { isOwnFrame } from '../../engine/basics/own-files.js';
 
 interface Frame {
   /** Where the call stands. */
@@ -13,8 +14,6 @@ interface Stack {
 }
 
 const FOREIGN = /node_modules|\(node:|at node:/;
-/** The files of this library, where it is not in node_modules. */
-const OWN = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Where in the program something was called. Taking one costs some microseconds, looking at it more. */
 export class CallSite {
@@ -30,7 +29,7 @@ export class CallSite {
   /** The nearest line of the program's own, such as `at transfer (…/transfers.ts:12:5)`; undefined without a stack. */
   get place(): string | undefined {
     const lines = this.stack.text.split('\n').filter(line => /^\s+at /.test(line));
-    return (lines.find(line => !FOREIGN.test(line) && !line.includes(OWN)) ?? lines[0])?.trim();
+    return (lines.find(line => !FOREIGN.test(line) && !isOwnFrame(line)) ?? lines[0])?.trim();
   }
 
   /**
@@ -51,19 +50,10 @@ export class CallSite {
 
 /** A stack can be looked at once: as frames, or as a text, in which those who know the sources have put their lines. */
 function read(trace: { stack?: unknown }): Stack {
-  const original = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
-  const write: unknown = original?.value;
-  Error.prepareStackTrace = (error, sites): Stack => ({
+  return readCallSites(trace, (sites, write) => ({
     frames: sites.map(frameOf),
-    text:
-      typeof write === 'function' ? String(write.call(Error, error, sites)) : sites.map(lineOf).join('\n'),
-  });
-  try {
-    return trace.stack as Stack;
-  } finally {
-    if (original) Object.defineProperty(Error, 'prepareStackTrace', original);
-    else Reflect.deleteProperty(Error, 'prepareStackTrace');
-  }
+    text: write ? String(write(sites)) : sites.map(lineOf).join('\n'),
+  }));
 }
 
 function lineOf(site: NodeJS.CallSite): string {

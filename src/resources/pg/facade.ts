@@ -82,12 +82,18 @@ export function makeFacade(pool: Pool<Client>, options: PgFacadeOptions): PgPool
   checkOwn(pool.name, 'pgFacade', { Pool: Base, end, current }, RULES);
   let Facade = classes.get(Base);
   if (!Facade) classes.set(Base, (Facade = facadeOf(Base as unknown as Base)));
-  const connections = pool.self.inside.factory as unknown as ShowsConnections;
-  if (typeof connections.shown !== 'function')
-    throw new TypeError(`pgFacade() needs a pool of pgPool(), which "${pool.name}" is not`);
+  const connections = connectionsOf(pool);
+  if (!connections) throw new TypeError(`pgFacade() needs a pool of pgPool(), which "${pool.name}" is not`);
   const facade = new Facade(pool.self, connections, end, current) as unknown as PgPoolType;
   makers.set(facade, more => makeFacade(pool, { ...options, ...more }));
   return facade;
+}
+
+/** What a pool of pgPool() has; undefined of any other, such as a pool of fakes. */
+export function connectionsOf(pool: Pool<Client>): ShowsConnections | undefined {
+  const { self } = pool as { self?: Pool<Client> };
+  const factory = self?.inside.factory as unknown as Partial<ShowsConnections> | undefined;
+  return typeof factory?.shown === 'function' ? (factory as ShowsConnections) : undefined;
 }
 
 /** Makes another facade of the same pool, as the given one is, but for these options; undefined for what is no facade. */

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { setImmediate } from 'node:timers';
 import type { Client } from 'pg';
 import pg from 'pg';
 import { PoolError } from '../../engine/index.js';

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import { setImmediate } from 'node:timers';
 import type { Handle } from '../../engine/index.js';
 import type { NodeRedisHandles } from './node-redis-handle.js';
 import { Session, type SessionReset } from './session.js';

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import type { Audience } from '../subscription.js';
 
 /** What is to be told when nobody is there any more for the answer of a message. */
