@@ -19,7 +19,6 @@ import { transactionalsOf } from './transactional.decorator.js';
  */
 export function checkApplication(modules: ModulesContainer, registry: PoolRegistry): void {
   const known = registry.knownNames();
-  for (const name of known) checkLends(name, registry.find(name));
   const scanner = new MetadataScanner();
   for (const module of modules.values()) {
     for (const { metatype } of [
@@ -47,6 +46,7 @@ export function checkApplication(modules: ModulesContainer, registry: PoolRegist
       }
     }
   }
+  for (const name of known) checkLends(name, registry.find(name));
 }
 
 /** What a test has put in its place may be anything. */

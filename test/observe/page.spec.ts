@@ -65,11 +65,9 @@ const instrumented =
   // or for the pools of one application
   PoolModule.forRoot({ telemetry: otel(), pools: [orders] });
 
-function warnOfWaits(): void {
-  subscribe('tracing:nestjs-pool:acquire:asyncEnd', message => {
-    const { pool, waitedMs = 0 } = message as AcquireContext;
-    if (waitedMs > 100) console.warn(`waited ${waitedMs} ms for ${pool}`);
-  });
+function warnOfWaits(message: unknown): void {
+  const { pool, waitedMs = 0 } = message as AcquireContext;
+  if (waitedMs > 100) console.warn(`waited ${waitedMs} ms for ${pool}`);
 }
 
 describe('the page about observability', () => {
@@ -78,6 +76,8 @@ describe('the page about observability', () => {
     await running?.app.close();
     register.clear();
     forgetLoggers();
+    const { unsubscribe } = await import('node:diagnostics_channel');
+    unsubscribe('tracing:nestjs-pool:acquire:asyncEnd', warnOfWaits);
     jest.restoreAllMocks();
   });
 
@@ -107,7 +107,7 @@ describe('the page about observability', () => {
 
   it('shows a channel that tells of waits', async () => {
     const warn = jest.spyOn(console, 'warn').mockReturnValue();
-    warnOfWaits();
+    subscribe('tracing:nestjs-pool:acquire:asyncEnd', warnOfWaits);
     running = await serve('express', { imports: [instrumented] });
     const pool = running.app.get(PoolRegistry).get('orders') as Pool<object>;
     const now = performance.now();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, request as ask, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import compress from '@fastify/compress';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   Injectable,
   Scope,
@@ -18,21 +18,11 @@ import helmet from 'helmet';
 import { PoolDashboardModule } from '../../../src/dashboard/index.js';
 import { DashboardFeed } from '../../../src/dashboard/feed.js';
 import { PoolModule } from '../../../src/module/pool.module.js';
-import { PLATFORMS, forgetLoggers } from '../../support/nest-app.js';
+import { PLATFORMS } from '../../support/nest-app.js';
 import { until } from '../../support/until.js';
-import { eventsOf, next, serveDashboard, things } from './world.js';
+import { eventsOf, next, servedForATest, things } from './world.js';
 
-const ends: (() => unknown)[] = [];
-const launch: typeof serveDashboard = async (...all) => {
-  const app = await serveDashboard(...all);
-  ends.push(() => app.app.close());
-  return app;
-};
-
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-  forgetLoggers();
-});
+const { launch, ends } = servedForATest();
 
 describe.each(PLATFORMS)('on %s', platform => {
   test('compression of the application holds back no event, and the page is compressed', async () => {

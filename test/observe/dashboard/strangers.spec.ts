@@ -1,24 +1,14 @@
 import helmet from '@fastify/helmet';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { SkipThrottle, ThrottlerGuard, ThrottlerModule } from '../../support/throttler.js';
-import { PLATFORMS, forgetLoggers } from '../../support/nest-app.js';
-import { eventsOf, next, serveDashboard } from './world.js';
+import { PLATFORMS } from '../../support/nest-app.js';
+import { eventsOf, next, servedForATest } from './world.js';
 
-const ends: (() => unknown)[] = [];
-const launch: typeof serveDashboard = async (...all) => {
-  const app = await serveDashboard(...all);
-  ends.push(() => app.app.close());
-  return app;
-};
-
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-  forgetLoggers();
-});
+const { launch } = servedForATest();
 
 @Controller('orders')
 class OrdersController {

@@ -1,10 +1,11 @@
+import { afterEach } from '@jest/globals';
 import { Injectable, type CanActivate, type ExecutionContext, type ModuleMetadata } from '@nestjs/common';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { type Pool, type PoolOptions } from '../../../src/engine/index.js';
 import { PoolModule } from '../../../src/module/pool.module.js';
 import { PoolRegistry } from '../../../src/module/registry.js';
 import { PoolDashboardModule, type PoolDashboardOptions } from '../../../src/dashboard/index.js';
-import { serve, type Platform, type RunningApp } from '../../support/nest-app.js';
+import { forgetLoggers, serve, type Platform, type RunningApp } from '../../support/nest-app.js';
 
 /** Lets in who says the word, as a cookie or in a header. */
 @Injectable()
@@ -52,6 +53,21 @@ export async function serveDashboard(
   );
   const registry = running.app.get(PoolRegistry);
   return { ...running, registry, pool: name => registry.require(name) as Pool<object> };
+}
+
+/** Serves applications that end with their test, and what else `ends` has, the last first. To be called once in a spec. */
+export function servedForATest(): { launch: typeof serveDashboard; ends: (() => unknown)[] } {
+  const ends: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    forgetLoggers();
+  });
+  const launch: typeof serveDashboard = async (...all) => {
+    const app = await serveDashboard(...all);
+    ends.push(() => app.app.close());
+    return app;
+  };
+  return { launch, ends };
 }
 
 /** What is told of one pool. */
