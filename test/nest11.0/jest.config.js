@@ -8,6 +8,11 @@ const { default: onNest11 } = await import('../nest11/jest.config.js');
 export default {
   ...onNest11,
   globals: { NEST_VERSION: '11.0' },
+  // These are run here, and not on the others of NestJS 11.
+  testPathIgnorePatterns: [
+    ...onNest11.testPathIgnorePatterns.filter(path => !path.startsWith('<rootDir>/test/messages/(suite')),
+    '<rootDir>/test/messages/suite/matrix',
+  ],
   testMatch: [
     '<rootDir>/test/messages/suite/suite.spec.ts',
     '<rootDir>/test/messages/gateways.spec.ts',
