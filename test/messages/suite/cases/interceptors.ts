@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { turns } from '../rig.js';
 import type { Case, Theme } from './case.js';
+import { leavesAtWork } from './leaving.js';
 
 /** Where an interceptor works with the thing that is not about a value of the handler's. */
 const PLACES = { defers: 'deferred', concludes: 'last' } as const;
@@ -77,13 +78,7 @@ const leftAnnounced: Case = {
     const client = await rig.client();
     const order = rig.order({ interceptor: 'announces', returns: 'endless', stops: ['handler'] });
     client.send('surrounded', order);
-    await rig.stage.reached(`handler ${order.id}`);
-    client.leave();
-    await rig.stage.reached(`left ${order.id}`);
-    await turns();
-    expect(rig.leased).toBe(1);
-    rig.stage.open(`handler ${order.id}`);
-    await rig.allBack();
+    await leavesAtWork(rig, client, order);
   },
 };
 

@@ -1,8 +1,21 @@
 import { expect } from '@jest/globals';
-import { turns } from '../rig.js';
+import type { Client } from '../driver.js';
+import type { Order } from '../order.js';
+import { turns, type SuiteRig } from '../rig.js';
 import type { Case, Theme } from './case.js';
 
 const HANDLERS = ['bare', 'surrounded'] as const;
+
+/** The peer leaves while the handler is at work, which keeps its thing until it has settled. */
+export async function leavesAtWork(rig: SuiteRig, client: Client, order: Order): Promise<void> {
+  await rig.stage.reached(`handler ${order.id}`);
+  client.leave();
+  await rig.stage.reached(`left ${order.id}`);
+  await turns();
+  expect(rig.leased).toBe(1);
+  rig.stage.open(`handler ${order.id}`);
+  await rig.allBack();
+}
 
 const atWork = (handler: (typeof HANDLERS)[number]): Case => ({
   name: `whoever has sent a message leaves: its handler, ${handler}, is told by its signal, and keeps its thing until it has settled`,
@@ -11,13 +24,7 @@ const atWork = (handler: (typeof HANDLERS)[number]): Case => ({
     const client = await rig.client();
     const order = rig.order({ stops: ['handler'] });
     client.send(handler, order);
-    await rig.stage.reached(`handler ${order.id}`);
-    client.leave();
-    await rig.stage.reached(`left ${order.id}`);
-    await turns();
-    expect(rig.leased).toBe(1);
-    rig.stage.open(`handler ${order.id}`);
-    await rig.allBack();
+    await leavesAtWork(rig, client, order);
   },
 });
 
